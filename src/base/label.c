@@ -1,0 +1,50 @@
+/* label.c: the table of interned label texts. */
+#include "base/label.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+
+/* Append-only, so what was handed out stays true; a linear search over 64 texts is fast enough for what calls it. */
+static struct {
+    pthread_mutex_t lock;
+    struct {
+        const char *text[LABEL_VALUES_MAX];
+        unsigned count;
+    } key[LABEL_KEY_COUNT];
+} interned = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char other[] = "other";
+
+const char *label_key_name(enum label_key key)
+{
+    static const char *const names[LABEL_KEY_COUNT] = {
+        [LABEL_API] = "api",
+        [LABEL_TOPIC] = "topic",
+        [LABEL_CLIENT_ID] = "client_id",
+    };
+    ASSERT((unsigned)key < LABEL_KEY_COUNT);
+    return names[key];
+}
+
+const char *label_intern(enum label_key key, struct bytes text)
+{
+    ASSERT((unsigned)key < LABEL_KEY_COUNT);
+    if (text.size == 0)
+        return NULL;
+    if (text.size > LABEL_TEXT_MAX)
+        text.size = LABEL_TEXT_MAX;
+
+    const char *found = other;
+    pthread_mutex_lock(&interned.lock);
+    unsigned index = 0, count = interned.key[key].count;
+    while (index < count && !bytes_equal_string(text, interned.key[key].text[index]))
+        index++;
+    if (index == count && count < LABEL_VALUES_MAX)
+        interned.key[key].text[interned.key[key].count++] = mem_copy_bytes(text);
+    if (index < LABEL_VALUES_MAX)
+        found = interned.key[key].text[index];
+    pthread_mutex_unlock(&interned.lock);
+    return found;
+}

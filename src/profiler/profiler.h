@@ -1,0 +1,24 @@
+/* profiler.h: the profiler as a whole, what a program embeds. */
+#ifndef PROFILER_PROFILER_H
+#define PROFILER_PROFILER_H
+
+#include "base/check.h"
+#include "profiler/options.h"
+
+struct cpu_sampler;
+struct profiler;
+struct symbols;
+
+/* Compile the unwind tables and get ready. Call it only when the profiler is enabled: without a profiler nothing is
+ * hooked and nothing runs. */
+int profiler_create(struct profiler **profiler, const struct profiler_options *options) MUST_USE;
+void profiler_destroy(struct profiler *profiler);
+/* Apply new rates; host, port and enabled are not its business. [any] */
+void profiler_reconfigure(struct profiler *profiler, const struct profiler_options *options);
+/* A copy of what is in force; the strings in it are not valid. [any] */
+struct profiler_options profiler_options(const struct profiler *profiler);
+
+struct cpu_sampler *profiler_cpu(struct profiler *profiler);
+struct symbols *profiler_symbols(struct profiler *profiler);
+
+#endif

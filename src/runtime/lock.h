@@ -1,0 +1,69 @@
+/* lock.h: locks that park a task instead of its thread, and say who holds them.
+ *
+ * They work between tasks of all reactors. A holder may park (in an offloaded fsync, say) while it holds. None may be
+ * used outside of a task, but for task_group_add and task_group_done. Zeroed memory is a valid, free lock. */
+#ifndef RUNTIME_LOCK_H
+#define RUNTIME_LOCK_H
+
+#include "base/check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+struct lock_waiter;
+
+/* Waiters in order of arrival. The pthread mutex is held for a few instructions only, never across a park. */
+struct lock_queue {
+    pthread_mutex_t guard;
+    struct lock_waiter *first, *last;
+};
+
+/* Mutual exclusion. Contended: spins a bounded time if the owner runs on another reactor just now, else parks.
+ * Not recursive; not cancelable. */
+struct task_mutex {
+    _Atomic(struct task *) owner; /* NULL: free */
+    atomic_uint waiter_count;
+    struct lock_queue queue;
+};
+void task_mutex_lock(struct task_mutex *mutex);
+bool task_mutex_try_lock(struct task_mutex *mutex) MUST_USE;
+void task_mutex_unlock(struct task_mutex *mutex);
+/* For assertions: the running task holds it. */
+bool task_mutex_held(const struct task_mutex *mutex);
+
+/* Many readers or one writer; a waiting writer stops new readers. Not cancelable. */
+struct task_rwlock {
+    struct lock_queue queue;
+    struct task *writer;
+    unsigned reader_count;
+};
+void task_rwlock_read_lock(struct task_rwlock *lock);
+void task_rwlock_read_unlock(struct task_rwlock *lock);
+void task_rwlock_write_lock(struct task_rwlock *lock);
+void task_rwlock_write_unlock(struct task_rwlock *lock);
+
+/* A condition under a task_mutex. */
+struct task_condition {
+    struct lock_queue queue;
+};
+/* Unlock, wait, lock again. 0 (perhaps spuriously), UV_ETIMEDOUT, UV_ECANCELED; the mutex is held in each case. */
+int task_condition_wait(struct task_condition *condition, struct task_mutex *mutex, uint64_t timeout_ms);
+void task_condition_signal(struct task_condition *condition);
+void task_condition_broadcast(struct task_condition *condition);
+
+/* Waits for a number of things to be done. It may live on the waiter's stack. */
+struct task_group {
+    struct lock_queue queue;
+    int64_t pending;
+};
+/* Before the thing starts. [any] */
+void task_group_add(struct task_group *group, int64_t count);
+/* [any] */
+void task_group_done(struct task_group *group);
+/* 0, UV_ETIMEDOUT or UV_ECANCELED (things may then still be pending). */
+int task_group_wait(struct task_group *group, uint64_t timeout_ms);
+
+#endif

@@ -1,0 +1,82 @@
+/* task.h: straight-line code that waits without holding its thread.
+ *
+ * A task is a stackful coroutine pinned to the reactor that it was spawned on. It runs until it parks; then other
+ * tasks of that reactor run. A long computation holds its reactor: call task_yield now and then.
+ *
+ * Every wait that others decide about returns 0, or a negative code: UV_ETIMEDOUT, or UV_ECANCELED once the task is
+ * cancelled. Cancel is sticky: that wait and each later one return UV_ECANCELED, and the task leaves through its
+ * ordinary clean-up. errno does not survive a wait. Never wait with a pthread mutex held, in a signal handler, on a
+ * pool thread or inside a callback of a library. */
+#ifndef RUNTIME_TASK_H
+#define RUNTIME_TASK_H
+
+#include "base/check.h"
+#include "base/label.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+struct reactor;
+
+/* Why a task is parked: also what a goroutine profile says. */
+#define WAIT_REASON_LIST(X) \
+    X(WAIT_NONE, "running") \
+    X(WAIT_READY, "runnable") \
+    X(WAIT_SLEEP, "sleep") \
+    X(WAIT_MUTEX, "mutex lock") \
+    X(WAIT_RWLOCK_READ, "rwlock read") \
+    X(WAIT_RWLOCK_WRITE, "rwlock write") \
+    X(WAIT_CONDITION, "condition wait") \
+    X(WAIT_GROUP, "group wait") \
+    X(WAIT_ACCEPT, "accept") \
+    X(WAIT_READ, "IO wait") \
+    X(WAIT_WRITE, "IO wait (write)") \
+    X(WAIT_CLOSE, "close") \
+    X(WAIT_OFFLOAD, "offload") \
+    X(WAIT_DATA, "data wait")
+
+enum wait_reason {
+#define X(name, text) name,
+    WAIT_REASON_LIST(X)
+#undef X
+    WAIT_REASON_COUNT
+};
+const char *wait_reason_text(enum wait_reason reason);
+
+#define TIMEOUT_NEVER UINT64_MAX
+
+/* Start a task on this reactor; it runs first when the caller parks or yields. The name is copied (31 bytes). NULL
+ * once the reactor stops. The pointer may be used for task_cancel and task_unpark for ever: a task struct is never
+ * unmapped, so that a late call at worst wakes a later task spuriously. [loop] [task] */
+struct task *task_spawn(const char *name, void (*run)(void *argument), void *argument);
+/* The task that runs on this thread; NULL outside of one. [any] */
+struct task *task_self(void);
+uint64_t task_id(const struct task *task);
+const char *task_name(const struct task *task);
+
+/* Sticky; wakes the task if what it waits for may be given up. [any] */
+void task_cancel(struct task *task);
+/* Whether the running task is cancelled. [task] */
+bool task_canceled(void);
+
+/* Let the other ready tasks and the loop run. [task] */
+void task_yield(void);
+int task_sleep_ms(uint64_t ms);
+
+/* The building block: wait until task_unpark, at most timeout_ms. A permit given before the park counts, and wakes
+ * may be spurious: call it in a loop over what you wait for. 0, UV_ETIMEDOUT, UV_ECANCELED. [task] */
+int task_park(enum wait_reason reason, uint64_t timeout_ms);
+/* The same where the waker is certain: a cancel does not end it. [task] */
+void task_park_uncancelable(enum wait_reason reason);
+/* Give the permit. [any] */
+void task_unpark(struct task *task);
+
+/* The running task's label, as samples will carry it; the value is interned (label_intern) or NULL. [task] */
+void task_label(enum label_key key, const char *interned);
+
+/* Run work(argument) on libuv's thread pool and wait for it; not cancelable once it is queued, so `argument` may
+ * live on the task's stack. The worker carries the task's labels meanwhile. UV_ECANCELED: it did not run. [task] */
+int task_offload(void (*work)(void *argument), void *argument) MUST_USE;
+
+#endif
