@@ -94,6 +94,8 @@ void profile_add_sample_type(struct profile *profile, const char *type, const ch
 uint32_t profile_add_mapping(struct profile *profile, const struct profile_mapping *mapping);
 /* Equal ones (name, system name, file, start line) get the same id. */
 uint32_t profile_add_function(struct profile *profile, const char *name, const char *file, int64_t start_line);
+/* The same for a function whose system name is not its name, or whose strings are interned already. */
+uint32_t profile_add_function_record(struct profile *profile, const struct profile_function *function);
 uint32_t profile_add_location(struct profile *profile, uint32_t mapping, uint64_t address,
                               const struct profile_line *lines, uint32_t line_count);
 /* Samples with equal locations and labels become one, their values added up. */

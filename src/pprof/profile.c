@@ -1,0 +1,365 @@
+/* profile.c: the tables of a profile and the hash indexes that keep doubles out of them. */
+#include "pprof/profile.h"
+
+#include "base/mem.h"
+
+/* An open-addressing set of positions in one of the profile's arrays; the keys stay in the array. */
+struct index_slot {
+    uint32_t hash;
+    uint32_t position_plus_one; /* 0: empty */
+};
+
+struct index {
+    struct index_slot *slots;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t count;
+};
+
+struct profile_tables {
+    struct index string_index, mapping_index, function_index, location_index, sample_index;
+    struct arena texts; /* what profile->strings points at */
+    uint32_t sample_type_capacity, mapping_capacity, function_capacity, line_capacity, location_capacity;
+    uint32_t sample_capacity, sample_location_capacity, sample_label_capacity, sample_value_capacity;
+    uint32_t string_capacity, comment_capacity;
+};
+
+/* Is the entry at this position the one that the key describes? */
+typedef bool (*index_equal_fn)(const struct profile *profile, uint32_t position, const void *key);
+
+#define NOT_IN_INDEX UINT32_MAX
+
+static uint32_t index_find(const struct index *index, uint32_t hash, index_equal_fn equal,
+                           const struct profile *profile, const void *key)
+{
+    if (index->capacity == 0)
+        return NOT_IN_INDEX;
+    uint32_t mask = index->capacity - 1;
+    for (uint32_t i = hash & mask; index->slots[i].position_plus_one != 0; i = (i + 1) & mask) {
+        const struct index_slot *slot = &index->slots[i];
+        if (slot->hash == hash && equal(profile, slot->position_plus_one - 1, key))
+            return slot->position_plus_one - 1;
+    }
+    return NOT_IN_INDEX;
+}
+
+static void index_place(struct index *index, struct index_slot slot)
+{
+    uint32_t mask = index->capacity - 1;
+    uint32_t i = slot.hash & mask;
+    while (index->slots[i].position_plus_one != 0)
+        i = (i + 1) & mask;
+    index->slots[i] = slot;
+}
+
+static void index_insert(struct index *index, uint32_t hash, uint32_t position)
+{
+    if (index->count >= index->capacity / 2) {
+        struct index grown = {.capacity = index->capacity == 0 ? 64 : index->capacity * 2, .count = index->count};
+        grown.slots = mem_alloc_array(grown.capacity, sizeof(*grown.slots));
+        for (uint32_t i = 0; i < index->capacity; i++) {
+            if (index->slots[i].position_plus_one != 0)
+                index_place(&grown, index->slots[i]);
+        }
+        mem_free(index->slots);
+        *index = grown;
+    }
+    index_place(index, (struct index_slot){hash, position + 1});
+    index->count++;
+}
+
+/* One 64 x 64 -> 128 bit product, folded: eight bytes of text, or an id, a step. */
+static uint64_t hash_mix(uint64_t hash, uint64_t word)
+{
+    unsigned __int128 product = (unsigned __int128)(hash ^ word ^ 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint32_t hash_finish(uint64_t hash)
+{
+    return (uint32_t)(hash ^ (hash >> 32));
+}
+
+static uint32_t hash_bytes(struct bytes bytes)
+{
+    uint64_t hash = bytes.size, word = 0;
+    size_t at = 0;
+    for (; bytes.size - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, bytes.data + at, sizeof(word));
+        hash = hash_mix(hash, word);
+    }
+    word = 0;
+    if (at < bytes.size)
+        memcpy(&word, bytes.data + at, bytes.size - at);
+    return hash_finish(hash_mix(hash, word));
+}
+
+/* Room for `more` elements behind `count`; returns the array, which may have moved. */
+static void *array_reserve(void *array, uint32_t *capacity, uint32_t count, size_t more, size_t element_size)
+{
+    size_t needed = (size_t)count + more;
+    if (needed <= *capacity)
+        return array;
+    size_t grown = needed < 16 ? 16 : needed + needed / 2;
+    ASSERT(grown < UINT32_MAX); /* decoders bound what they read, builders sample */
+    *capacity = (uint32_t)grown;
+    return mem_realloc(array, grown * element_size);
+}
+
+#define RESERVE(profile, array, name, more) \
+    ((profile)->array = array_reserve((profile)->array, &(profile)->tables->name##_capacity, \
+                                      (profile)->name##_count, (more), sizeof(*(profile)->array)))
+
+struct profile *profile_create(void)
+{
+    struct profile *profile = MEM_NEW(struct profile);
+    profile->tables = MEM_NEW(struct profile_tables);
+    arena_init(&profile->tables->texts);
+    uint32_t empty = profile_string(profile, "");
+    ASSERT(empty == 0);
+    return profile;
+}
+
+void profile_destroy(struct profile *profile)
+{
+    if (profile == NULL)
+        return;
+    struct profile_tables *tables = profile->tables;
+    struct index *indexes[] = {&tables->string_index, &tables->mapping_index, &tables->function_index,
+                               &tables->location_index, &tables->sample_index};
+    for (size_t i = 0; i < ARRAY_COUNT(indexes); i++)
+        mem_free(indexes[i]->slots);
+    void *arrays[] = {profile->sample_types,  profile->mappings,      profile->functions, profile->lines,
+                      profile->locations,     profile->samples,       profile->strings,   profile->sample_locations,
+                      profile->sample_labels, profile->sample_values, profile->comments};
+    for (size_t i = 0; i < ARRAY_COUNT(arrays); i++)
+        mem_free(arrays[i]);
+    arena_deinit(&tables->texts);
+    mem_free(tables);
+    mem_free(profile);
+}
+
+static bool string_equal(const struct profile *profile, uint32_t position, const void *key)
+{
+    return bytes_equal(profile->strings[position], *(const struct bytes *)key);
+}
+
+uint32_t profile_string_bytes(struct profile *profile, struct bytes text)
+{
+    struct index *index = &profile->tables->string_index;
+    uint32_t hash = hash_bytes(text);
+    uint32_t position = index_find(index, hash, string_equal, profile, &text);
+    if (position != NOT_IN_INDEX)
+        return position;
+    RESERVE(profile, strings, string, 1);
+    position = profile->string_count++;
+    profile->strings[position] = bytes_of(arena_copy_bytes(&profile->tables->texts, text), text.size);
+    index_insert(index, hash, position);
+    return position;
+}
+
+uint32_t profile_string(struct profile *profile, const char *text)
+{
+    return profile_string_bytes(profile, bytes_of_string(text));
+}
+
+const char *profile_text(const struct profile *profile, uint32_t string)
+{
+    ASSERT(string < profile->string_count);
+    return (const char *)profile->strings[string].data;
+}
+
+void profile_add_sample_type(struct profile *profile, const char *type, const char *unit)
+{
+    ASSERT(profile->sample_count == 0);
+    RESERVE(profile, sample_types, sample_type, 1);
+    struct profile_value_type value_type = {profile_string(profile, type), profile_string(profile, unit)};
+    profile->sample_types[profile->sample_type_count++] = value_type;
+}
+
+static bool mapping_equal(const struct profile *profile, uint32_t position, const void *key)
+{
+    const struct profile_mapping *a = &profile->mappings[position], *b = key;
+    return a->start == b->start && a->limit == b->limit && a->file_offset == b->file_offset && a->file == b->file &&
+           a->build_id == b->build_id && a->has_functions == b->has_functions &&
+           a->has_filenames == b->has_filenames && a->has_line_numbers == b->has_line_numbers &&
+           a->has_inline_frames == b->has_inline_frames;
+}
+
+uint32_t profile_add_mapping(struct profile *profile, const struct profile_mapping *mapping)
+{
+    ASSERT(mapping->file < profile->string_count && mapping->build_id < profile->string_count);
+    struct index *index = &profile->tables->mapping_index;
+    uint64_t mixed = hash_mix(hash_mix(mapping->start, mapping->limit), mapping->file_offset);
+    uint32_t hash = hash_finish(hash_mix(mixed, (uint64_t)mapping->file << 32 | mapping->build_id));
+    uint32_t position = index_find(index, hash, mapping_equal, profile, mapping);
+    if (position != NOT_IN_INDEX)
+        return position + 1;
+    RESERVE(profile, mappings, mapping, 1);
+    position = profile->mapping_count++;
+    profile->mappings[position] = *mapping;
+    index_insert(index, hash, position);
+    return position + 1;
+}
+
+static bool function_equal(const struct profile *profile, uint32_t position, const void *key)
+{
+    const struct profile_function *a = &profile->functions[position], *b = key;
+    return a->name == b->name && a->system_name == b->system_name && a->file == b->file &&
+           a->start_line == b->start_line;
+}
+
+uint32_t profile_add_function_record(struct profile *profile, const struct profile_function *function)
+{
+    ASSERT(function->name < profile->string_count && function->system_name < profile->string_count &&
+           function->file < profile->string_count);
+    struct index *index = &profile->tables->function_index;
+    uint64_t mixed = hash_mix(function->name, (uint64_t)function->system_name << 32 | function->file);
+    uint32_t hash = hash_finish(hash_mix(mixed, (uint64_t)function->start_line));
+    uint32_t position = index_find(index, hash, function_equal, profile, function);
+    if (position != NOT_IN_INDEX)
+        return position + 1;
+    RESERVE(profile, functions, function, 1);
+    position = profile->function_count++;
+    profile->functions[position] = *function;
+    index_insert(index, hash, position);
+    return position + 1;
+}
+
+uint32_t profile_add_function(struct profile *profile, const char *name, const char *file, int64_t start_line)
+{
+    uint32_t name_string = profile_string(profile, name);
+    struct profile_function function = {
+        .name = name_string, .system_name = name_string, .file = profile_string(profile, file),
+        .start_line = start_line};
+    return profile_add_function_record(profile, &function);
+}
+
+struct location_key {
+    uint64_t address;
+    uint32_t mapping, line_count;
+    const struct profile_line *lines;
+};
+
+static bool location_equal(const struct profile *profile, uint32_t position, const void *key)
+{
+    const struct profile_location *a = &profile->locations[position];
+    const struct location_key *b = key;
+    if (a->address != b->address || a->mapping != b->mapping || a->line_count != b->line_count)
+        return false;
+    for (uint32_t i = 0; i < b->line_count; i++) {
+        const struct profile_line *line = &profile->lines[a->line_start + i];
+        if (line->function != b->lines[i].function || line->line != b->lines[i].line)
+            return false;
+    }
+    return true;
+}
+
+uint32_t profile_add_location(struct profile *profile, uint32_t mapping, uint64_t address,
+                              const struct profile_line *lines, uint32_t line_count)
+{
+    ASSERT(mapping <= profile->mapping_count);
+    struct index *index = &profile->tables->location_index;
+    struct location_key key = {address, mapping, line_count, lines};
+    uint64_t mixed = hash_mix(address, (uint64_t)mapping << 32 | line_count);
+    for (uint32_t i = 0; i < line_count; i++) {
+        ASSERT(lines[i].function >= 1 && lines[i].function <= profile->function_count);
+        mixed = hash_mix(hash_mix(mixed, lines[i].function), (uint64_t)lines[i].line);
+    }
+    uint32_t hash = hash_finish(mixed);
+    uint32_t position = index_find(index, hash, location_equal, profile, &key);
+    if (position != NOT_IN_INDEX)
+        return position + 1;
+
+    RESERVE(profile, locations, location, 1);
+    RESERVE(profile, lines, line, line_count);
+    position = profile->location_count++;
+    profile->locations[position] = (struct profile_location){address, mapping, profile->line_count, line_count};
+    if (line_count > 0)
+        memcpy(profile->lines + profile->line_count, lines, line_count * sizeof(*lines));
+    profile->line_count += line_count;
+    index_insert(index, hash, position);
+    return position + 1;
+}
+
+struct sample_key {
+    const uint32_t *locations;
+    const struct profile_label *labels;
+    uint32_t location_count, label_count;
+};
+
+static bool sample_equal(const struct profile *profile, uint32_t position, const void *key)
+{
+    const struct profile_sample *a = &profile->samples[position];
+    const struct sample_key *b = key;
+    if (a->location_count != b->location_count || a->label_count != b->label_count)
+        return false;
+    if (b->location_count > 0 && memcmp(profile->sample_locations + a->location_start, b->locations,
+                                        b->location_count * sizeof(*b->locations)) != 0)
+        return false;
+    for (uint32_t i = 0; i < b->label_count; i++) {
+        const struct profile_label *x = &profile->sample_labels[a->label_start + i], *y = &b->labels[i];
+        if (x->key != y->key || x->text != y->text || x->number != y->number || x->unit != y->unit)
+            return false;
+    }
+    return true;
+}
+
+static uint32_t sample_hash(const struct profile *profile, const struct sample_key *key)
+{
+    uint64_t mixed = (uint64_t)key->location_count << 32 | key->label_count;
+    for (uint32_t i = 0; i < key->location_count; i++) {
+        ASSERT(key->locations[i] >= 1 && key->locations[i] <= profile->location_count);
+        mixed = hash_mix(mixed, key->locations[i]);
+    }
+    for (uint32_t i = 0; i < key->label_count; i++) {
+        const struct profile_label *label = &key->labels[i];
+        ASSERT(label->key < profile->string_count && label->text < profile->string_count &&
+               label->unit < profile->string_count);
+        mixed = hash_mix(mixed, (uint64_t)label->key << 32 | label->text);
+        mixed = hash_mix(mixed, (uint64_t)label->number);
+    }
+    return hash_finish(mixed);
+}
+
+void profile_add_sample(struct profile *profile, const uint32_t *locations, uint32_t location_count,
+                        const int64_t *values, const struct profile_label *labels, uint32_t label_count)
+{
+    struct index *index = &profile->tables->sample_index;
+    struct sample_key key = {locations, labels, location_count, label_count};
+    uint32_t hash = sample_hash(profile, &key);
+    uint32_t position = index_find(index, hash, sample_equal, profile, &key);
+    if (position != NOT_IN_INDEX) {
+        int64_t *sums = profile->sample_values + profile->samples[position].value_start;
+        for (uint32_t i = 0; i < profile->sample_type_count; i++)
+            sums[i] = (int64_t)((uint64_t)sums[i] + (uint64_t)values[i]); /* wraps, as in the readers' languages */
+        return;
+    }
+
+    RESERVE(profile, samples, sample, 1);
+    RESERVE(profile, sample_locations, sample_location, location_count);
+    RESERVE(profile, sample_labels, sample_label, label_count);
+    RESERVE(profile, sample_values, sample_value, profile->sample_type_count);
+    position = profile->sample_count++;
+    profile->samples[position] = (struct profile_sample){
+        .location_start = profile->sample_location_count, .location_count = location_count,
+        .label_start = profile->sample_label_count, .label_count = label_count,
+        .value_start = profile->sample_value_count};
+    if (location_count > 0)
+        memcpy(profile->sample_locations + profile->sample_location_count, locations,
+               location_count * sizeof(*locations));
+    if (label_count > 0)
+        memcpy(profile->sample_labels + profile->sample_label_count, labels, label_count * sizeof(*labels));
+    if (profile->sample_type_count > 0)
+        memcpy(profile->sample_values + profile->sample_value_count, values,
+               profile->sample_type_count * sizeof(*values));
+    profile->sample_location_count += location_count;
+    profile->sample_label_count += label_count;
+    profile->sample_value_count += profile->sample_type_count;
+    index_insert(index, hash, position);
+}
+
+void profile_add_comment(struct profile *profile, const char *text)
+{
+    RESERVE(profile, comments, comment, 1);
+    profile->comments[profile->comment_count++] = profile_string(profile, text);
+}

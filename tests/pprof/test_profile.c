@@ -1,0 +1,146 @@
+/* test_profile.c: a profile's tables hold each string, function, location and sample once. */
+#include "pprof/profile.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+static void string_zero_is_the_empty_text(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    assert_int_equal(profile_string(profile, ""), 0);
+    assert_int_equal(profile->string_count, 1);
+    assert_string_equal(profile_text(profile, 0), "");
+    profile_destroy(profile);
+}
+
+static void equal_strings_share_an_index_and_keep_their_text(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 5000; i++) {
+            char text[32];
+            snprintf(text, sizeof(text), "function_%u", i);
+            assert_int_equal(profile_string(profile, text), i + 1);
+            assert_string_equal(profile_text(profile, i + 1), text);
+        }
+    }
+    assert_int_equal(profile->string_count, 5001);
+    profile_destroy(profile);
+}
+
+static void strings_that_differ_behind_a_nul_are_different(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    uint32_t a = profile_string_bytes(profile, bytes_of("x\0a", 3));
+    uint32_t b = profile_string_bytes(profile, bytes_of("x\0b", 3));
+    assert_int_not_equal(a, b);
+    profile_destroy(profile);
+}
+
+static void equal_functions_and_locations_get_the_same_id(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    uint32_t run = profile_add_function(profile, "run", "a.c", 10);
+    assert_int_equal(run, 1);
+    assert_int_equal(profile_add_function(profile, "run", "a.c", 10), run);
+    uint32_t other = profile_add_function(profile, "run", "b.c", 10);
+    assert_int_equal(other, 2);
+
+    struct profile_line lines[] = {{run, 11}, {other, 12}};
+    uint32_t one = profile_add_location(profile, 0, 0x1000, lines, 2);
+    assert_int_equal(profile_add_location(profile, 0, 0x1000, lines, 2), one);
+    assert_int_not_equal(profile_add_location(profile, 0, 0x1001, lines, 2), one);
+    assert_int_not_equal(profile_add_location(profile, 0, 0x1000, lines, 1), one);
+    lines[1].line = 13;
+    assert_int_not_equal(profile_add_location(profile, 0, 0x1000, lines, 2), one);
+    assert_int_equal(profile->location_count, 4);
+    profile_destroy(profile);
+}
+
+static void equal_mappings_get_the_same_id(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    struct profile_mapping mapping = {.start = 0x1000, .limit = 0x2000, .file = profile_string(profile, "/bin/x")};
+    uint32_t one = profile_add_mapping(profile, &mapping);
+    assert_int_equal(profile_add_mapping(profile, &mapping), one);
+    mapping.has_functions = true;
+    assert_int_equal(profile_add_mapping(profile, &mapping), one + 1);
+    profile_destroy(profile);
+}
+
+static void samples_with_equal_stack_and_labels_add_up(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "samples", "count");
+    profile_add_sample_type(profile, "cpu", "nanoseconds");
+    struct profile_line line = {profile_add_function(profile, "run", "a.c", 1), 2};
+    uint32_t stack[] = {profile_add_location(profile, 0, 1, &line, 1), profile_add_location(profile, 0, 2, &line, 1)};
+    struct profile_label label = {.key = profile_string(profile, "api"), .text = profile_string(profile, "Fetch")};
+    int64_t values[] = {1, 10};
+
+    profile_add_sample(profile, stack, 2, values, NULL, 0);
+    profile_add_sample(profile, stack, 2, values, NULL, 0);
+    profile_add_sample(profile, stack, 1, values, NULL, 0);
+    profile_add_sample(profile, stack, 2, values, &label, 1);
+    label.text = profile_string(profile, "Produce");
+    profile_add_sample(profile, stack, 2, values, &label, 1);
+    profile_add_sample(profile, stack, 2, values, &label, 1);
+    profile_add_sample(profile, NULL, 0, values, NULL, 0);
+
+    assert_int_equal(profile->sample_count, 5);
+    static const int64_t expected[][2] = {{2, 20}, {1, 10}, {1, 10}, {2, 20}, {1, 10}};
+    for (uint32_t i = 0; i < profile->sample_count; i++) {
+        const int64_t *sums = profile->sample_values + profile->samples[i].value_start;
+        assert_int_equal(sums[0], expected[i][0]);
+        assert_int_equal(sums[1], expected[i][1]);
+    }
+    profile_destroy(profile);
+}
+
+static void number_labels_with_different_numbers_are_different(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "inuse_space", "bytes");
+    struct profile_label label = {.key = profile_string(profile, "bytes"), .number = 16};
+    int64_t value = 1;
+    profile_add_sample(profile, NULL, 0, &value, &label, 1);
+    label.number = 32;
+    profile_add_sample(profile, NULL, 0, &value, &label, 1);
+    label.unit = profile_string(profile, "bytes");
+    profile_add_sample(profile, NULL, 0, &value, &label, 1);
+    assert_int_equal(profile->sample_count, 3);
+    profile_destroy(profile);
+}
+
+static void destroy_accepts_null(void **state)
+{
+    (void)state;
+    profile_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(string_zero_is_the_empty_text),
+        cmocka_unit_test(equal_strings_share_an_index_and_keep_their_text),
+        cmocka_unit_test(strings_that_differ_behind_a_nul_are_different),
+        cmocka_unit_test(equal_functions_and_locations_get_the_same_id),
+        cmocka_unit_test(equal_mappings_get_the_same_id),
+        cmocka_unit_test(samples_with_equal_stack_and_labels_add_up),
+        cmocka_unit_test(number_labels_with_different_numbers_are_different),
+        cmocka_unit_test(destroy_accepts_null),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
