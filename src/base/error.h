@@ -18,7 +18,9 @@
     X(ERR_IO, -20008, "input/output failed before, now read-only") \
     X(ERR_CONFIG, -20009, "bad configuration") \
     X(ERR_BUSY, -20010, "in use already") \
-    X(ERR_CLOSED, -20011, "closed")
+    X(ERR_CLOSED, -20011, "closed") \
+    X(ERR_SEQUENCE, -20012, "out of the producer's sequence") \
+    X(ERR_FENCED, -20013, "a newer epoch of the producer took over")
 
 enum error_code {
 #define X(name, code, text) name = (code),
