@@ -3,6 +3,7 @@
 #define PROFILER_MODULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MODULE_BUILD_ID_MAX 64
@@ -15,6 +16,7 @@ struct module {
     uintptr_t text_start, text_end; /* its executable segment, page aligned */
     uint64_t text_file_offset; /* of text_start in the file */
     const uint8_t *eh_frame;   /* mapped .eh_frame, NULL if it has none */
+    size_t eh_frame_size;      /* what is mapped from there on: at least the section, which ends by a zero */
     uintptr_t eh_frame_hdr;    /* run-time address of .eh_frame_hdr, 0 if none */
     bool is_program;
     bool is_own;               /* our code, built with frame pointers: the program */
@@ -26,6 +28,12 @@ struct module_list {
     unsigned count;
     uint64_t generation; /* dl_iterate_phdr's counts of loads and unloads, summed: equal means nothing changed */
 };
+
+/* Show each object to `visit`, unsorted, while the loader's lock is held: nothing is unmapped meanwhile, and `visit`
+ * must neither load nor unload. The module and its path are valid during the call only; its mapped bytes likewise.
+ * Returns the generation that was shown. Not in a signal handler. */
+typedef void (*module_visit_fn)(const struct module *module, void *context);
+uint64_t module_visit(module_visit_fn visit, void *context);
 
 /* Take the picture. Allocates and takes the loader's lock: not in a signal handler. */
 struct module_list *module_list_create(void);
