@@ -39,7 +39,7 @@ struct metric_gauge {
 
 /* Where a histogram's buckets end. Values are observed as integers of a fine unit and shown in a base unit. */
 struct metric_buckets {
-    double unit;            /* one observed unit in the shown unit: 1e-9 for nanoseconds shown as seconds */
+    double divisor;         /* observed units in one shown unit: 1e9 for nanoseconds shown as seconds */
     unsigned count;         /* at most METRIC_BUCKETS_MAX; a last bucket without a bound is always there */
     const uint64_t *bounds; /* inclusive upper ends, ascending, in the observed unit */
 };
@@ -108,12 +108,13 @@ void metrics_write_sample(struct metrics_writer *writer, double value, const cha
 
 enum metrics_format {
     METRICS_TEXT,        /* Prometheus text format 0.0.4 */
-    METRICS_OPENMETRICS, /* OpenMetrics 1.0.0 */
+    METRICS_OPENMETRICS, /* OpenMetrics 1.0.0: counters' families without _total, canonical le, # EOF */
 };
 /* What goes into the Content-Type of an answer in this format. */
 const char *metrics_content_type(enum metrics_format format);
-/* Append all metrics, families in order of their names. Each number is read on its own, so that numbers updated
- * meanwhile may differ by those updates; a histogram's count always equals its last bucket. [any] */
+/* Append all metrics: what is registered, then what collectors write, both in order of registration. Each
+ * number is read on its own, so that numbers updated meanwhile may differ by those updates; a histogram's count always
+ * equals its last bucket. [any] */
 void metrics_expose(struct metrics *metrics, enum metrics_format format, struct buf *text);
 
 /* Register the process's own: process_* from /proc and takhin_build_info{version}. [any] */
