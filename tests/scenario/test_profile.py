@@ -1,0 +1,149 @@
+"""A CPU profile of the broker under real load, read by the real go tool pprof and by our own tool."""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0])
+from support.broker import BUILD, LOAD, PROFILER, ROOT, Broker, clean_environment, run
+
+# Debian's, and a current one where the machine has it.
+GO_TOOLS = [path for path in ("/usr/lib/go-1.19/bin/go", "/usr/local/go/bin/go", "/usr/lib/go/bin/go")
+            if os.path.exists(path)]
+HARMLESS = re.compile(r"^(Fetching profile|Saved profile|Generating report|Entering interactive|$)")
+
+
+class UnderLoad(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        cls.broker = Broker(server_threads=2).start()
+        cls.load = subprocess.Popen([LOAD, "-brokers", cls.broker.address, "-duration", "600", "-rate", "60000",
+                                     "-prefix", "orders"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1)  # into steady state
+        cls.profile = cls.folder / "cpu.prof"
+        cls.collected = run(PROFILER, "-type", "cpu", "-duration", "5s", "-remote",
+                            f"127.0.0.1:{cls.broker.ports['profiler']}", "-output", cls.profile, "-analyze")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.load.terminate()
+        cls.load.wait()
+        cls.broker.__exit__()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def pprof(self, *arguments, go=None):
+        environment = clean_environment(PPROF_TMPDIR=str(self.folder), HOME=str(self.folder), GOFLAGS="-mod=mod",
+                                        GOCACHE=os.environ.get("GOCACHE", "/tmp/takhin-go-cache"), GOTOOLCHAIN="local")
+        result = run(go or GO_TOOLS[0], "tool", "pprof", *arguments, cwd=ROOT, env=environment)
+        unexpected = [line for line in result.stderr.splitlines() if not HARMLESS.match(line)]
+        self.assertEqual(unexpected, [], f"{go} {arguments}")
+        return result.stdout
+
+    def test_every_report_reads_it_and_complains_of_nothing(self):
+        for go in GO_TOOLS:
+            for report in ("-top", "-traces", "-tags", "-raw", "-svg", "-list=kafka_handler", "-peek=storage_log",
+                           "-tree", "-comments"):
+                with self.subTest(go=go, report=report):
+                    self.assertTrue(self.pprof(report, self.profile, go=go))
+
+    def test_the_functions_that_matter_are_there(self):
+        # Every node: the default list is cut to the largest.
+        top = self.pprof("-top", "-cum", "-nodecount=1000", "-nodefraction=0", self.profile)
+        for function in ("kafka_handler_produce", "kafka_handler_fetch", "storage_log_append", "storage_log_read"):
+            self.assertIn(function, top)
+
+    def test_sources_are_listed_line_by_line(self):
+        listing = self.pprof("-list=kafka_handler_produce", self.profile)
+        self.assertIn("src/broker/handlers/produce.c", listing)
+        self.assertRegex(listing, r"storage_log_append\(")
+
+    def test_labels_divide_the_time_by_request(self):
+        tags = self.pprof("-tags", self.profile)
+        for label in ("api:", "topic:", "client_id:", "thread:", "Produce", "Fetch", "orders-0", "load-producer"):
+            self.assertIn(label, tags)
+        focused = self.pprof("-top", "-cum", "-nodecount=1000", "-nodefraction=0", "-tagfocus", "api=Produce",
+                             self.profile)
+        self.assertIn("kafka_handler_produce", focused)
+        self.assertNotIn("kafka_handler_fetch", focused)
+
+    def test_a_profile_can_be_the_base_of_another(self):
+        other = self.folder / "other.prof"
+        run(PROFILER, "-type", "cpu", "-duration", "1s", "-remote", f"127.0.0.1:{self.broker.ports['profiler']}",
+            "-output", other)
+        for go in GO_TOOLS:
+            self.assertIn("kafka_handler", self.pprof("-top", "-cum", "-nodecount=1000", "-base", other, self.profile,
+                                                      go=go))
+            self.assertTrue(self.pprof("-top", "-diff_base", other, self.profile, go=go))
+
+    def test_pprof_fetches_by_itself(self):
+        for go in GO_TOOLS:
+            top = self.pprof("-top", self.broker.url("profiler", "/debug/pprof/profile?seconds=1"), go=go)
+            self.assertIn("flat%", top)
+
+    def test_nearly_all_stacks_are_whole(self):
+        comments = self.pprof("-comments", self.profile)
+        samples = int(re.search(r"samples=(\d+)", comments).group(1))
+        rootless = int(re.search(r"rootless=(\d+)", comments).group(1))
+        self.assertGreater(samples, 100)
+        self.assertLessEqual(rootless, max(1, samples // 1000))
+
+    def test_our_own_table_names_the_same_leaders(self):
+        ours = self.collected.stdout
+        leaders = re.findall(r"^ +\S+ +\S+% +\S+% +\S+ +\S+%  (.+)$", self.pprof("-top", self.profile), re.MULTILINE)
+        for name in leaders[:5]:
+            self.assertIn(name, ours)
+
+    def test_two_at_once_both_get_theirs(self):
+        results = [None, None]
+
+        def collect(index):
+            results[index] = self.broker.get("profiler", f"/debug/pprof/profile?seconds={1 + index}")
+
+        threads = [threading.Thread(target=collect, args=(index,)) for index in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for index, body in enumerate(results):
+            path = self.folder / f"overlap-{index}.prof"
+            path.write_bytes(body)
+            self.assertIn("kafka_", self.pprof("-top", "-nodecount=1000", path))
+
+    def test_sampling_ends_when_the_client_goes(self):
+        with socket.create_connection(("127.0.0.1", self.broker.ports["profiler"])) as client:
+            client.sendall(b"GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: takhin\r\n\r\n")
+            self.await_sampler(True)
+        self.await_sampler(False)
+
+    def await_sampler(self, wanted):
+        """The sampler's own thread exists exactly while somebody reads."""
+        deadline = time.monotonic() + 10
+        tasks = pathlib.Path(f"/proc/{self.broker.process.pid}/task")
+        while time.monotonic() < deadline:
+            names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+            if ("takhin-profiler"[:15] in names) == wanted:
+                return
+            time.sleep(0.02)
+        self.fail(f"sampler thread wanted={wanted}, threads: {names}")
+
+
+class Disabled(unittest.TestCase):
+    def test_nothing_listens_and_no_thread_samples(self):
+        with Broker(profiler=False) as broker:
+            self.assertNotIn("profiler", broker.ports)
+            tasks = pathlib.Path(f"/proc/{broker.process.pid}/task")
+            names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+            self.assertNotIn("takhin-profiler"[:15], names)
+            self.assertEqual(pathlib.Path(f"/proc/{broker.process.pid}/timers").read_text(), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
