@@ -84,7 +84,7 @@ class Kill(unittest.TestCase):
         folder = tempfile.mkdtemp(prefix="takhin-test-")
         try:
             # Small segments, so that a kill also meets rolls and indexes.
-            broker = Broker(folder=folder, storage_segment_size="1MiB")
+            broker = Broker(folder=folder, storage_log_segment_size="1MiB")
             acknowledged = {partition: [] for partition in range(PARTITIONS)}
             first = 0
             for kill in range(KILLS):

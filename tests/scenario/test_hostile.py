@@ -133,7 +133,7 @@ class Hostile(unittest.TestCase):
                     connection.close()
 
     def test_an_idle_connection_is_closed(self):
-        with Broker(kafka_connection_idle="300ms") as broker:
+        with Broker(kafka_connection_timeout="1s") as broker:
             with socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=10) as connection:
                 self.assert_closed(connection)
 

@@ -1,0 +1,195 @@
+"""The program from outside: command line, configuration, signals, metrics, health."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0])
+from support.broker import LOAD, ROOT, TAKHIN, Broker, clean_environment, run
+
+
+def takhin(*arguments, **environment):
+    return subprocess.run([TAKHIN, *arguments], capture_output=True, text=True, timeout=60, cwd=ROOT,
+                          env=clean_environment(**environment))
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def write(self, text):
+        path = self.folder / "takhin.yaml"
+        path.write_text(text)
+        return path
+
+    def test_the_example_configuration_is_good_in_each_spelling(self):
+        for option in (["-config", "configs/takhin.yaml"], ["--config", "configs/takhin.yaml"],
+                       ["-config=configs/takhin.yaml"]):
+            result = takhin(*option, "-check-config")
+            self.assertEqual((result.returncode, result.stderr), (0, ""), option)
+
+    def test_every_mistake_is_told_in_one_go_and_nothing_starts(self):
+        path = self.write("server:\n  port: 99999\nprofiler:\n  enabeld: true\n  cpu_hz: fast\n")
+        result = takhin("-config", str(path), TAKHIN_LOGGING_LEVEL="loud", TAKHIN_STORAGE_DATA_DIR=str(self.folder / "d"))
+        self.assertEqual(result.returncode, 2)
+        for wanted in (f"{path}:2:9", f"{path}:4:3", "profiler.enabled", f"{path}:5:11", "TAKHIN_LOGGING_LEVEL"):
+            self.assertIn(wanted, result.stderr)
+        self.assertFalse((self.folder / "d").exists())
+
+    def test_print_config_says_where_each_value_came_from(self):
+        path = self.write("storage:\n  data:\n    dir: /from/file\n")
+        printed = takhin("-config", str(path), "-print-config", TAKHIN_PROFILER_PORT="7070").stdout
+        self.assertRegex(printed, rf"data_dir: /from/file +# {path}:3:10")
+        self.assertRegex(printed, r"port: 7070 +# TAKHIN_PROFILER_PORT")
+        self.assertRegex(printed, r"broker_id: 1 +# default")
+
+    def test_a_variable_of_kubernetes_is_ignored_with_a_warning(self):
+        result = takhin("-check-config", TAKHIN_PROFILER_PORT="tcp://10.0.0.7:6060")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("TAKHIN_PROFILER_PORT", result.stderr)
+        self.assertIn("enableServiceLinks", result.stderr)
+
+    def test_help_and_version(self):
+        self.assertIn("-config", takhin("-h").stdout)
+        self.assertRegex(takhin("-version").stdout, r"takhin \d+\.\d+\.\d+")
+        self.assertEqual(takhin("-no-such-option").returncode, 2)
+
+    def test_a_port_in_use_is_an_error_with_its_name(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            for service in ("SERVER", "METRICS", "HEALTH", "PROFILER"):
+                with self.subTest(service):
+                    ports = {f"TAKHIN_{name}_PORT": "0" for name in ("SERVER", "METRICS", "HEALTH", "PROFILER")}
+                    ports[f"TAKHIN_{service}_PORT"] = port
+                    result = takhin(TAKHIN_PROFILER_ENABLED="true", TAKHIN_STORAGE_DATA_DIR=str(self.folder / "data"),
+                                    **ports)
+                    self.assertEqual(result.returncode, 1)
+                    self.assertRegex(result.stderr, rf"error +cannot listen .*port={port}")
+
+    def test_a_data_folder_in_use_is_an_error(self):
+        with Broker() as broker:
+            result = takhin(TAKHIN_SERVER_PORT="0", TAKHIN_METRICS_PORT="0", TAKHIN_HEALTH_PORT="0",
+                            TAKHIN_STORAGE_DATA_DIR=str(broker.folder / "data"))
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("another", result.stderr)
+
+
+class Signals(unittest.TestCase):
+    def listens(self, port):
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", port)) == 0
+
+    def test_hangup_switches_the_profiler_on_and_off_and_sets_the_log_level(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        config = folder / "takhin.yaml"
+        config.write_text("profiler:\n  enabled: false\n  port: 0\n")
+        broker = Broker(arguments=["-config", config], folder=folder)
+        del broker.settings["profiler_enabled"], broker.settings["profiler_port"]  # the file decides
+        with broker:
+            config.write_text("profiler:\n  enabled: true\n  port: 0\nlogging:\n  level: debug\n")
+            broker.signal(signal.SIGHUP)
+            port = int(broker.await_log(r"listening service=profiler .*port=(\d+)").group(1))
+            broker.await_log(r"configuration reloaded")
+            broker.ports["profiler"] = port
+            self.assertIn(b"profile", broker.get("profiler", "/debug/pprof/"))
+
+            config.write_text("profiler:\n  enabled: maybe\n")
+            broker.signal(signal.SIGHUP)
+            broker.await_log(r"error .*takhin\.yaml:2:12.*\n(.*\n)*.*error .*nothing was changed")
+            self.assertTrue(self.listens(port))
+
+            config.write_text("profiler:\n  enabled: false\nserver:\n  threads: 7\n")
+            broker.signal(signal.SIGHUP)
+            broker.await_log(r"warning .*server\.threads")
+            broker.await_log(r"closed service=profiler")
+            self.assertFalse(self.listens(port))
+            run("kcat", "-b", broker.address, "-L")
+
+    def test_terminate_ends_it_under_load_with_nothing_lost_and_no_recovery_afterwards(self):
+        folder = tempfile.mkdtemp(prefix="takhin-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        broker = Broker(folder=folder).start()
+        load = subprocess.Popen([LOAD, "-brokers", broker.address, "-duration", "30", "-no-consume"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            self.assertEqual(broker.stop(), 0)
+        finally:
+            load.kill()
+            load.wait()
+        broker.start()
+        self.assertNotIn("recover", broker.log().split("broker ready")[-2].split("listening")[-1])
+        broker.stop()
+
+
+class Ports(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker().start()
+        run("kcat", "-b", cls.broker.address, "-P", "-t", "metered", input="one\ntwo\n")
+        run("kcat", "-b", cls.broker.address, "-C", "-t", "metered", "-o", "beginning", "-e", "-q")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.__exit__()
+
+    def test_latency_is_found_as_the_guide_greps_for_it(self):
+        lines = [line for line in self.broker.get("metrics", "/metrics").decode().splitlines() if "latency" in line]
+        self.assertTrue(any('takhin_request_latency_seconds_count{api="Produce"}' in line for line in lines), lines)
+
+    def test_promtool_finds_nothing_to_complain_of(self):
+        text = self.broker.get("metrics", "/metrics").decode()
+        result = run("promtool", "check", "metrics", input=text)
+        self.assertEqual((result.stdout, result.stderr), ("", ""))
+
+    def test_prometheus_scrapes_it(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        (folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            "scrape_configs:\n- job_name: takhin\n  static_configs:\n"
+            f"  - targets: ['127.0.0.1:{self.broker.ports['metrics']}']\n")
+        with open(folder / "log", "w") as log:
+            prometheus = subprocess.Popen(
+                ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                 f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 60
+            result = []
+            while not result:
+                self.assertLess(time.monotonic(), deadline, (folder / "log").read_text())
+                time.sleep(0.2)
+                try:
+                    query = f"http://127.0.0.1:{port}/api/v1/query?query=up%7Bjob%3D%22takhin%22%7D%3D%3D1"
+                    with urllib.request.urlopen(query, timeout=5) as response:
+                        result = json.load(response)["data"]["result"]
+                except (urllib.error.URLError, ConnectionError):
+                    pass
+        finally:
+            prometheus.terminate()
+            prometheus.wait()
+
+    def test_health_answers(self):
+        for path in ("/health/live", "/health/ready", "/livez", "/readyz", "/healthz", "/health"):
+            with urllib.request.urlopen(self.broker.url("health", path)) as response:
+                self.assertEqual(response.status, 200, path)
+
+
+if __name__ == "__main__":
+    unittest.main()
