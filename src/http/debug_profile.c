@@ -1,0 +1,128 @@
+/* debug_profile.c: /debug/pprof/profile: collects for as long as was asked, or until the client goes. */
+#include "http/debug_port.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "pprof/encode.h"
+#include "profiler/cpu.h"
+#include "profiler/profiler.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <uv.h>
+
+/* What Go's handler takes where the request does not say. */
+#define SECONDS_DEFAULT 30
+
+/* A profile from its request to its bytes. */
+struct collection {
+    struct cpu_sampler *sampler;
+    int hz;
+    struct cpu_reader *reader;
+    int start_result;
+    struct buf body;
+};
+
+static bool is_number(struct bytes text, const char *characters)
+{
+    return text.size > 0 && strspn((const char *)text.data, characters) == text.size;
+}
+
+/* Go reads whole seconds and takes its default for anything else, 0 and negative numbers included; parts of a second
+ * are ours. False for a wish beyond the limit, which has been answered. */
+static bool read_duration(struct http_exchange *exchange, int64_t max_duration_ns, uint64_t *duration_ms)
+{
+    struct bytes value = http_request_value(exchange->request, "seconds");
+    char *end = NULL;
+    double seconds = is_number(value, "0123456789.") ? strtod((const char *)value.data, &end) : 0;
+    if (!end || *end != '\0' || seconds <= 0) {
+        int64_t duration_ns = SECONDS_DEFAULT * (int64_t)NS_PER_S;
+        *duration_ms = (uint64_t)(duration_ns < max_duration_ns ? duration_ns : max_duration_ns) / NS_PER_MS;
+        return true;
+    }
+    if (seconds > (double)max_duration_ns / (double)NS_PER_S) {
+        char limit[64];
+        units_format_duration(max_duration_ns, limit, sizeof limit);
+        http_respond_error(exchange, 400, "seconds is more than %s, the limit that profiler.max_duration sets", limit);
+        return false;
+    }
+    *duration_ms = (uint64_t)ceil(seconds * 1000);
+    return true;
+}
+
+/* False for a rate that does not exist, which has been answered. */
+static bool read_rate(struct http_exchange *exchange, int default_hz, int *hz)
+{
+    struct bytes value = http_request_value(exchange->request, "hz");
+    *hz = default_hz;
+    if (value.size == 0)
+        return true;
+    long rate = is_number(value, "0123456789") ? strtol((const char *)value.data, NULL, 10) : 0;
+    if (rate < CPU_HZ_MIN || rate > CPU_HZ_MAX) {
+        http_respond_error(exchange, 400, "hz must be a whole number from %d to %d", CPU_HZ_MIN, CPU_HZ_MAX);
+        return false;
+    }
+    *hz = (int)rate;
+    return true;
+}
+
+static void start_work(void *argument)
+{
+    struct collection *collection = argument;
+    collection->start_result = cpu_reader_start(collection->sampler, collection->hz, &collection->reader);
+}
+
+static void finish_work(void *argument)
+{
+    struct collection *collection = argument;
+    struct profile *profile = cpu_reader_finish(collection->reader);
+    profile_encode_gzip(profile, &collection->body);
+    profile_destroy(profile);
+}
+
+static void cancel_work(void *argument)
+{
+    struct collection *collection = argument;
+    cpu_reader_cancel(collection->reader);
+}
+
+static void answer_profile(struct http_exchange *exchange, struct collection *collection)
+{
+    http_respond(exchange, &(struct http_response){
+        .status = 200,
+        .content_type = "application/octet-stream",
+        .headers = "Content-Disposition: attachment; filename=\"profile\"\r\n",
+        .body = buf_bytes(&collection->body),
+    });
+}
+
+void debug_answer_profile(struct http_exchange *exchange)
+{
+    const struct debug_port *debug = exchange->context;
+    struct profiler_options options = profiler_options(debug->profiler);
+    struct collection collection = {.sampler = profiler_cpu(debug->profiler)};
+    uint64_t duration_ms;
+    if (!read_duration(exchange, options.max_duration_ns, &duration_ms) ||
+        !read_rate(exchange, options.cpu_hz, &collection.hz))
+        return;
+    if (task_offload(start_work, &collection) != 0)
+        return; /* the port closes */
+    if (collection.start_result != 0) {
+        http_respond_error(exchange, 500, "Could not enable CPU profiling: %s", error_text(collection.start_result));
+        return;
+    }
+    buf_init(&collection.body);
+    bool is_wanted = stream_wait_closed(exchange->stream, duration_ms) == UV_ETIMEDOUT;
+    /* A cancelled task cannot offload any more; the reader has to go all the same. */
+    if (!is_wanted || task_offload(finish_work, &collection) != 0) {
+        if (task_offload(cancel_work, &collection) != 0)
+            cancel_work(&collection);
+        return;
+    }
+    answer_profile(exchange, &collection);
+    buf_deinit(&collection.body);
+}

@@ -1,0 +1,72 @@
+/* port.h: one listening HTTP port: accepts connections, finds the route of each request, and writes its answer.
+ *
+ * A port lives on one reactor; each of its connections is a task there, which calls the handlers. */
+#ifndef HTTP_PORT_H
+#define HTTP_PORT_H
+
+#include "base/check.h"
+#include "http/request.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct http_port;
+struct reactor;
+struct stream;
+
+/* A request that is being answered. */
+struct http_exchange {
+    const struct http_request *request;
+    void *context;         /* http_port_setup.context */
+    struct stream *stream; /* for a handler that wants to know whether the client is still there */
+    /* The port's own: */
+    const char *error_headers;
+    bool is_head, close, answered;
+};
+
+struct http_route {
+    const char *path; /* "/metrics"; one that ends in "/" also takes everything below it that has no row of its own */
+    unsigned methods; /* enum http_methods */
+    /* Answers the request, once; it may park. Returning without an answer closes the connection. [task] */
+    void (*handle)(struct http_exchange *exchange);
+    const char *summary; /* what an index page says about it; NULL: not listed */
+};
+
+struct http_response {
+    unsigned status;
+    const char *content_type;
+    const char *headers; /* more whole lines, each ended by CR LF; NULL: none */
+    struct bytes body;
+};
+
+/* Write the answer. Errors of the socket close the connection after the handler, which need not care. [task] */
+void http_respond(struct http_exchange *exchange, const struct http_response *response);
+/* A line of text for people, with the port's error_headers. [task] */
+void http_respond_error(struct http_exchange *exchange, unsigned status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+struct http_port_setup {
+    const char *name;                /* of its tasks and in the log: "metrics" */
+    const char *host;                /* copied */
+    uint16_t port;                   /* 0: a free one */
+    const struct http_route *routes; /* outlive the port */
+    unsigned route_count;
+    const char *error_headers;       /* in every answer of 400 and above: whole lines, a constant; NULL: none */
+    void *context;
+    void (*closed)(void *context);   /* called once, by http_port_close or a failed open; NULL: nothing to do */
+    unsigned connections_max;        /* more are answered with 503; 0: HTTP_CONNECTIONS_MAX */
+    uint64_t idle_timeout_ms;        /* between requests; 0: HTTP_IDLE_TIMEOUT_MS */
+    uint64_t request_timeout_ms;     /* from the first byte of a request to its last; 0: HTTP_REQUEST_TIMEOUT_MS */
+};
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_IDLE_TIMEOUT_MS 60000
+#define HTTP_REQUEST_TIMEOUT_MS 10000
+
+/* Listen on this reactor. Blocks until that is done, so not on a reactor's thread. Negative: libuv's code. */
+int http_port_open(struct http_port **port, struct reactor *reactor, const struct http_port_setup *setup) MUST_USE;
+/* Where it listens, also when the setup said 0. [any] */
+uint16_t http_port_number(const struct http_port *port);
+/* Stop listening, end its connections (answers under way are cut off) and free it; NULL is allowed. Blocks until all
+ * is done, so not on a reactor's thread. The reactor may have been stopped, even joined, before. */
+void http_port_close(struct http_port *port);
+
+#endif

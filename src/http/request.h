@@ -1,0 +1,74 @@
+/* request.h: bytes of a connection -> requests (RFC 9112), one after the other. Pure: no socket is touched here. */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include "base/bytes.h"
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Request line and headers together; a longer head is answered with 431. */
+#define HTTP_HEAD_MAX (16u * 1024)
+#define HTTP_HEADERS_MAX 64u
+/* A larger body is answered with 413. The largest that anybody sends us is a list of addresses to be named. */
+#define HTTP_BODY_MAX (1024u * 1024)
+
+/* A set of methods, so that a route says in one value what it takes. */
+enum http_methods {
+    HTTP_ALLOW_GET = 1, /* and HEAD, which is answered like GET but without the body */
+    HTTP_ALLOW_POST = 2,
+};
+
+struct http_header {
+    struct bytes name, value;
+};
+
+/* All views are valid until the next request is begun. */
+struct http_request {
+    const char *method;        /* "GET"; "HEAD" stays "HEAD" */
+    unsigned allowed_by;       /* the enum http_methods that lets it in; 0: a method that no route takes */
+    bool is_head;
+    struct bytes path;         /* as sent, still percent-encoded, without the query: "/debug/pprof/" */
+    struct bytes query;        /* as sent, without the "?" */
+    const struct http_header *headers;
+    unsigned header_count;
+    struct bytes body;
+    bool keep_alive;           /* the client wants to send more, and may */
+    bool is_http_1_0;
+    struct arena *arena;       /* for whatever lives as long as the request */
+};
+
+/* The first header of this name (any case); no data if there is none. */
+struct bytes http_request_header(const struct http_request *request, const char *name);
+
+/* The first value of this name in the query, decoded as Go's FormValue does: "+" is a space, a pair with a bad percent
+ * sequence or with a ";" does not count. Missing: size 0. A NUL stands behind it. */
+struct bytes http_request_value(const struct http_request *request, const char *name);
+
+struct http_parser_state; /* holds the head, the body and the arena of one connection's current request */
+
+struct http_parser_state *http_parser_state_create(void);
+void http_parser_state_destroy(struct http_parser_state *state);
+
+enum http_progress {
+    HTTP_NEEDS_MORE, /* everything was consumed */
+    HTTP_COMPLETE,   /* the request stands in http_parsed_request(); what was not consumed belongs to the next one */
+    HTTP_REFUSED,    /* answer with http_refusal() and close */
+};
+
+/* Take bytes; *consumed says how many. After HTTP_COMPLETE the next call begins the next request. */
+enum http_progress http_parse(struct http_parser_state *state, struct bytes input, size_t *consumed);
+const struct http_request *http_parsed_request(const struct http_parser_state *state);
+/* A request has begun and is not complete. */
+bool http_parse_underway(const struct http_parser_state *state);
+/* True once per request: the client waits for "100 Continue" before it sends the body. */
+bool http_parse_wants_continue(struct http_parser_state *state);
+
+struct http_refusal {
+    unsigned status;  /* 400, 405, 413, 417, 431, 505 */
+    const char *text; /* one line for people */
+};
+struct http_refusal http_refusal(const struct http_parser_state *state);
+
+#endif
