@@ -36,13 +36,32 @@ struct record_batch {
     struct bytes whole; /* view of the batch with its header */
 };
 
-/* Read the header of the first batch in `input`. ERR_TRUNCATED: the batch goes on behind the end (or not even a
- * header is there). ERR_UNSUPPORTED: a magic other than 2. ERR_MALFORMED: lengths or counts that cannot be. */
+/* Read the header of the first batch in `input`; the bytes behind it are counted, not looked at. ERR_TRUNCATED: the
+ * batch goes on behind the end (or not even a header is there). ERR_UNSUPPORTED: a magic other than 2. ERR_MALFORMED:
+ * lengths or counts that cannot be. */
 int record_batch_parse(struct bytes input, struct record_batch *batch) MUST_USE;
 /* 0, or ERR_CORRUPT when the checksum does not match. */
 int record_batch_check_crc(const struct record_batch *batch) MUST_USE;
 /* The offset of its last record. */
 int64_t record_batch_last_offset(const struct record_batch *batch);
+
+/* Whether a producer may send such a batch: at least one record, offsets without gaps, no control batch, a known codec,
+ * a sequence number if it has a producer id. The framing of each record is walked if they are not compressed; the
+ * checksum is not looked at. ERR_MALFORMED, or ERR_UNSUPPORTED for the codec. */
+int record_batch_check_produced(const struct record_batch *batch) MUST_USE;
+
+/* One record of a batch that is not compressed. */
+struct record {
+    int64_t timestamp_delta; /* ms, to the batch's base_timestamp */
+    int32_t offset_delta;    /* to its base_offset */
+    struct bytes key, value; /* null: data is NULL */
+    int32_t header_count;
+    struct bytes headers; /* as they are on the wire */
+};
+/* What record_next reads from, at the start. Empty for a compressed batch. */
+struct bytes record_batch_records(const struct record_batch *batch);
+/* Take the first record off *rest. ERR_TRUNCATED, or ERR_MALFORMED. */
+int record_next(struct bytes *rest, struct record *record) MUST_USE;
 
 /* Write what the broker decides into the batch at `data`; both fields lie outside the checksum. */
 void record_batch_assign(uint8_t *data, int64_t base_offset, int32_t leader_epoch);
