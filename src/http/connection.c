@@ -93,8 +93,8 @@ static int write_continue(struct stream *stream)
     return stream_write(stream, &piece, 1, WRITE_TIMEOUT_MS);
 }
 
-/* Read one whole request. 0, or the stream's code when there is none; UV_ETIMEDOUT also when the client is idle. A
- * request that must be refused gives ERR_MALFORMED and *refusal. */
+/* Read one whole request. Otherwise ERR_MALFORMED with a *refusal to answer, or the stream's code when there is nobody
+ * to answer: the client went or stayed silent, or the port closes. */
 static int read_request(struct stream *stream, struct http_parser_state *parser, const struct http_port_setup *setup,
                         struct http_refusal *refusal)
 {
@@ -151,15 +151,13 @@ static void refuse_request(struct stream *stream, const struct http_port_setup *
 static bool serve_request(struct stream *stream, struct http_parser_state *parser, const struct http_port_setup *setup,
                           bool refuse)
 {
-    struct http_refusal refusal;
+    struct http_refusal refusal = {0};
     int rc = read_request(stream, parser, setup, &refusal);
-    if (rc == 0 && refuse) {
+    if (rc == 0 && refuse)
         refusal = (struct http_refusal){503, "too many connections"};
-        rc = ERR_MALFORMED;
-    }
-    if (rc == ERR_MALFORMED)
+    if (refusal.status != 0)
         refuse_request(stream, setup, refusal);
-    if (rc != 0)
+    if (rc != 0 || refusal.status != 0)
         return false;
     const struct http_request *request = http_parsed_request(parser);
     struct http_exchange exchange = {
