@@ -70,6 +70,9 @@ static int on_header_field(struct http_parser *parser, const char *piece, size_t
         state->headers[state->request.header_count++] = (struct http_header){0};
         state->in_value = false;
     }
+    /* The library lets it pass; RFC 9112 section 5.1 wants it refused. */
+    if (memchr(piece, ' ', size))
+        return refuse(state, 400, "a space in a header's name");
     return append_head(state, &state->headers[state->request.header_count - 1].name, piece, size);
 }
 

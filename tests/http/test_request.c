@@ -1,0 +1,269 @@
+/* test_request.c: bytes become requests, however they are cut; what is too large or malformed is refused. */
+#include "http/request.h"
+
+#include "base/buf.h"
+
+#include <stdio.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define GET_MANY \
+    "GET /debug/pprof/profile?seconds=5&hz=100 HTTP/1.1\r\nHost: localhost:6060\r\nUser-Agent: Go-http-client/1.1\r\n" \
+    "Empty:\r\nAccept-Encoding: gzip\r\n\r\n"
+#define POST_CHUNKED \
+    "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" \
+    "4\r\n0x4a\r\n3\r\n000\r\n0\r\n\r\n"
+#define POST_LENGTH "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n0x4a0000"
+
+static enum http_progress parse_all(struct http_parser_state *parser, const char *text, size_t *consumed)
+{
+    return http_parse(parser, bytes_of_string(text), consumed);
+}
+
+static void assert_bytes(struct bytes bytes, const char *expected)
+{
+    if (!bytes_equal_string(bytes, expected))
+        fail_msg("\"%.*s\" is not \"%s\"", BYTES_ARGS(bytes), expected);
+}
+
+static void a_request_is_taken_apart(void **state)
+{
+    (void)state;
+    struct http_parser_state *parser = http_parser_state_create();
+    size_t consumed;
+
+    assert_int_equal(parse_all(parser, GET_MANY, &consumed), HTTP_COMPLETE);
+
+    const struct http_request *request = http_parsed_request(parser);
+    assert_int_equal(consumed, strlen(GET_MANY));
+    assert_string_equal(request->method, "GET");
+    assert_int_equal(request->allowed_by, HTTP_ALLOW_GET);
+    assert_bytes(request->path, "/debug/pprof/profile");
+    assert_bytes(request->query, "seconds=5&hz=100");
+    assert_int_equal(request->header_count, 4);
+    assert_bytes(http_request_header(request, "user-agent"), "Go-http-client/1.1");
+    assert_bytes(http_request_header(request, "Accept-Encoding"), "gzip");
+    assert_bytes(http_request_header(request, "Empty"), "");
+    assert_bytes(http_request_header(request, "Empt"), "");
+    assert_true(request->keep_alive);
+    assert_int_equal(request->body.size, 0);
+    http_parser_state_destroy(parser);
+}
+
+/* One byte at a time, and the end of each prefix: nothing before the last byte completes or refuses. */
+static void a_request_may_arrive_in_any_pieces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *body;
+    } cases[] = {{GET_MANY, ""}, {POST_CHUNKED, "0x4a000"}, {POST_LENGTH, "0x4a0000"}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct http_parser_state *parser = http_parser_state_create();
+        size_t length = strlen(cases[i].text), consumed;
+        for (size_t at = 0; at + 1 < length; at++) {
+            assert_int_equal(http_parse(parser, bytes_of(cases[i].text + at, 1), &consumed), HTTP_NEEDS_MORE);
+            assert_int_equal(consumed, 1);
+            assert_true(http_parse_underway(parser));
+        }
+        assert_int_equal(http_parse(parser, bytes_of(cases[i].text + length - 1, 1), &consumed), HTTP_COMPLETE);
+        assert_bytes(http_parsed_request(parser)->body, cases[i].body);
+        http_parser_state_destroy(parser);
+    }
+}
+
+static void pipelined_requests_come_one_by_one(void **state)
+{
+    (void)state;
+    const char *text = POST_CHUNKED GET_MANY POST_LENGTH;
+    struct http_parser_state *parser = http_parser_state_create();
+    size_t first, second, third;
+
+    assert_int_equal(parse_all(parser, text, &first), HTTP_COMPLETE);
+    assert_bytes(http_parsed_request(parser)->body, "0x4a000");
+    assert_int_equal(first, strlen(POST_CHUNKED));
+    assert_int_equal(parse_all(parser, text + first, &second), HTTP_COMPLETE);
+    assert_bytes(http_parsed_request(parser)->path, "/debug/pprof/profile");
+    assert_bytes(http_parsed_request(parser)->body, "");
+    assert_int_equal(parse_all(parser, text + first + second, &third), HTTP_COMPLETE);
+    assert_bytes(http_parsed_request(parser)->body, "0x4a0000");
+    assert_int_equal(first + second + third, strlen(text));
+    http_parser_state_destroy(parser);
+}
+
+static void a_target_may_be_absolute(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *path, *query;
+    } cases[] = {
+        {"http://h:6060/debug/pprof/?x=1", "/debug/pprof/", "x=1"}, {"http://h", "/", ""}, {"/a?", "/a", ""},
+        {"/a?b?c#d", "/a", "b?c"},                                  {"*", "*", ""},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct http_parser_state *parser = http_parser_state_create();
+        char text[200];
+        size_t consumed;
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i].target);
+        assert_int_equal(parse_all(parser, text, &consumed), HTTP_COMPLETE);
+        assert_bytes(http_parsed_request(parser)->path, cases[i].path);
+        assert_bytes(http_parsed_request(parser)->query, cases[i].query);
+        http_parser_state_destroy(parser);
+    }
+}
+
+static void what_is_wrong_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned status;
+    } cases[] = {
+        {"\x16\x03\x01\x02", 400}, /* TLS */
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+        {"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
+        {"GET /\r\n\r\n", 505}, /* HTTP/0.9 */
+        {"GET / HTTP/1.1\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: h\r\nBad Header: x\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1048577\r\n\r\n", 413},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n", 417},
+        {"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct http_parser_state *parser = http_parser_state_create();
+        size_t consumed;
+        if (parse_all(parser, cases[i].text, &consumed) != HTTP_REFUSED || http_refusal(parser).status != cases[i].status)
+            fail_msg("case %zu: %u %s", i, http_refusal(parser).status, http_refusal(parser).text);
+        assert_non_null(http_refusal(parser).text);
+        assert_int_equal(parse_all(parser, GET_MANY, &consumed), HTTP_REFUSED);
+        http_parser_state_destroy(parser);
+    }
+}
+
+/* `count` times `piece` between a start and an end, as one request. */
+static struct http_refusal refusal_of_repeated(const char *start, const char *piece, size_t count)
+{
+    struct http_parser_state *parser = http_parser_state_create();
+    struct buf text;
+    buf_init(&text);
+    buf_append_string(&text, start);
+    for (size_t i = 0; i < count; i++)
+        buf_append_string(&text, piece);
+    size_t consumed;
+    enum http_progress progress = http_parse(parser, buf_bytes(&text), &consumed);
+    struct http_refusal refusal = http_refusal(parser);
+    assert_int_equal(progress == HTTP_REFUSED, refusal.status != 0);
+    buf_deinit(&text);
+    http_parser_state_destroy(parser);
+    return refusal;
+}
+
+static void sizes_are_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(refusal_of_repeated("GET /", "0123456789abcdef", HTTP_HEAD_MAX / 16 - 1).status, 0);
+    assert_int_equal(refusal_of_repeated("GET /", "0123456789abcdef", HTTP_HEAD_MAX / 16).status, 431);
+    assert_int_equal(refusal_of_repeated("GET / HTTP/1.1\r\n", "a: b\r\n", HTTP_HEADERS_MAX).status, 0);
+    assert_int_equal(refusal_of_repeated("GET / HTTP/1.1\r\n", "a: b\r\n", HTTP_HEADERS_MAX + 1).status, 431);
+    assert_int_equal(refusal_of_repeated("GET / HTTP/1.1\r\na:", "                ", 10000).status, 431);
+    const char *chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_int_equal(refusal_of_repeated(chunked, "10\r\n0123456789abcdef\r\n", HTTP_BODY_MAX / 16).status, 0);
+    assert_int_equal(refusal_of_repeated(chunked, "10\r\n0123456789abcdef\r\n", HTTP_BODY_MAX / 16 + 1).status, 413);
+}
+
+static void a_client_that_waits_for_100_is_noticed_once(void **state)
+{
+    (void)state;
+    static const char head[] = "POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n";
+    static const char no_body[] = "POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n";
+    struct http_parser_state *parser = http_parser_state_create();
+    size_t consumed;
+
+    assert_int_equal(parse_all(parser, head, &consumed), HTTP_NEEDS_MORE);
+    assert_true(http_parse_wants_continue(parser));
+    assert_false(http_parse_wants_continue(parser));
+    assert_int_equal(parse_all(parser, "abc", &consumed), HTTP_COMPLETE);
+    assert_bytes(http_parsed_request(parser)->body, "abc");
+
+    assert_int_equal(parse_all(parser, no_body, &consumed), HTTP_COMPLETE);
+    assert_false(http_parse_wants_continue(parser));
+    http_parser_state_destroy(parser);
+}
+
+static void keep_alive_follows_version_and_header(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool keep_alive;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", true},
+        {"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", false},
+        {"GET / HTTP/1.0\r\n\r\n", false},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
+        {"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", true},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct http_parser_state *parser = http_parser_state_create();
+        size_t consumed;
+        assert_int_equal(parse_all(parser, cases[i].text, &consumed), HTTP_COMPLETE);
+        assert_int_equal(http_parsed_request(parser)->keep_alive, cases[i].keep_alive);
+        http_parser_state_destroy(parser);
+    }
+}
+
+static void query_values_are_read_as_go_reads_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *value;
+    } cases[] = {
+        {"", ""},
+        {"seconds=5", "5"},
+        {"seconds", ""},
+        {"seconds=", ""},
+        {"x=1&seconds=5&seconds=6", "5"},
+        {"&&seconds=5", "5"},
+        {"Seconds=5", ""},
+        {"%73econds=%35", "5"},
+        {"seconds=a+b%2Bc%20d", "a b+c d"},
+        {"seconds=a=b", "a=b"},
+        {"seconds=%zz&seconds=7", "7"},
+        {"seconds=%3", ""},
+        {"seconds=%", ""},
+        {"seconds=1;x=2", ""},
+        {"x;seconds=1&seconds=2", "2"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct arena arena;
+        arena_init(&arena);
+        struct http_request request = {.query = bytes_of_string(cases[i].query), .arena = &arena};
+        assert_bytes(http_request_value(&request, "seconds"), cases[i].value);
+        arena_deinit(&arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_is_taken_apart),
+        cmocka_unit_test(a_request_may_arrive_in_any_pieces),
+        cmocka_unit_test(pipelined_requests_come_one_by_one),
+        cmocka_unit_test(a_target_may_be_absolute),
+        cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(sizes_are_bounded),
+        cmocka_unit_test(a_client_that_waits_for_100_is_noticed_once),
+        cmocka_unit_test(keep_alive_follows_version_and_header),
+        cmocka_unit_test(query_values_are_read_as_go_reads_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
