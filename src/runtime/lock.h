@@ -27,6 +27,7 @@ struct task_mutex {
     _Atomic(struct task *) owner; /* NULL: free */
     atomic_uint waiter_count;
     struct lock_queue queue;
+    bool waking; /* one waiter is awake and about to try; under the queue's guard */
 };
 void task_mutex_lock(struct task_mutex *mutex);
 bool task_mutex_try_lock(struct task_mutex *mutex) MUST_USE;

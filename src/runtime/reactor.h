@@ -29,7 +29,8 @@ const char *reactor_name(const struct reactor *reactor);
 struct reactor *reactor_self(void);
 /* Tasks that live on it now, for a metric or a test. [any] */
 unsigned reactor_task_count(const struct reactor *reactor);
-/* Nanoseconds that the oldest ready task has waited when it last got to run: how busy the loop is. [any] */
+/* How busy the loop is: nanoseconds from when the oldest task of the last batch became ready to the end of that batch,
+ * which no task of the batch has waited longer than. [any] */
 uint64_t reactor_lag_ns(const struct reactor *reactor);
 /* A number that grows at each pass of the loop: if it stands still while tasks are ready, the loop hangs. [any] */
 uint64_t reactor_pass_count(const struct reactor *reactor);

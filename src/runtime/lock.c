@@ -1,0 +1,319 @@
+/* lock.c: mutex, rwlock, condition and group, all on one queue of waiting tasks. */
+#include "runtime/lock.h"
+
+#include "runtime/scheduler.h"
+
+/* Some 50 us at most: sections here are shorter than the wake of another thread. */
+#define SPIN_MAX 1000
+
+/* Lives on the waiting task's stack. */
+struct lock_waiter {
+    struct task *task;
+    struct lock_waiter *next, *previous;
+    bool linked; /* under the queue's guard; cleared by who wakes it */
+    bool writer; /* rwlock only */
+};
+
+static struct task *running(void)
+{
+    struct task *task = task_self();
+    ASSERT(task != NULL);
+    return task;
+}
+
+static void guard_lock(struct lock_queue *queue)
+{
+    pthread_mutex_lock(&queue->guard);
+}
+
+static void guard_unlock(struct lock_queue *queue)
+{
+    pthread_mutex_unlock(&queue->guard);
+}
+
+/* Under the guard. */
+static void queue_append(struct lock_queue *queue, struct lock_waiter *waiter)
+{
+    waiter->linked = true;
+    waiter->next = NULL;
+    waiter->previous = queue->last;
+    *(queue->last ? &queue->last->next : &queue->first) = waiter;
+    queue->last = waiter;
+}
+
+/* Under the guard. */
+static void queue_prepend(struct lock_queue *queue, struct lock_waiter *waiter)
+{
+    waiter->linked = true;
+    waiter->previous = NULL;
+    waiter->next = queue->first;
+    *(queue->first ? &queue->first->previous : &queue->last) = waiter;
+    queue->first = waiter;
+}
+
+/* Under the guard. */
+static void queue_remove(struct lock_queue *queue, struct lock_waiter *waiter)
+{
+    *(waiter->previous ? &waiter->previous->next : &queue->first) = waiter->next;
+    *(waiter->next ? &waiter->next->previous : &queue->last) = waiter->previous;
+    waiter->linked = false;
+}
+
+/* Under the guard, which the woken task must get before it goes on: so we are done with its memory by then. */
+static void queue_wake(struct lock_queue *queue, struct lock_waiter *waiter)
+{
+    struct task *task = waiter->task;
+    queue_remove(queue, waiter);
+    task_unpark(task);
+}
+
+/* Park until a waker has taken us off the queue, under the guard on entry and on return. What ends the wait early
+ * also takes us off; a waker that came first wins, so that no wake is lost. */
+static int queue_wait(struct lock_queue *queue, struct lock_waiter *waiter, enum wait_reason reason, uint64_t deadline)
+{
+    for (;;) {
+        guard_unlock(queue);
+        int rc = task_park_until(reason, deadline);
+        guard_lock(queue);
+        if (!waiter->linked)
+            return 0;
+        if (rc != 0) {
+            queue_remove(queue, waiter);
+            return rc;
+        }
+    }
+}
+
+static void queue_wait_uncancelable(struct lock_queue *queue, struct lock_waiter *waiter, enum wait_reason reason)
+{
+    while (waiter->linked) {
+        guard_unlock(queue);
+        task_park_uncancelable(reason);
+        guard_lock(queue);
+    }
+}
+
+/* Mutex. An unlock wakes one waiter but does not hand over: whoever comes first gets it. */
+
+bool task_mutex_try_lock(struct task_mutex *mutex)
+{
+    struct task *nobody = NULL;
+    return atomic_compare_exchange_strong(&mutex->owner, &nobody, running());
+}
+
+static void spin_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Worth it only while the owner makes progress on another thread; a parked owner, or one that waits for our own
+ * thread, does not. Task and reactor structs are never unmapped, so looking at a stale owner is safe. */
+static bool mutex_spin(struct task_mutex *mutex, const struct task *task)
+{
+    for (unsigned i = 0; i < SPIN_MAX; i++) {
+        struct task *owner = atomic_load_explicit(&mutex->owner, memory_order_relaxed);
+        if (!owner) {
+            if (task_mutex_try_lock(mutex))
+                return true;
+        } else if (owner->reactor == task->reactor ||
+                   atomic_load_explicit(&owner->reactor->current, memory_order_relaxed) != owner) {
+            return false;
+        }
+        spin_pause();
+    }
+    return false;
+}
+
+static NOINLINE void mutex_lock_slow(struct task_mutex *mutex)
+{
+    struct lock_waiter waiter = {.task = running()};
+    ASSERT(atomic_load_explicit(&mutex->owner, memory_order_relaxed) != waiter.task);
+    bool woken = false;
+    while (!mutex_spin(mutex, waiter.task)) {
+        guard_lock(&mutex->queue);
+        if (woken)
+            mutex->waking = false;
+        /* Who was woken and came too late keeps its turn. */
+        (woken ? queue_prepend : queue_append)(&mutex->queue, &waiter);
+        atomic_fetch_add(&mutex->waiter_count, 1);
+        /* Either this sees the mutex free, or the unlock after it sees the count. */
+        if (task_mutex_try_lock(mutex)) {
+            queue_remove(&mutex->queue, &waiter);
+            atomic_fetch_sub(&mutex->waiter_count, 1);
+            guard_unlock(&mutex->queue);
+            return;
+        }
+        queue_wait_uncancelable(&mutex->queue, &waiter, WAIT_MUTEX);
+        guard_unlock(&mutex->queue);
+        woken = true;
+    }
+    if (woken) {
+        guard_lock(&mutex->queue);
+        mutex->waking = false;
+        guard_unlock(&mutex->queue);
+    }
+}
+
+void task_mutex_lock(struct task_mutex *mutex)
+{
+    if (!task_mutex_try_lock(mutex))
+        mutex_lock_slow(mutex);
+}
+
+static NOINLINE void mutex_wake_one(struct task_mutex *mutex)
+{
+    guard_lock(&mutex->queue);
+    /* One on its way is enough: it wakes the next when it unlocks. */
+    if (mutex->queue.first && !mutex->waking) {
+        mutex->waking = true;
+        atomic_fetch_sub(&mutex->waiter_count, 1);
+        queue_wake(&mutex->queue, mutex->queue.first);
+    }
+    guard_unlock(&mutex->queue);
+}
+
+void task_mutex_unlock(struct task_mutex *mutex)
+{
+    ASSERT(task_mutex_held(mutex));
+    atomic_store(&mutex->owner, NULL);
+    if (atomic_load(&mutex->waiter_count) != 0)
+        mutex_wake_one(mutex);
+}
+
+bool task_mutex_held(const struct task_mutex *mutex)
+{
+    return atomic_load_explicit(&mutex->owner, memory_order_relaxed) == running();
+}
+
+/* Rwlock. An unlock hands over, in order of arrival: readers that stand together enter together. */
+
+/* Under the guard: let in who may enter now. */
+static void rwlock_admit(struct task_rwlock *lock)
+{
+    struct lock_queue *queue = &lock->queue;
+    while (queue->first && !lock->writer) {
+        if (queue->first->writer) {
+            if (lock->reader_count != 0)
+                return;
+            lock->writer = queue->first->task;
+        } else {
+            lock->reader_count++;
+        }
+        queue_wake(queue, queue->first);
+    }
+}
+
+static void rwlock_lock(struct task_rwlock *lock, bool writer, enum wait_reason reason)
+{
+    struct lock_waiter waiter = {.task = running(), .writer = writer};
+    guard_lock(&lock->queue);
+    ASSERT(lock->writer != waiter.task);
+    /* Whoever waits already goes first: a waiting writer stops new readers. */
+    if (lock->queue.first || lock->writer || (writer && lock->reader_count != 0))
+        queue_append(&lock->queue, &waiter);
+    else if (writer)
+        lock->writer = waiter.task;
+    else
+        lock->reader_count++;
+    queue_wait_uncancelable(&lock->queue, &waiter, reason);
+    guard_unlock(&lock->queue);
+}
+
+void task_rwlock_read_lock(struct task_rwlock *lock)
+{
+    rwlock_lock(lock, false, WAIT_RWLOCK_READ);
+}
+
+void task_rwlock_write_lock(struct task_rwlock *lock)
+{
+    rwlock_lock(lock, true, WAIT_RWLOCK_WRITE);
+}
+
+void task_rwlock_read_unlock(struct task_rwlock *lock)
+{
+    guard_lock(&lock->queue);
+    ASSERT(lock->reader_count > 0);
+    lock->reader_count--;
+    rwlock_admit(lock);
+    guard_unlock(&lock->queue);
+}
+
+void task_rwlock_write_unlock(struct task_rwlock *lock)
+{
+    guard_lock(&lock->queue);
+    ASSERT(lock->writer == running());
+    lock->writer = NULL;
+    rwlock_admit(lock);
+    guard_unlock(&lock->queue);
+}
+
+/* Condition. */
+
+int task_condition_wait(struct task_condition *condition, struct task_mutex *mutex, uint64_t timeout_ms)
+{
+    struct lock_waiter waiter = {.task = running()};
+    uint64_t deadline = task_deadline(timeout_ms);
+    guard_lock(&condition->queue);
+    queue_append(&condition->queue, &waiter);
+    guard_unlock(&condition->queue);
+    task_mutex_unlock(mutex);
+    guard_lock(&condition->queue);
+    int rc = waiter.linked ? queue_wait(&condition->queue, &waiter, WAIT_CONDITION, deadline) : 0;
+    guard_unlock(&condition->queue);
+    task_mutex_lock(mutex);
+    return rc;
+}
+
+void task_condition_signal(struct task_condition *condition)
+{
+    guard_lock(&condition->queue);
+    if (condition->queue.first)
+        queue_wake(&condition->queue, condition->queue.first);
+    guard_unlock(&condition->queue);
+}
+
+void task_condition_broadcast(struct task_condition *condition)
+{
+    guard_lock(&condition->queue);
+    while (condition->queue.first)
+        queue_wake(&condition->queue, condition->queue.first);
+    guard_unlock(&condition->queue);
+}
+
+/* Group. */
+
+void task_group_add(struct task_group *group, int64_t count)
+{
+    guard_lock(&group->queue);
+    group->pending += count;
+    ASSERT(group->pending >= 0);
+    guard_unlock(&group->queue);
+}
+
+void task_group_done(struct task_group *group)
+{
+    guard_lock(&group->queue);
+    ASSERT(group->pending > 0);
+    if (--group->pending == 0)
+        while (group->queue.first)
+            queue_wake(&group->queue, group->queue.first);
+    guard_unlock(&group->queue);
+}
+
+int task_group_wait(struct task_group *group, uint64_t timeout_ms)
+{
+    struct lock_waiter waiter = {.task = running()};
+    uint64_t deadline = task_deadline(timeout_ms);
+    int rc = 0;
+    guard_lock(&group->queue);
+    while (group->pending != 0 && rc == 0) {
+        queue_append(&group->queue, &waiter);
+        rc = queue_wait(&group->queue, &waiter, WAIT_GROUP, deadline);
+    }
+    guard_unlock(&group->queue);
+    return rc;
+}
