@@ -1,0 +1,118 @@
+/* client.h: a blocking HTTP client for tests, which sends and receives exactly what it is told. */
+#ifndef TESTS_HTTP_CLIENT_H
+#define TESTS_HTTP_CLIENT_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+/* A server that never answers must fail the test, not hang it. */
+#define CLIENT_TIMEOUT_S 30
+
+UNUSED static int client_connect(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+UNUSED static void client_send_bytes(int fd, const void *data, size_t size)
+{
+    for (size_t sent = 0; sent < size;) {
+        ssize_t rc = send(fd, (const char *)data + sent, size - sent, MSG_NOSIGNAL);
+        assert_true(rc > 0);
+        sent += (size_t)rc;
+    }
+}
+
+UNUSED static void client_send(int fd, const char *text)
+{
+    client_send_bytes(fd, text, strlen(text));
+}
+
+/* Add what comes next; false once the server has closed. */
+UNUSED static bool client_receive_some(int fd, struct buf *text)
+{
+    ssize_t rc = recv(fd, buf_reserve(text, 65536), 65536, 0);
+    if (rc < 0)
+        fail_msg("the server did not answer, or reset the connection");
+    text->size += (size_t)rc;
+    return rc > 0;
+}
+
+/* What is said once, for comparisons: the answer without its Date line, whose value is another each second. */
+UNUSED static void client_drop_dates(struct buf *text)
+{
+    char *start;
+    while ((start = strstr(buf_string(text), "\r\nDate: ")) != NULL) {
+        char *end = strstr(start + 2, "\r\n");
+        assert_non_null(end);
+        size_t tail = text->size - (size_t)(end - (char *)text->data);
+        memmove(start, end, tail);
+        text->size -= (size_t)(end - start);
+    }
+}
+
+/* Everything until the server closes, without Date lines; the caller frees it. Only for answers without a NUL. */
+UNUSED static char *client_receive_all(int fd)
+{
+    struct buf text;
+    buf_init(&text);
+    while (client_receive_some(fd, &text))
+        ;
+    client_drop_dates(&text);
+    char *copy = mem_copy_string(buf_string(&text));
+    buf_deinit(&text);
+    return copy;
+}
+
+/* Send, receive until the server closes, close. Say "Connection: close" in the request. */
+UNUSED static char *client_exchange(uint16_t port, const char *request)
+{
+    int fd = client_connect(port);
+    client_send(fd, request);
+    char *answer = client_receive_all(fd);
+    close(fd);
+    return answer;
+}
+
+UNUSED static void assert_exchange(uint16_t port, const char *request, const char *expected)
+{
+    char *answer = client_exchange(port, request);
+    assert_string_equal(answer, expected);
+    mem_free(answer);
+}
+
+/* A request for this path that asks to close afterwards. */
+UNUSED static char *client_request(uint16_t port, const char *method, const char *path)
+{
+    char *request = mem_printf("%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", method, path);
+    char *answer = client_exchange(port, request);
+    mem_free(request);
+    return answer;
+}
+
+#endif
