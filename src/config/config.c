@@ -69,8 +69,10 @@ static void assign_foreign(struct loader *loader, const struct assignment *assig
     bool *named = &loader->foreign_named[key - config_foreign_keys];
     if (!harmless)
         loader_error(loader, "%s: only %s is possible: %s", assignment->subject, key->harmless_value, key->reason);
-    else if (!key->harmless_value && !*named)
+    else if (!key->harmless_value && !*named && config_names_equal(assignment->path, key->path))
         loader_warning(loader, "%s: ignored: %s", assignment->subject, key->reason);
+    else if (!key->harmless_value && !*named)
+        loader_warning(loader, "%s: ignored, as all of %s: %s", assignment->subject, key->path, key->reason);
     *named = true;
 }
 

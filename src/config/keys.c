@@ -133,7 +133,7 @@ const struct config_foreign_key config_foreign_keys[] = {
     {"kafka.cluster_brokers", NULL, "this broker is a cluster of one"},
     {"kafka.request_timeout_ms", NULL, "requests have the timeouts that they name"},
     {"kafka.batch", NULL, "batches are stored as the producer sent them"},
-    {"metrics.path", "/metrics", "the path is always /metrics"},
+    {"metrics.path", "/metrics", "it cannot be changed"},
     {"replication", NULL, "this broker is a cluster of one"},
     {"raft", NULL, "this broker is a cluster of one"},
     {"throttle", NULL, "clients are not throttled"},

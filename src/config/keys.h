@@ -74,6 +74,7 @@ const struct config_foreign_key *config_find_foreign(const char *path);
 bool config_is_section(const char *path);
 /* The key that is most like this one; NULL if none is like it. */
 const char *config_nearest_key(const char *path);
+const char *config_nearest_section(const char *path);
 /* "profiler.port" -> "TAKHIN_PROFILER_PORT". */
 void config_write_variable(struct buf *text, const char *path);
 

@@ -107,21 +107,41 @@ static unsigned distance(const char *a, const char *b)
     return row[width];
 }
 
-const char *config_nearest_key(const char *path)
+/* The best of several names; more than half of it changed is no likeness. */
+struct likeness {
+    const char *path, *nearest;
+    unsigned least;
+};
+
+static struct likeness likeness_of(const char *path)
 {
     size_t length = strnlen(path, LIKENESS_MAX + 1);
-    if (length > LIKENESS_MAX)
-        return NULL;
-    const char *nearest = NULL;
-    unsigned least = UINT_MAX;
-    for (size_t i = 0; i < config_key_count; i++) {
-        unsigned changes = distance(path, config_keys[i].path);
-        if (changes < least) {
-            least = changes;
-            nearest = config_keys[i].path;
-        }
+    return (struct likeness){.path = path, .least = length > LIKENESS_MAX ? 0 : (unsigned)length / 2 + 1};
+}
+
+static void likeness_try(struct likeness *likeness, const char *name)
+{
+    unsigned changes = likeness->least ? distance(likeness->path, name) : UINT_MAX;
+    if (changes < likeness->least) {
+        likeness->least = changes;
+        likeness->nearest = name;
     }
-    return least <= length / 2 ? nearest : NULL;
+}
+
+const char *config_nearest_key(const char *path)
+{
+    struct likeness likeness = likeness_of(path);
+    for (size_t i = 0; i < config_key_count; i++)
+        likeness_try(&likeness, config_keys[i].path);
+    return likeness.nearest;
+}
+
+const char *config_nearest_section(const char *path)
+{
+    struct likeness likeness = likeness_of(path);
+    for (size_t i = 0; i < config_section_count; i++)
+        likeness_try(&likeness, config_sections[i].name);
+    return likeness.nearest;
 }
 
 void config_write_variable(struct buf *text, const char *path)

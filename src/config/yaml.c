@@ -100,7 +100,7 @@ static char *subject_of(const struct walk *walk, yaml_mark_t mark, const char *p
 static void report_unknown(struct walk *walk, yaml_mark_t mark, const char *path)
 {
     char *subject = subject_of(walk, mark, path);
-    const char *nearest = config_nearest_key(path);
+    const char *nearest = strchr(path, '.') ? config_nearest_key(path) : config_nearest_section(path);
     if (nearest)
         loader_error(walk->loader, "%s: unknown key (did you mean %s?)", subject, nearest);
     else
