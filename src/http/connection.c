@@ -95,26 +95,26 @@ static int write_continue(struct stream *stream)
 
 /* Read one whole request. Otherwise ERR_MALFORMED with a *refusal to answer, or the stream's code when there is nobody
  * to answer: the client went or stayed silent, or the port closes. */
-static int read_request(struct stream *stream, struct http_parser_state *parser, const struct http_port_setup *setup,
+static int read_request(struct stream *stream, struct http_reader *reader, const struct http_port_setup *setup,
                         struct http_refusal *refusal)
 {
     uint64_t deadline = clock_monotonic_ns() + setup->idle_timeout_ms * NS_PER_MS;
     bool has_begun = false;
     while (true) {
         size_t consumed;
-        enum http_progress progress = http_parse(parser, stream_buffered(stream), &consumed);
+        enum http_progress progress = http_reader_feed(reader, stream_buffered(stream), &consumed);
         stream_consume(stream, consumed);
         if (progress == HTTP_COMPLETE)
             return 0;
         if (progress == HTTP_REFUSED) {
-            *refusal = http_refusal(parser);
+            *refusal = http_reader_refusal(reader);
             return ERR_MALFORMED;
         }
-        if (http_parse_underway(parser) && !has_begun) {
+        if (http_reader_underway(reader) && !has_begun) {
             has_begun = true;
             deadline = clock_monotonic_ns() + setup->request_timeout_ms * NS_PER_MS;
         }
-        int rc = http_parse_wants_continue(parser) ? write_continue(stream) : 0;
+        int rc = http_reader_wants_continue(reader) ? write_continue(stream) : 0;
         struct bytes view;
         if (rc == 0)
             rc = stream_read(stream, 1, remaining_ms(deadline), &view);
@@ -148,18 +148,18 @@ static void refuse_request(struct stream *stream, const struct http_port_setup *
 }
 
 /* False once the connection is to be closed. */
-static bool serve_request(struct stream *stream, struct http_parser_state *parser, const struct http_port_setup *setup,
+static bool serve_request(struct stream *stream, struct http_reader *reader, const struct http_port_setup *setup,
                           bool refuse)
 {
     struct http_refusal refusal = {0};
-    int rc = read_request(stream, parser, setup, &refusal);
+    int rc = read_request(stream, reader, setup, &refusal);
     if (rc == 0 && refuse)
         refusal = (struct http_refusal){503, "too many connections"};
     if (refusal.status != 0)
         refuse_request(stream, setup, refusal);
     if (rc != 0 || refusal.status != 0)
         return false;
-    const struct http_request *request = http_parsed_request(parser);
+    const struct http_request *request = http_reader_request(reader);
     struct http_exchange exchange = {
         .request = request,
         .context = setup->context,
@@ -180,9 +180,9 @@ void http_connection_serve(int fd, const struct http_port_setup *setup, bool ref
         log_debug("http connection not opened port=%s error=%s", setup->name, error_name(rc));
         return;
     }
-    struct http_parser_state *parser = http_parser_state_create();
-    while (serve_request(stream, parser, setup, refuse))
+    struct http_reader *reader = http_reader_create();
+    while (serve_request(stream, reader, setup, refuse))
         ;
-    http_parser_state_destroy(parser);
+    http_reader_destroy(reader);
     stream_close(stream);
 }

@@ -46,29 +46,29 @@ struct bytes http_request_header(const struct http_request *request, const char 
  * sequence or with a ";" does not count. Missing: size 0. A NUL stands behind it. */
 struct bytes http_request_value(const struct http_request *request, const char *name);
 
-struct http_parser_state; /* holds the head, the body and the arena of one connection's current request */
+struct http_reader; /* holds the head, the body and the arena of one connection's current request */
 
-struct http_parser_state *http_parser_state_create(void);
-void http_parser_state_destroy(struct http_parser_state *state);
+struct http_reader *http_reader_create(void);
+void http_reader_destroy(struct http_reader *reader);
 
 enum http_progress {
     HTTP_NEEDS_MORE, /* everything was consumed */
-    HTTP_COMPLETE,   /* the request stands in http_parsed_request(); what was not consumed belongs to the next one */
-    HTTP_REFUSED,    /* answer with http_refusal() and close */
+    HTTP_COMPLETE,   /* the request stands in http_reader_request(); what was not consumed belongs to the next one */
+    HTTP_REFUSED,    /* answer with http_reader_refusal() and close */
 };
 
 /* Take bytes; *consumed says how many. After HTTP_COMPLETE the next call begins the next request. */
-enum http_progress http_parse(struct http_parser_state *state, struct bytes input, size_t *consumed);
-const struct http_request *http_parsed_request(const struct http_parser_state *state);
+enum http_progress http_reader_feed(struct http_reader *reader, struct bytes input, size_t *consumed);
+const struct http_request *http_reader_request(const struct http_reader *reader);
 /* A request has begun and is not complete. */
-bool http_parse_underway(const struct http_parser_state *state);
+bool http_reader_underway(const struct http_reader *reader);
 /* True once per request: the client waits for "100 Continue" before it sends the body. */
-bool http_parse_wants_continue(struct http_parser_state *state);
+bool http_reader_wants_continue(struct http_reader *reader);
 
 struct http_refusal {
     unsigned status;  /* 400, 405, 413, 417, 431, 505 */
     const char *text; /* one line for people */
 };
-struct http_refusal http_refusal(const struct http_parser_state *state);
+struct http_refusal http_reader_refusal(const struct http_reader *reader);
 
 #endif

@@ -1,6 +1,7 @@
 /* expose.c: metrics as text: Prometheus text format 0.0.4 and OpenMetrics 1.0.0.
  *
- * https://prometheus.io/docs/instrumenting/exposition_formats/ and https://prometheus.io/docs/specs/om/open_metrics_spec/ */
+ * https://prometheus.io/docs/instrumenting/exposition_formats/
+ * https://prometheus.io/docs/specs/om/open_metrics_spec/ */
 #include "metrics/metrics.h"
 
 #include "metrics/registry.h"

@@ -3,7 +3,7 @@
  * Register once, keep the handle, update it from anywhere: an update is one or two relaxed atomic additions, without
  * a lock, an allocation or a loop that others can prolong. A handle lives as long as its registry.
  *
- *     struct metric_counter *errors = metrics_counter(metrics, "takhin_errors_total", "Requests answered with an error.",
+ *     struct metric_counter *errors = metrics_counter(metrics, "takhin_errors_total", "Requests that failed.",
  *                                                     METRIC_LABELS("api", "Fetch", "error", "UNKNOWN_TOPIC_ID"));
  *     metric_counter_add(errors, 1);
  *

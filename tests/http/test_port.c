@@ -129,7 +129,8 @@ static void an_answer_is_these_bytes(void **state)
                     "GET /echo|a=b|\n");
     assert_exchange(fixture.number, "HEAD /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
                     HEAD("200 OK", "text/plain", "X-Test: yes\r\nContent-Length: 13\r\nConnection: close\r\n\r\n"));
-    assert_exchange(fixture.number, "POST /post HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+    assert_exchange(fixture.number, "POST /post HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                    "Content-Length: 2\r\n\r\nhi",
                     HEAD("200 OK", "text/plain", "X-Test: yes\r\nContent-Length: 15\r\nConnection: close\r\n\r\n")
                     "POST /post||hi\n");
     close_all(&fixture);

@@ -18,9 +18,9 @@
     "4\r\n0x4a\r\n3\r\n000\r\n0\r\n\r\n"
 #define POST_LENGTH "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n0x4a0000"
 
-static enum http_progress parse_all(struct http_parser_state *parser, const char *text, size_t *consumed)
+static enum http_progress parse_all(struct http_reader *reader, const char *text, size_t *consumed)
 {
-    return http_parse(parser, bytes_of_string(text), consumed);
+    return http_reader_feed(reader, bytes_of_string(text), consumed);
 }
 
 static void assert_bytes(struct bytes bytes, const char *expected)
@@ -32,12 +32,12 @@ static void assert_bytes(struct bytes bytes, const char *expected)
 static void a_request_is_taken_apart(void **state)
 {
     (void)state;
-    struct http_parser_state *parser = http_parser_state_create();
+    struct http_reader *reader = http_reader_create();
     size_t consumed;
 
-    assert_int_equal(parse_all(parser, GET_MANY, &consumed), HTTP_COMPLETE);
+    assert_int_equal(parse_all(reader, GET_MANY, &consumed), HTTP_COMPLETE);
 
-    const struct http_request *request = http_parsed_request(parser);
+    const struct http_request *request = http_reader_request(reader);
     assert_int_equal(consumed, strlen(GET_MANY));
     assert_string_equal(request->method, "GET");
     assert_int_equal(request->allowed_by, HTTP_ALLOW_GET);
@@ -50,7 +50,7 @@ static void a_request_is_taken_apart(void **state)
     assert_bytes(http_request_header(request, "Empt"), "");
     assert_true(request->keep_alive);
     assert_int_equal(request->body.size, 0);
-    http_parser_state_destroy(parser);
+    http_reader_destroy(reader);
 }
 
 /* One byte at a time, and the end of each prefix: nothing before the last byte completes or refuses. */
@@ -61,16 +61,16 @@ static void a_request_may_arrive_in_any_pieces(void **state)
         const char *text, *body;
     } cases[] = {{GET_MANY, ""}, {POST_CHUNKED, "0x4a000"}, {POST_LENGTH, "0x4a0000"}};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct http_parser_state *parser = http_parser_state_create();
+        struct http_reader *reader = http_reader_create();
         size_t length = strlen(cases[i].text), consumed;
         for (size_t at = 0; at + 1 < length; at++) {
-            assert_int_equal(http_parse(parser, bytes_of(cases[i].text + at, 1), &consumed), HTTP_NEEDS_MORE);
+            assert_int_equal(http_reader_feed(reader, bytes_of(cases[i].text + at, 1), &consumed), HTTP_NEEDS_MORE);
             assert_int_equal(consumed, 1);
-            assert_true(http_parse_underway(parser));
+            assert_true(http_reader_underway(reader));
         }
-        assert_int_equal(http_parse(parser, bytes_of(cases[i].text + length - 1, 1), &consumed), HTTP_COMPLETE);
-        assert_bytes(http_parsed_request(parser)->body, cases[i].body);
-        http_parser_state_destroy(parser);
+        assert_int_equal(http_reader_feed(reader, bytes_of(cases[i].text + length - 1, 1), &consumed), HTTP_COMPLETE);
+        assert_bytes(http_reader_request(reader)->body, cases[i].body);
+        http_reader_destroy(reader);
     }
 }
 
@@ -78,19 +78,19 @@ static void pipelined_requests_come_one_by_one(void **state)
 {
     (void)state;
     const char *text = POST_CHUNKED GET_MANY POST_LENGTH;
-    struct http_parser_state *parser = http_parser_state_create();
+    struct http_reader *reader = http_reader_create();
     size_t first, second, third;
 
-    assert_int_equal(parse_all(parser, text, &first), HTTP_COMPLETE);
-    assert_bytes(http_parsed_request(parser)->body, "0x4a000");
+    assert_int_equal(parse_all(reader, text, &first), HTTP_COMPLETE);
+    assert_bytes(http_reader_request(reader)->body, "0x4a000");
     assert_int_equal(first, strlen(POST_CHUNKED));
-    assert_int_equal(parse_all(parser, text + first, &second), HTTP_COMPLETE);
-    assert_bytes(http_parsed_request(parser)->path, "/debug/pprof/profile");
-    assert_bytes(http_parsed_request(parser)->body, "");
-    assert_int_equal(parse_all(parser, text + first + second, &third), HTTP_COMPLETE);
-    assert_bytes(http_parsed_request(parser)->body, "0x4a0000");
+    assert_int_equal(parse_all(reader, text + first, &second), HTTP_COMPLETE);
+    assert_bytes(http_reader_request(reader)->path, "/debug/pprof/profile");
+    assert_bytes(http_reader_request(reader)->body, "");
+    assert_int_equal(parse_all(reader, text + first + second, &third), HTTP_COMPLETE);
+    assert_bytes(http_reader_request(reader)->body, "0x4a0000");
     assert_int_equal(first + second + third, strlen(text));
-    http_parser_state_destroy(parser);
+    http_reader_destroy(reader);
 }
 
 static void a_target_may_be_absolute(void **state)
@@ -103,14 +103,14 @@ static void a_target_may_be_absolute(void **state)
         {"/a?b?c#d", "/a", "b?c"},                                  {"*", "*", ""},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct http_parser_state *parser = http_parser_state_create();
+        struct http_reader *reader = http_reader_create();
         char text[200];
         size_t consumed;
         snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i].target);
-        assert_int_equal(parse_all(parser, text, &consumed), HTTP_COMPLETE);
-        assert_bytes(http_parsed_request(parser)->path, cases[i].path);
-        assert_bytes(http_parsed_request(parser)->query, cases[i].query);
-        http_parser_state_destroy(parser);
+        assert_int_equal(parse_all(reader, text, &consumed), HTTP_COMPLETE);
+        assert_bytes(http_reader_request(reader)->path, cases[i].path);
+        assert_bytes(http_reader_request(reader)->query, cases[i].query);
+        http_reader_destroy(reader);
     }
 }
 
@@ -139,31 +139,33 @@ static void what_is_wrong_is_refused(void **state)
         {"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct http_parser_state *parser = http_parser_state_create();
+        struct http_reader *reader = http_reader_create();
         size_t consumed;
-        if (parse_all(parser, cases[i].text, &consumed) != HTTP_REFUSED || http_refusal(parser).status != cases[i].status)
-            fail_msg("case %zu: %u %s", i, http_refusal(parser).status, http_refusal(parser).text);
-        assert_non_null(http_refusal(parser).text);
-        assert_int_equal(parse_all(parser, GET_MANY, &consumed), HTTP_REFUSED);
-        http_parser_state_destroy(parser);
+        enum http_progress progress = parse_all(reader, cases[i].text, &consumed);
+        struct http_refusal refusal = http_reader_refusal(reader);
+        if (progress != HTTP_REFUSED || refusal.status != cases[i].status)
+            fail_msg("case %zu: %u %s", i, refusal.status, refusal.text);
+        assert_non_null(refusal.text);
+        assert_int_equal(parse_all(reader, GET_MANY, &consumed), HTTP_REFUSED);
+        http_reader_destroy(reader);
     }
 }
 
 /* `count` times `piece` between a start and an end, as one request. */
 static struct http_refusal refusal_of_repeated(const char *start, const char *piece, size_t count)
 {
-    struct http_parser_state *parser = http_parser_state_create();
+    struct http_reader *reader = http_reader_create();
     struct buf text;
     buf_init(&text);
     buf_append_string(&text, start);
     for (size_t i = 0; i < count; i++)
         buf_append_string(&text, piece);
     size_t consumed;
-    enum http_progress progress = http_parse(parser, buf_bytes(&text), &consumed);
-    struct http_refusal refusal = http_refusal(parser);
+    enum http_progress progress = http_reader_feed(reader, buf_bytes(&text), &consumed);
+    struct http_refusal refusal = http_reader_refusal(reader);
     assert_int_equal(progress == HTTP_REFUSED, refusal.status != 0);
     buf_deinit(&text);
-    http_parser_state_destroy(parser);
+    http_reader_destroy(reader);
     return refusal;
 }
 
@@ -185,18 +187,18 @@ static void a_client_that_waits_for_100_is_noticed_once(void **state)
     (void)state;
     static const char head[] = "POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n";
     static const char no_body[] = "POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n";
-    struct http_parser_state *parser = http_parser_state_create();
+    struct http_reader *reader = http_reader_create();
     size_t consumed;
 
-    assert_int_equal(parse_all(parser, head, &consumed), HTTP_NEEDS_MORE);
-    assert_true(http_parse_wants_continue(parser));
-    assert_false(http_parse_wants_continue(parser));
-    assert_int_equal(parse_all(parser, "abc", &consumed), HTTP_COMPLETE);
-    assert_bytes(http_parsed_request(parser)->body, "abc");
+    assert_int_equal(parse_all(reader, head, &consumed), HTTP_NEEDS_MORE);
+    assert_true(http_reader_wants_continue(reader));
+    assert_false(http_reader_wants_continue(reader));
+    assert_int_equal(parse_all(reader, "abc", &consumed), HTTP_COMPLETE);
+    assert_bytes(http_reader_request(reader)->body, "abc");
 
-    assert_int_equal(parse_all(parser, no_body, &consumed), HTTP_COMPLETE);
-    assert_false(http_parse_wants_continue(parser));
-    http_parser_state_destroy(parser);
+    assert_int_equal(parse_all(reader, no_body, &consumed), HTTP_COMPLETE);
+    assert_false(http_reader_wants_continue(reader));
+    http_reader_destroy(reader);
 }
 
 static void keep_alive_follows_version_and_header(void **state)
@@ -213,11 +215,11 @@ static void keep_alive_follows_version_and_header(void **state)
         {"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", true},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct http_parser_state *parser = http_parser_state_create();
+        struct http_reader *reader = http_reader_create();
         size_t consumed;
-        assert_int_equal(parse_all(parser, cases[i].text, &consumed), HTTP_COMPLETE);
-        assert_int_equal(http_parsed_request(parser)->keep_alive, cases[i].keep_alive);
-        http_parser_state_destroy(parser);
+        assert_int_equal(parse_all(reader, cases[i].text, &consumed), HTTP_COMPLETE);
+        assert_int_equal(http_reader_request(reader)->keep_alive, cases[i].keep_alive);
+        http_reader_destroy(reader);
     }
 }
 

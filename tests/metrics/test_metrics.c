@@ -237,7 +237,7 @@ static void promtool_finds_nothing_to_say(void **state)
     metrics_add_process(metrics, "1.2.3");
     metrics_counter(metrics, "takhin_errors_total", "Errors.", METRIC_LABELS("api", "Fetch", "error", "a\"b"));
     struct metric_histogram *latency =
-        metrics_histogram(metrics, "takhin_request_latency_seconds", "Time from the last byte of a request to its answer.",
+        metrics_histogram(metrics, "takhin_request_latency_seconds", "From the last byte of a request to its answer.",
                           &metric_buckets_latency, METRIC_LABELS("api", "Fetch"));
     metric_histogram_observe(latency, 123456);
     metric_histogram_observe(latency, UINT64_MAX / 2);
