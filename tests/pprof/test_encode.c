@@ -1,8 +1,8 @@
 /* test_encode.c: a profile's bytes, golden and through gzip. */
 #include "pprof/encode.h"
 
-#include "base/error.h"
 #include "example.h"
+#include "go_tool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,6 +110,35 @@ static void equal_profiles_have_equal_bytes(void **state)
     buf_deinit(&out[1]);
 }
 
+/* Everything that the profile says must come back from Go's reader, and it must have nothing to complain of. */
+static void every_go_reads_it_without_a_word(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {
+        "Period: 10000000", "Duration: 30.0", "samples/count cpu/nanoseconds", "1234 12340000000: ",
+        "api:[Produce]", "latency:[250 milliseconds]", "0x400900 M=1 crc32c src/a.c:44",
+        "storage_log_append src/a.c:37", "1: 0x400000/0x800000/0x0 /usr/bin/takhin 0123456789abcdef",
+    };
+    struct profile *profile = example_cpu();
+    bool compared = false;
+    for (size_t i = 0; i < ARRAY_COUNT(go_tools); i++) {
+        if (!go_works(go_tools[i]))
+            continue;
+        compared = true;
+        struct go_output output = go_run(go_tools[i], "tool pprof -raw cpu.prof", profile);
+        assert_int_equal(output.status, 0);
+        assert_string_equal(buf_string(&output.err), "");
+        for (size_t j = 0; j < ARRAY_COUNT(expected); j++) {
+            if (strstr(buf_string(&output.out), expected[j]) == NULL)
+                fail_msg("%s: no \"%s\" in:\n%s", go_tools[i], expected[j], buf_string(&output.out));
+        }
+        go_output_deinit(&output);
+    }
+    profile_destroy(profile);
+    if (!compared)
+        skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +146,7 @@ int main(void)
         cmocka_unit_test(record_of_128_bytes_has_a_two_byte_length),
         cmocka_unit_test(gzip_holds_the_plain_bytes_behind_what_was_there),
         cmocka_unit_test(equal_profiles_have_equal_bytes),
+        cmocka_unit_test(every_go_reads_it_without_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

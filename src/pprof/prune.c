@@ -1,0 +1,119 @@
+/* prune.c: drop_frames and keep_frames, matched once a function name. */
+#include "pprof/prune.h"
+
+#include "base/error.h"
+
+#include <regex.h>
+
+enum verdict { UNKNOWN, SHOWN, HIDDEN };
+
+struct matcher {
+    const struct profile *profile;
+    regex_t drop, keep;
+    bool has_keep;
+    uint8_t *verdicts; /* by string */
+};
+
+static int compile(regex_t *regex, const char *expression)
+{
+    char *whole = mem_printf("^(%s)$", expression);
+    int status = regcomp(regex, whole, REG_EXTENDED | REG_NOSUB);
+    mem_free(whole);
+    return status == 0 ? 0 : ERR_MALFORMED;
+}
+
+/* How much of a name is matched: all but a C++ argument list. */
+static size_t simple_length(const char *name)
+{
+    static const char *const part_of_name[] = {"(anonymous namespace)", "operator()"};
+    for (const char *at = strpbrk(name, "(o"); at != NULL; at = strpbrk(at + 1, "(o")) {
+        size_t skip = 0;
+        for (size_t i = 0; i < ARRAY_COUNT(part_of_name); i++) {
+            if (strncmp(at, part_of_name[i], strlen(part_of_name[i])) == 0)
+                skip = strlen(part_of_name[i]);
+        }
+        if (skip > 0)
+            at += skip - 1;
+        else if (*at == '(')
+            return (size_t)(at - name);
+    }
+    return strlen(name);
+}
+
+static bool matches(const regex_t *regex, const char *name)
+{
+    name += *name == '.'; /* some systems put a dot in front of a function's name */
+    regmatch_t part = {.rm_so = 0, .rm_eo = (regoff_t)simple_length(name)};
+    return regexec(regex, name, 1, &part, REG_STARTEND) == 0;
+}
+
+static bool hides(struct matcher *matcher, uint32_t name)
+{
+    if (name == 0)
+        return false;
+    uint8_t *verdict = &matcher->verdicts[name];
+    if (*verdict == UNKNOWN) {
+        const char *text = profile_text(matcher->profile, name);
+        bool hidden = matches(&matcher->drop, text) && !(matcher->has_keep && matches(&matcher->keep, text));
+        *verdict = hidden ? HIDDEN : SHOWN;
+    }
+    return *verdict == HIDDEN;
+}
+
+/* Lines up to the outermost one that matches: it and what is inlined into it. */
+static uint32_t count_hidden_lines(struct matcher *matcher, const struct profile_location *location)
+{
+    const struct profile *profile = matcher->profile;
+    for (uint32_t i = location->line_count; i > 0; i--) {
+        uint32_t function = profile->lines[location->line_start + i - 1].function;
+        if (hides(matcher, profile->functions[function - 1].name))
+            return i;
+    }
+    return 0;
+}
+
+int prune_init(struct prune *prune, const struct profile *profile, struct arena *arena)
+{
+    *prune = (struct prune){.profile = profile};
+    if (profile->drop_frames == 0)
+        return 0;
+    struct matcher matcher = {.profile = profile, .has_keep = profile->keep_frames != 0};
+    if (compile(&matcher.drop, profile_text(profile, profile->drop_frames)) != 0)
+        return ERR_MALFORMED;
+    if (matcher.has_keep && compile(&matcher.keep, profile_text(profile, profile->keep_frames)) != 0) {
+        regfree(&matcher.drop);
+        return ERR_MALFORMED;
+    }
+    matcher.verdicts = arena_alloc_array(arena, profile->string_count, sizeof(*matcher.verdicts));
+    prune->hidden_lines = arena_alloc_array(arena, profile->location_count, sizeof(*prune->hidden_lines));
+    for (uint32_t i = 0; i < profile->location_count; i++)
+        prune->hidden_lines[i] = count_hidden_lines(&matcher, &profile->locations[i]);
+    regfree(&matcher.drop);
+    if (matcher.has_keep)
+        regfree(&matcher.keep);
+    return 0;
+}
+
+uint32_t prune_sample(const struct prune *prune, const struct profile_sample *sample)
+{
+    if (prune->hidden_lines == NULL)
+        return 0;
+    const uint32_t *ids = prune->profile->sample_locations + sample->location_start;
+    bool shown_before = false;
+    for (uint32_t i = sample->location_count; i > 0; i--) {
+        uint32_t hidden = prune->hidden_lines[ids[i - 1] - 1];
+        if (hidden == 0)
+            shown_before = true;
+        else if (shown_before)
+            return hidden == prune->profile->locations[ids[i - 1] - 1].line_count ? i : i - 1;
+    }
+    return 0;
+}
+
+uint32_t prune_first_line(const struct prune *prune, uint32_t location_id)
+{
+    if (prune->hidden_lines == NULL)
+        return 0;
+    uint32_t hidden = prune->hidden_lines[location_id - 1];
+    return hidden == prune->profile->locations[location_id - 1].line_count ? 0 : hidden;
+}
