@@ -1,0 +1,76 @@
+/* profiler.c: puts the walker, the symbols and the CPU sampler together. */
+#include "profiler/profiler.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "profiler/cpu.h"
+#include "profiler/symbols.h"
+#include "profiler/unwind.h"
+
+#include <pthread.h>
+
+struct profiler {
+    struct unwinder *unwinder;
+    struct symbols *symbols;
+    struct cpu_sampler *cpu;
+    pthread_mutex_t lock; /* of the options */
+    struct profiler_options options;
+};
+
+static void set_options(struct profiler *profiler, const struct profiler_options *options)
+{
+    pthread_mutex_lock(&profiler->lock);
+    profiler->options = *options;
+    profiler->options.host = NULL; /* the caller's text may not live as long */
+    pthread_mutex_unlock(&profiler->lock);
+}
+
+int profiler_create(struct profiler **created, const struct profiler_options *options)
+{
+    if (options->cpu_hz < CPU_HZ_MIN || options->cpu_hz > CPU_HZ_MAX)
+        return ERR_OUT_OF_RANGE;
+    struct profiler *profiler = MEM_NEW(struct profiler);
+    pthread_mutex_init(&profiler->lock, NULL);
+    set_options(profiler, options);
+    profiler->unwinder = unwinder_create();
+    profiler->symbols = symbols_create();
+    profiler->cpu = cpu_sampler_create(profiler->unwinder, profiler->symbols);
+    *created = profiler;
+    return 0;
+}
+
+void profiler_destroy(struct profiler *profiler)
+{
+    if (!profiler)
+        return;
+    cpu_sampler_destroy(profiler->cpu);
+    symbols_destroy(profiler->symbols);
+    unwinder_destroy(profiler->unwinder);
+    pthread_mutex_destroy(&profiler->lock);
+    mem_free(profiler);
+}
+
+void profiler_reconfigure(struct profiler *profiler, const struct profiler_options *options)
+{
+    ASSERT(options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX);
+    set_options(profiler, options);
+}
+
+struct profiler_options profiler_options(const struct profiler *profiler)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)&profiler->lock; /* only the lock changes */
+    pthread_mutex_lock(lock);
+    struct profiler_options options = profiler->options;
+    pthread_mutex_unlock(lock);
+    return options;
+}
+
+struct cpu_sampler *profiler_cpu(struct profiler *profiler)
+{
+    return profiler->cpu;
+}
+
+struct symbols *profiler_symbols(struct profiler *profiler)
+{
+    return profiler->symbols;
+}

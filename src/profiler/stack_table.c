@@ -1,0 +1,132 @@
+/* stack_table.c: entries in one array, pcs in an arena, found by open addressing. */
+#include "profiler/stack_table.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EMPTY UINT32_MAX
+
+struct stack_table {
+    struct stack_entry *entries;
+    uint64_t *hashes; /* of each entry */
+    uint32_t *slots;  /* entry numbers by hash; at most half of them full */
+    uint32_t entry_count, entry_capacity, slot_count;
+    struct arena pcs;
+};
+
+static void resize(struct stack_table *table, uint32_t slot_count)
+{
+    mem_free(table->slots);
+    table->slot_count = slot_count;
+    table->slots = mem_alloc_array(slot_count, sizeof *table->slots);
+    memset(table->slots, 0xff, slot_count * sizeof *table->slots);
+    for (uint32_t i = 0; i < table->entry_count; i++) {
+        uint32_t slot = (uint32_t)table->hashes[i] & (slot_count - 1);
+        while (table->slots[slot] != EMPTY)
+            slot = (slot + 1) & (slot_count - 1);
+        table->slots[slot] = i;
+    }
+    table->entry_capacity = slot_count / 2;
+    table->entries = mem_realloc(table->entries, table->entry_capacity * sizeof *table->entries);
+    table->hashes = mem_realloc(table->hashes, table->entry_capacity * sizeof *table->hashes);
+}
+
+struct stack_table *stack_table_create(void)
+{
+    struct stack_table *table = MEM_NEW(struct stack_table);
+    arena_init(&table->pcs);
+    resize(table, 256);
+    return table;
+}
+
+void stack_table_destroy(struct stack_table *table)
+{
+    if (!table)
+        return;
+    arena_deinit(&table->pcs);
+    mem_free(table->entries);
+    mem_free(table->hashes);
+    mem_free(table->slots);
+    mem_free(table);
+}
+
+/* The finisher of MurmurHash3 over each word: addresses differ in few bits. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0xff51afd7ed558ccdull;
+    return hash ^ hash >> 33;
+}
+
+static uint64_t hash_key(const struct stack_key *key)
+{
+    uint64_t hash = mix(key->depth, key->epoch);
+    hash = mix(hash, (uintptr_t)key->thread);
+    for (int i = 0; i < LABEL_KEY_COUNT; i++)
+        hash = mix(hash, (uintptr_t)key->labels[i]);
+    for (uint32_t i = 0; i < key->depth; i++)
+        hash = mix(hash, key->pcs[i]);
+    return hash;
+}
+
+static bool equal(const struct stack_key *a, const struct stack_key *b)
+{
+    return a->epoch == b->epoch && a->depth == b->depth && a->thread == b->thread &&
+           memcmp(a->labels, b->labels, sizeof a->labels) == 0 &&
+           (a->depth == 0 || memcmp(a->pcs, b->pcs, a->depth * sizeof *a->pcs) == 0);
+}
+
+void stack_table_add(struct stack_table *table, const struct stack_key *key, int64_t count, int64_t ns)
+{
+    uint64_t hash = hash_key(key);
+    uint32_t mask = table->slot_count - 1, slot = (uint32_t)hash & mask;
+    for (; table->slots[slot] != EMPTY; slot = (slot + 1) & mask) {
+        uint32_t i = table->slots[slot];
+        if (table->hashes[i] == hash && equal(&table->entries[i].key, key)) {
+            table->entries[i].count += count;
+            table->entries[i].ns += ns;
+            return;
+        }
+    }
+    struct stack_entry entry = {.key = *key, .count = count, .ns = ns};
+    uintptr_t *pcs = arena_alloc_array(&table->pcs, key->depth, sizeof *pcs);
+    if (key->depth > 0)
+        memcpy(pcs, key->pcs, key->depth * sizeof *pcs);
+    entry.key.pcs = pcs;
+    table->slots[slot] = table->entry_count;
+    table->hashes[table->entry_count] = hash;
+    table->entries[table->entry_count++] = entry;
+    if (table->entry_count == table->entry_capacity)
+        resize(table, table->slot_count * 2);
+}
+
+/* Texts by what they say: where they lie differs from run to run. */
+static int compare_texts(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct stack_entry *left = a, *right = b;
+    const struct stack_key *x = &left->key, *y = &right->key;
+    if (left->ns != right->ns)
+        return left->ns > right->ns ? -1 : 1;
+    if (x->depth != y->depth)
+        return x->depth < y->depth ? -1 : 1;
+    for (uint32_t i = 0; i < x->depth; i++)
+        if (x->pcs[i] != y->pcs[i])
+            return x->pcs[i] < y->pcs[i] ? -1 : 1;
+    int order = compare_texts(x->thread, y->thread);
+    for (int i = 0; i < LABEL_KEY_COUNT && order == 0; i++)
+        order = compare_texts(x->labels[i], y->labels[i]);
+    return order ? order : (x->epoch > y->epoch) - (x->epoch < y->epoch);
+}
+
+const struct stack_entry *stack_table_finish(struct stack_table *table, size_t *count)
+{
+    qsort(table->entries, table->entry_count, sizeof *table->entries, compare_entries);
+    *count = table->entry_count;
+    return table->entries;
+}
