@@ -31,8 +31,6 @@ void loader_warning(struct loader *loader, const char *format, ...) PRINTF_LIKE(
 
 /* The readers. What they find wrong is in the report. */
 void loader_read_yaml(struct loader *loader, const char *file);
-/* The same on bytes that are there already; `file` is for messages. */
-void loader_parse_yaml(struct loader *loader, const char *file, struct bytes content);
 void loader_read_environment(struct loader *loader, const char *const *environment);
 
 #endif

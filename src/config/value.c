@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/units.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -126,11 +127,21 @@ static int64_t load_number(const void *field, size_t size)
     return 0;
 }
 
+/* Control characters, line separators and byte order marks, in UTF-8: no host and no path that anybody wants has them,
+ * and YAML would not give them back. */
+static bool is_unprintable(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0) ||
+           (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)) ||
+           (c[0] == 0xef && ((c[1] == 0xbb && c[2] == 0xbf) || (c[1] == 0xbf && c[2] >= 0xbe)));
+}
+
 static int set_text(struct config *config, const struct config_key *key, const char *text)
 {
     int64_t length = (int64_t)strlen(text);
     for (const char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) /* no host and no path that anybody wants has these */
+        if (is_unprintable(c))
             return ERR_MALFORMED;
     if (length < key->minimum || length > key->maximum)
         return ERR_OUT_OF_RANGE;
@@ -193,10 +204,23 @@ static void write_number(const struct config_key *key, int64_t number, struct bu
     }
 }
 
+/* Does YAML read this as the text that it is, without quotes? */
+static bool is_plain(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '/' && (c == text || !strchr("._-", *c)))
+            return false;
+    return *text && strcasecmp(text, "null") != 0;
+}
+
 void config_value_write(const struct config *config, const struct config_key *key, struct buf *text)
 {
     if (key->type == CONFIG_TEXT) {
-        config_quote(text, *(const char **)field_of(config, key), SIZE_MAX);
+        const char *value = *(const char **)field_of(config, key);
+        if (is_plain(value))
+            buf_append_string(text, value);
+        else
+            config_quote(text, value, SIZE_MAX);
         return;
     }
     int64_t number = load_number(field_of(config, key), key->size);
@@ -246,7 +270,8 @@ void config_value_expected(const struct config_name *name, struct buf *text)
         write_choices(key, text);
         return;
     case CONFIG_TEXT:
-        buf_printf(text, "a text of %s%" PRId64 " characters", key->minimum ? "1 to " : "at most ", key->maximum);
+        buf_printf(text, "a text of %s%" PRId64 " printable characters", key->minimum ? "1 to " : "at most ",
+                   key->maximum);
         return;
     case CONFIG_INTEGER:
     case CONFIG_PORT:

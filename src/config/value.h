@@ -7,7 +7,7 @@
 /* Read the text as the row says and put it into the field; strings are copied to the configuration's arena.
  * ERR_MALFORMED or ERR_OUT_OF_RANGE; the field then keeps what it had. */
 int config_value_set(struct config *config, const struct config_name *name, const char *text) MUST_USE;
-/* The field's value as YAML would have it, strings in quotes; config_value_set reads what it quotes. */
+/* The field's value as YAML would have it, strings in quotes where they need them. */
 void config_value_write(const struct config *config, const struct config_key *key, struct buf *text);
 bool config_value_equal(const struct config *a, const struct config *b, const struct config_key *key);
 /* What the row takes, in words: "a port from 0 to 65535". */

@@ -245,7 +245,7 @@ static void walk_stream(struct walk *walk)
     } while (type != YAML_STREAM_END_EVENT);
 }
 
-void loader_parse_yaml(struct loader *loader, const char *file, struct bytes content)
+static void parse(struct loader *loader, const char *file, struct bytes content)
 {
     struct walk walk = {.loader = loader, .file = file, .content = content};
     buf_init(&walk.path);
@@ -287,6 +287,6 @@ void loader_read_yaml(struct loader *loader, const char *file)
     else if (rc < 0)
         loader_error(loader, "%s: %s", file, error_text(rc));
     else
-        loader_parse_yaml(loader, file, buf_bytes(&content));
+        parse(loader, file, buf_bytes(&content));
     buf_deinit(&content);
 }

@@ -17,7 +17,7 @@ static void each_value_is_shown_with_its_origin(void **state)
     assert_non_null(strstr(printed, "\nprofiler.enabled: true                          # TAKHIN_PROFILER_ENABLED\n"));
     assert_non_null(strstr(printed, "\nprofiler.port: 7070                             # takhin.yaml:2:9\n"));
     assert_non_null(strstr(printed, "\nstorage.data_dir: \"/srv/a b\"                    # takhin.yaml:3:23\n"));
-    assert_non_null(strstr(printed, "\nprofiler.host: \"127.0.0.1\"                      # default\n"));
+    assert_non_null(strstr(printed, "\nprofiler.host: 127.0.0.1                        # default\n"));
     size_t lines = 0;
     for (const char *end = strchr(printed, '\n'); end; end = strchr(end + 1, '\n'))
         lines++;

@@ -60,11 +60,12 @@ static void every_error_is_found_in_one_go(void **state)
                 "error: takhin.yaml:2:3: profiler.prot: unknown key (did you mean profiler.port?)\n"
                 "error: takhin.yaml:3:9: profiler.port: expected a port from 0 to 65535, got \"abc\"\n"
                 "error: takhin.yaml:4:12: profiler.enabled: expected true or false, got \"maybe\"\n"
-                "error: takhin.yaml:5:9: profiler.host: expected a text of 1 to 253 characters, got a list\n"
+                "error: takhin.yaml:5:9: profiler.host: expected a text of 1 to 253 printable characters, got a list\n"
                 "error: takhin.yaml:6:11: profiler.cpu_hz: expected a whole number from 1 to 1000, got keys below it\n"
                 "error: takhin.yaml:8:27: storage.log.cleanup_interval: expected a duration from 100ms to 24h "
                 "(such as 30s, 1h30m), got \"10\"\n"
-                "error: takhin.yaml:9:12: storage.data_dir: expected a text of 1 to 4095 characters, got nothing\n"
+                "error: takhin.yaml:9:12: storage.data_dir: expected a text of 1 to 4095 printable characters, got "
+                "nothing\n"
                 "error: takhin.yaml:10:1: servers: unknown key (did you mean server?)\n"
                 "error: takhin.yaml:13:9: health: expected keys below it, got a value\n"
                 "error: takhin.yaml:14:10: metrics: expected keys below it, got a list\n"
@@ -106,7 +107,8 @@ static void broken_yaml_says_where(void **state)
         {"server: {port: 1}\n---\nserver: {port: 2}\n",
          "error: takhin.yaml:2:1: a second document (---) begins; only one may stand here\n"},
         {"server: {host: \"a\\0b\"}\n",
-         "error: takhin.yaml:1:16: server.host: expected a text of 1 to 253 characters, got a text with a zero byte\n"},
+         "error: takhin.yaml:1:16: server.host: expected a text of 1 to 253 printable characters, got a text with "
+         "a zero byte\n"},
         /* What was wrong before the break is said too. */
         {"server: {prot: 1}\n}", "error: takhin.yaml:1:10: server.prot: unknown key (did you mean server.port?)\n"
                                  "error: takhin.yaml:2:1: not YAML: while parsing a block mapping: did not find "
