@@ -1,0 +1,79 @@
+/* topics.c: topics that a request holds, and errors as clients know them. */
+#include "broker/topics.h"
+
+#include "base/error.h"
+#include "broker/context.h"
+#include "kafka/error.h"
+#include "storage/log.h"
+
+#include <string.h>
+#include <uv.h>
+
+static void release_topic(void *topic)
+{
+    storage_topic_release(topic);
+}
+
+void topic_hold(struct request *request, struct storage_topic *topic)
+{
+    request_defer(request, release_topic, topic);
+}
+
+struct storage_topic *topic_by_name(struct request *request, struct bytes name)
+{
+    struct storage_topic *topic = storage_topic_find(request->context->storage, name);
+    if (topic)
+        topic_hold(request, topic);
+    return topic;
+}
+
+struct storage_topic *topic_by_id(struct request *request, struct wire_uuid id)
+{
+    struct uuid uuid;
+    memcpy(uuid.bytes, id.bytes, sizeof uuid.bytes);
+    struct storage_topic *topic = storage_topic_find_by_id(request->context->storage, &uuid);
+    if (topic)
+        topic_hold(request, topic);
+    return topic;
+}
+
+struct storage_log *topic_log(struct storage_topic *topic, int32_t partition)
+{
+    return topic && partition >= 0 && partition < topic->partition_count ? topic->logs[partition] : NULL;
+}
+
+struct wire_uuid topic_wire_id(const struct storage_topic *topic)
+{
+    struct wire_uuid id;
+    memcpy(id.bytes, topic->id.bytes, sizeof id.bytes);
+    return id;
+}
+
+int16_t topic_error(int code)
+{
+    static const struct {
+        int code;
+        int16_t error;
+    } errors[] = {
+        {0, KAFKA_NONE},
+        {ERR_TRUNCATED, KAFKA_INVALID_RECORD},
+        {ERR_MALFORMED, KAFKA_INVALID_RECORD},
+        {ERR_CORRUPT, KAFKA_CORRUPT_MESSAGE},
+        {ERR_UNSUPPORTED, KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT},
+        {ERR_TOO_LARGE, KAFKA_MESSAGE_TOO_LARGE},
+        {ERR_SEQUENCE, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER},
+        {ERR_FENCED, KAFKA_INVALID_PRODUCER_EPOCH},
+        {ERR_OUT_OF_RANGE, KAFKA_OFFSET_OUT_OF_RANGE},
+        {ERR_NOT_FOUND, KAFKA_UNKNOWN_TOPIC_OR_PARTITION},
+        {ERR_CLOSED, KAFKA_UNKNOWN_TOPIC_OR_PARTITION},
+        {ERR_EXISTS, KAFKA_TOPIC_ALREADY_EXISTS},
+        {ERR_IO, KAFKA_KAFKA_STORAGE_ERROR},
+        {UV_ENOSPC, KAFKA_KAFKA_STORAGE_ERROR},
+        {UV_EIO, KAFKA_KAFKA_STORAGE_ERROR},
+        {UV_ECANCELED, KAFKA_REQUEST_TIMED_OUT}, /* we are stopping: the client may try again */
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(errors); i++)
+        if (errors[i].code == code)
+            return errors[i].error;
+    return KAFKA_UNKNOWN_SERVER_ERROR;
+}
