@@ -106,6 +106,12 @@ UNUSED static void assert_exchange(uint16_t port, const char *request, const cha
     mem_free(answer);
 }
 
+UNUSED static void assert_starts_with(const char *text, const char *start)
+{
+    if (strncmp(text, start, strlen(start)) != 0)
+        fail_msg("this does not start with \"%s\": %s", start, text);
+}
+
 /* A request for this path that asks to close afterwards. */
 UNUSED static char *client_request(uint16_t port, const char *method, const char *path)
 {

@@ -226,8 +226,7 @@ static void routes_are_found_or_not(void **state)
     open_default(&fixture);
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         char *answer = client_request(fixture.number, cases[i].method, cases[i].path);
-        if (strncmp(answer, cases[i].start, strlen(cases[i].start)) != 0)
-            fail_msg("%s: %s", cases[i].path, answer);
+        assert_starts_with(answer, cases[i].start);
         assert_string_equal(answer + strlen(answer) - strlen(cases[i].end), cases[i].end);
         mem_free(answer);
     }
@@ -266,7 +265,7 @@ static void a_refusal_is_read_by_one_who_still_sends(void **state)
 
     char *answer = client_receive_all(fd);
 
-    assert_int_equal(strncmp(answer, "HTTP/1.1 431 Request Header Fields Too Large\r\n", 46), 0);
+    assert_starts_with(answer, "HTTP/1.1 431 Request Header Fields Too Large\r\n");
     mem_free(answer);
     mem_free(head);
     close(fd);
@@ -366,7 +365,7 @@ static void too_many_connections_are_told_so(void **state)
         mem_free(answer);
         answer = client_request(fixture.number, "GET", "/echo");
     } while (strncmp(answer, "HTTP/1.1 503", 12) == 0);
-    assert_int_equal(strncmp(answer, "HTTP/1.1 200", 12), 0);
+    assert_starts_with(answer, "HTTP/1.1 200 OK\r\n");
     mem_free(answer);
     close_all(&fixture);
 }

@@ -1,0 +1,379 @@
+/* test_debug_port.c: /debug/pprof/ answers as Go's net/http/pprof does, byte for byte where tools look. */
+#include "http/ports.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "client.h"
+#include "metrics/metrics.h"
+#include "pprof/decode.h"
+#include "profiler/cpu.h"
+#include "profiler/profiler.h"
+#include "runtime/reactor.h"
+
+#include <fcntl.h>
+
+struct fixture {
+    struct reactor *reactor;
+    struct metrics *metrics;
+    struct profiler *profiler;
+    struct http_port *port;
+    uint16_t number;
+};
+
+/* Short enough that a test can wait for the default duration, which is cut to it. */
+#define MAX_DURATION_MS 300
+
+static void open_debug(struct fixture *fixture, const char *host)
+{
+    struct profiler_options options = {
+        .enabled = true,
+        .host = host,
+        .cpu_hz = 100,
+        .max_duration_ns = MAX_DURATION_MS * (int64_t)NS_PER_MS,
+    };
+    *fixture = (struct fixture){.metrics = metrics_create()};
+    assert_int_equal(profiler_create(&fixture->profiler, &options), 0);
+    assert_int_equal(reactor_start(&fixture->reactor, &(struct reactor_options){.name = "debug"}), 0);
+    assert_int_equal(http_debug_port_open(&fixture->port, fixture->reactor, &options, fixture->profiler,
+                                          fixture->metrics), 0);
+    fixture->number = http_port_number(fixture->port);
+}
+
+static void close_debug(struct fixture *fixture)
+{
+    http_port_close(fixture->port);
+    reactor_stop(fixture->reactor);
+    reactor_join(fixture->reactor);
+    profiler_destroy(fixture->profiler);
+    metrics_destroy(fixture->metrics);
+}
+
+#define HEAD(status, type, more) \
+    "HTTP/1.1 " status "\r\nContent-Type: " type "\r\nX-Content-Type-Options: nosniff\r\n" more
+#define TEXT "text/plain; charset=utf-8"
+#define REQUEST(line) line " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+static void errors_are_those_of_go(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *answer;
+    } cases[] = {
+        {REQUEST("GET /debug/pprof/nothing"),
+         HEAD("404 Not Found", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 16\r\nConnection: close\r\n\r\n")
+         "Unknown profile\n"},
+        {REQUEST("GET /debug/pprof"),
+         HEAD("301 Moved Permanently", "text/html; charset=utf-8",
+              "Location: /debug/pprof/\r\nContent-Length: 48\r\nConnection: close\r\n\r\n")
+         "<a href=\"/debug/pprof/\">Moved Permanently</a>.\n\n"},
+        {REQUEST("GET /"),
+         HEAD("404 Not Found", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 19\r\nConnection: close\r\n\r\n")
+         "404 page not found\n"},
+        {REQUEST("POST /debug/pprof/profile"),
+         HEAD("405 Method Not Allowed", TEXT,
+              "Allow: GET, HEAD\r\nX-Go-Pprof: 1\r\nContent-Length: 19\r\nConnection: close\r\n\r\n")
+         "Method Not Allowed\n"},
+        {REQUEST("DELETE /debug/pprof/symbol"),
+         HEAD("405 Method Not Allowed", TEXT,
+              "Allow: GET, HEAD, POST\r\nX-Go-Pprof: 1\r\nContent-Length: 19\r\nConnection: close\r\n\r\n")
+         "Method Not Allowed\n"},
+        {REQUEST("GET /debug/pprof/profile?seconds=0.4"),
+         HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 70\r\nConnection: close\r\n\r\n")
+         "seconds is more than 300ms, the limit that profiler.max_duration sets\n"},
+        {REQUEST("GET /debug/pprof/profile?seconds=99999999999999999999"),
+         HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 70\r\nConnection: close\r\n\r\n")
+         "seconds is more than 300ms, the limit that profiler.max_duration sets\n"},
+        {REQUEST("GET /debug/pprof/profile?seconds=0.1&hz=1001"),
+         HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 41\r\nConnection: close\r\n\r\n")
+         "hz must be a whole number from 1 to 1000\n"},
+        {REQUEST("GET /debug/pprof/profile?hz=0"),
+         HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 41\r\nConnection: close\r\n\r\n")
+         "hz must be a whole number from 1 to 1000\n"},
+        {REQUEST("GET /debug/pprof/profile?hz=fast"),
+         HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 41\r\nConnection: close\r\n\r\n")
+         "hz must be a whole number from 1 to 1000\n"},
+    };
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++)
+        assert_exchange(fixture.number, cases[i].request, cases[i].answer);
+    close_debug(&fixture);
+}
+
+static void the_index_names_what_exists(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    char *page = client_request(fixture.number, "GET", "/debug/pprof/");
+    assert_starts_with(page, HEAD("200 OK", "text/html; charset=utf-8", "Content-Length: "));
+    assert_non_null(strstr(page, "<title>/debug/pprof/</title>"));
+    assert_non_null(strstr(page, "Set debug=1 as a query parameter to export in legacy text format"));
+    assert_non_null(strstr(page, "<tr><td>0</td><td><a href='cmdline?debug=1'>cmdline</a></td></tr>\n"
+                                 "<tr><td>0</td><td><a href='profile?debug=1'>profile</a></td></tr>\n"
+                                 "<tr><td>0</td><td><a href='symbol?debug=1'>symbol</a></td></tr>\n</table>"));
+    static const char *const names[] = {"cmdline", "profile", "symbol"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        char *item = mem_printf("<li><div class=profile-name>%s:</div> ", names[i]);
+        assert_non_null(strstr(page, item));
+        mem_free(item);
+    }
+    char *head = client_request(fixture.number, "HEAD", "/debug/pprof/");
+    assert_starts_with(page, head);
+    assert_string_equal(head + strlen(head) - 4, "\r\n\r\n");
+    mem_free(head);
+    mem_free(page);
+    close_debug(&fixture);
+}
+
+/* Of an answer whose body may hold NULs: *body points into *text, which the caller frees. */
+static void receive_answer(int fd, struct buf *text, struct bytes *body)
+{
+    buf_init(text);
+    while (client_receive_some(fd, text))
+        ;
+    client_drop_dates(text);
+    const char *end = strstr(buf_string(text), "\r\n\r\n");
+    assert_non_null(end);
+    size_t head_size = (size_t)(end + 4 - (const char *)text->data);
+    *body = bytes_of(text->data + head_size, text->size - head_size);
+}
+
+static void cmdline_has_nuls_between_arguments_only(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    int fd = client_connect(fixture.number);
+    client_send(fd, REQUEST("GET /debug/pprof/cmdline"));
+    struct buf text;
+    struct bytes body;
+    receive_answer(fd, &text, &body);
+
+    char arguments[4096];
+    int file = open("/proc/self/cmdline", O_RDONLY);
+    ssize_t size = read(file, arguments, sizeof arguments);
+    close(file);
+    assert_true(size > 1);
+    assert_true(bytes_equal(body, bytes_of(arguments, (size_t)size - 1)));
+    assert_starts_with(buf_string(&text), HEAD("200 OK", TEXT, "Content-Length: "));
+    buf_deinit(&text);
+    close(fd);
+    close_debug(&fixture);
+}
+
+NOINLINE void debug_port_known_function(void);
+void debug_port_known_function(void)
+{
+    __asm__ volatile("");
+}
+
+static void symbol_names_what_it_knows(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    unsigned long address = (unsigned long)(uintptr_t)debug_port_known_function;
+    /* In hexadecimal, in decimal, and what is not an address. */
+    char *query = mem_printf("%#lx+0x1+junk+%lu+0x+%#lx,", address, address, address);
+    char *expected = mem_printf("num_symbols: 1\n%#lx debug_port_known_function\n%#lx debug_port_known_function\n",
+                                address, address);
+    char *get = mem_printf("GET /debug/pprof/symbol?%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", query);
+    char *post = mem_printf("POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                            "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n%s",
+                            strlen(query), query);
+    char *answer = mem_printf(HEAD("200 OK", TEXT, "Content-Length: %zu\r\nConnection: close\r\n\r\n%s"),
+                              strlen(expected), expected);
+
+    assert_exchange(fixture.number, get, answer);
+    assert_exchange(fixture.number, post, answer);
+    assert_exchange(fixture.number, REQUEST("GET /debug/pprof/symbol"),
+                    HEAD("200 OK", TEXT, "Content-Length: 15\r\nConnection: close\r\n\r\n") "num_symbols: 1\n");
+    mem_free(answer);
+    mem_free(post);
+    mem_free(get);
+    mem_free(expected);
+    mem_free(query);
+    close_debug(&fixture);
+}
+
+static struct profile *receive_profile(int fd)
+{
+    struct buf text;
+    struct bytes body;
+    receive_answer(fd, &text, &body);
+    char *head = mem_printf(HEAD("200 OK", "application/octet-stream",
+                                 "Content-Disposition: attachment; filename=\"profile\"\r\n"
+                                 "Content-Length: %zu\r\nConnection: close\r\n\r\n"), body.size);
+    assert_starts_with(buf_string(&text), head);
+    mem_free(head);
+    struct profile *profile;
+    const char *problem = NULL;
+    assert_true(body.size > 2 && body.data[0] == 0x1f && body.data[1] == 0x8b);
+    assert_int_equal(profile_decode(body, PROFILE_LIMITS_DEFAULT, &profile, &problem), 0);
+    buf_deinit(&text);
+    close(fd);
+    return profile;
+}
+
+static int request_profile(uint16_t number, const char *query)
+{
+    int fd = client_connect(number);
+    char *request = mem_printf(REQUEST("GET /debug/pprof/profile%s"), query);
+    client_send(fd, request);
+    mem_free(request);
+    return fd;
+}
+
+static void a_profile_lasts_as_long_as_was_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        int64_t at_least_ms;
+    } cases[] = {
+        {"", MAX_DURATION_MS},
+        {"?seconds=0", MAX_DURATION_MS},
+        {"?seconds=-1", MAX_DURATION_MS},
+        {"?seconds=soon", MAX_DURATION_MS},
+        {"?seconds=1e-9", MAX_DURATION_MS},
+        {"?seconds=0.3", MAX_DURATION_MS},
+        {"?seconds=.05", 50},
+        {"?seconds=0.0000001", 0},
+    };
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct profile *profile = receive_profile(request_profile(fixture.number, cases[i].query));
+        assert_true(profile->duration_ns >= cases[i].at_least_ms * (int64_t)NS_PER_MS);
+        assert_int_equal(profile->period, 10000000);
+        profile_destroy(profile);
+    }
+    close_debug(&fixture);
+}
+
+static void overlapping_profiles_are_all_answered(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    int first = request_profile(fixture.number, "?seconds=0.2&hz=50");
+    int second = request_profile(fixture.number, "?seconds=0.1&hz=50");
+
+    struct profile *profiles[] = {receive_profile(first), receive_profile(second)};
+    for (size_t i = 0; i < ARRAY_COUNT(profiles); i++) {
+        assert_int_equal(profiles[i]->period, 20000000);
+        assert_int_equal(profiles[i]->sample_type_count, 2);
+        profile_destroy(profiles[i]);
+    }
+    close_debug(&fixture);
+}
+
+static void await_timers(struct fixture *fixture, bool wanted)
+{
+    while ((cpu_sampler_stats(profiler_cpu(fixture->profiler)).thread_count > 0) != wanted)
+        usleep(1000);
+}
+
+static void a_client_that_goes_stops_the_sampling(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    struct profiler_options hours = profiler_options(fixture.profiler);
+    hours.max_duration_ns = 7200 * (int64_t)NS_PER_S;
+    profiler_reconfigure(fixture.profiler, &hours);
+    int fd = request_profile(fixture.number, "?seconds=3600");
+    await_timers(&fixture, true);
+
+    close(fd);
+
+    await_timers(&fixture, false);
+    close_debug(&fixture);
+}
+
+static void closing_the_port_stops_the_sampling(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    struct profiler_options hours = profiler_options(fixture.profiler);
+    hours.max_duration_ns = 7200 * (int64_t)NS_PER_S;
+    profiler_reconfigure(fixture.profiler, &hours);
+    int fd = request_profile(fixture.number, "?seconds=3600");
+    await_timers(&fixture, true);
+
+    http_port_close(fixture.port);
+    fixture.port = NULL;
+
+    assert_int_equal(cpu_sampler_stats(profiler_cpu(fixture.profiler)).thread_count, 0);
+    close(fd);
+    close_debug(&fixture);
+}
+
+static void the_profilers_figures_are_shown_while_it_is_open(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "\ntakhin_profiler_samples_total ",   "\ntakhin_profiler_lost_total ",
+        "\ntakhin_profiler_truncated_total ", "\ntakhin_profiler_rootless_total ",
+        "\ntakhin_profiler_overhead_seconds_total ", "\ntakhin_profiler_timers ",
+    };
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    struct buf text;
+    buf_init(&text);
+    metrics_expose(fixture.metrics, METRICS_TEXT, &text);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        assert_non_null(strstr(buf_string(&text), names[i]));
+
+    http_port_close(fixture.port);
+    fixture.port = NULL;
+
+    buf_clear(&text);
+    metrics_expose(fixture.metrics, METRICS_TEXT, &text);
+    assert_int_equal(text.size, 0);
+    buf_deinit(&text);
+    close_debug(&fixture);
+}
+
+static void count_warnings(const char *line, void *context)
+{
+    int *count = context;
+    *count += strstr(line, "other machines can reach the debug port") != NULL;
+}
+
+static void a_port_that_others_reach_is_warned_of(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        int warnings;
+    } cases[] = {{"127.0.0.1", 0}, {"localhost", 0}, {"0.0.0.0", 1}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct fixture fixture;
+        int warnings = 0;
+        log_redirect(count_warnings, &warnings);
+        open_debug(&fixture, cases[i].host);
+        log_redirect(NULL, NULL);
+        assert_int_equal(warnings, cases[i].warnings);
+        close_debug(&fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errors_are_those_of_go),
+        cmocka_unit_test(the_index_names_what_exists),
+        cmocka_unit_test(cmdline_has_nuls_between_arguments_only),
+        cmocka_unit_test(symbol_names_what_it_knows),
+        cmocka_unit_test(a_profile_lasts_as_long_as_was_asked),
+        cmocka_unit_test(overlapping_profiles_are_all_answered),
+        cmocka_unit_test(a_client_that_goes_stops_the_sampling),
+        cmocka_unit_test(closing_the_port_stops_the_sampling),
+        cmocka_unit_test(the_profilers_figures_are_shown_while_it_is_open),
+        cmocka_unit_test(a_port_that_others_reach_is_warned_of),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
