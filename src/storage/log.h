@@ -36,9 +36,9 @@ bool storage_log_failed(const struct storage_log *log);
  * Returns when the bytes are in the page cache, where a death of the process cannot hurt them, or on the disk when
  * options.flush_messages made a flush due. Other partitions go on meanwhile.
  *
- * ERR_TRUNCATED, ERR_MALFORMED: not one whole batch, or a control batch, or counts that disagree.
- * ERR_CORRUPT: the checksum. ERR_UNSUPPORTED: another magic, or transactional. ERR_TOO_LARGE: more than
- * max_batch_bytes or than a segment. ERR_SEQUENCE: a sequence is missing. ERR_FENCED: a newer epoch of the producer
+ * ERR_TRUNCATED, ERR_MALFORMED: not exactly one whole batch, or record_batch_check_produced says so. ERR_CORRUPT: the
+ * checksum. ERR_UNSUPPORTED: another magic or codec, or transactional. ERR_TOO_LARGE: more than max_batch_bytes or
+ * than a segment. ERR_SEQUENCE: a sequence is missing. ERR_FENCED: a newer epoch of the producer
  * has written. ERR_IO: this write failed or one before did, the partition is read-only. ERR_CLOSED: the topic was
  * deleted. -ECANCELED: the task was cancelled when a flush was due; the batch is there all the same. [task] */
 int storage_log_append(struct storage_log *log, uint8_t *batch, size_t size, size_t max_batch_bytes,
@@ -73,12 +73,12 @@ enum storage_time {
 
 /* The first record whose timestamp (ms since 1970) is at least time_ms, or one of the special ones. Inside of a
  * compressed batch, which is not unpacked, it is the batch's first record.
- * 0 with *offset and *timestamp (-1: none), ERR_NOT_FOUND: no such record, ERR_CLOSED, or as storage_log_read. [task] */
+ * 0 with *offset and *timestamp (-1: none), ERR_NOT_FOUND: no such record, else as storage_log_read. [task] */
 int storage_log_offset_for_time(struct storage_log *log, int64_t time_ms, int64_t *offset,
                                 int64_t *timestamp) MUST_USE;
 
 /* Fsync what was appended. 0, ERR_IO, ERR_CLOSED or -ECANCELED. [task] */
-int storage_log_flush(struct storage_log *log) MUST_USE;
+int storage_log_flush(struct storage_log *log);
 
 /* A task that waits for appends to any of several logs, as a long poll does:
  *

@@ -78,7 +78,7 @@ bool storage_topic_name_valid(struct bytes name);
 int storage_topic_create(struct storage *storage, struct bytes name, int32_t partition_count,
                          struct storage_topic **topic) MUST_USE;
 /* The topic is gone at once for everybody, its files a moment later; slices stay readable until released.
- * ERR_NOT_FOUND, or a negated errno: it is still there. [task] */
+ * ERR_NOT_FOUND, or a negated errno: the files could not be renamed, the next start may find the topic again. [task] */
 int storage_topic_delete(struct storage *storage, struct bytes name) MUST_USE;
 
 /* A producer id that no other producer was given, for InitProducerId. [any] */

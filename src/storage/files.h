@@ -1,0 +1,31 @@
+/* files.h: small files and folders, in one call each. All block; negative results are negated errno values. */
+#ifndef STORAGE_FILES_H
+#define STORAGE_FILES_H
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All of the bytes at this place of the file, also across short reads and signals. *got is how many there were: less
+ * than size at the file's end. */
+int file_read_at(int fd, void *data, size_t size, off_t position, size_t *got) MUST_USE;
+int file_write_at(int fd, const void *data, size_t size, off_t position) MUST_USE;
+
+/* The whole of a small file with a NUL behind it; the caller frees it with mem_free. ERR_TOO_LARGE beyond limit. */
+int file_read_all(const char *path, size_t limit, char **content, size_t *size) MUST_USE;
+/* Replace a file in one step: written beside it as .tmp, synced, renamed. */
+int file_replace(const char *path, struct bytes content) MUST_USE;
+
+/* Make the names in a folder last. */
+int folder_sync(const char *path) MUST_USE;
+/* Remove a folder and the files in it; there are no folders in our folders. A failure is logged: what stays behind is
+ * litter, not damage. */
+void folder_remove(const char *path);
+/* Call each(name, context) for each entry but . and .. */
+int folder_each(const char *path, void (*each)(const char *name, void *context), void *context) MUST_USE;
+
+#endif

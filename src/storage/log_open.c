@@ -1,0 +1,251 @@
+/* log_open.c: a partition's start and end: which segments there are, which to believe, which to recover. */
+#include "storage/log_private.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The base offsets that the folder's file names say, ascending. */
+struct found_files {
+    int64_t *offsets;
+    size_t count, capacity;
+    const char *suffix;
+};
+
+static void note_file(const char *name, void *context)
+{
+    struct found_files *found = context;
+    int64_t offset;
+    if (segment_parse_name(name, found->suffix, &offset) != 0)
+        return;
+    if (found->count == found->capacity) {
+        found->capacity = found->capacity ? 2 * found->capacity : 8;
+        found->offsets = mem_realloc(found->offsets, found->capacity * sizeof found->offsets[0]);
+    }
+    found->offsets[found->count++] = offset;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+    const int64_t *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static int find_files(const char *folder, const char *suffix, struct found_files *found)
+{
+    *found = (struct found_files){.suffix = suffix};
+    int rc = folder_each(folder, note_file, found);
+    if (found->count > 0)
+        qsort(found->offsets, found->count, sizeof found->offsets[0], compare_offsets);
+    return rc;
+}
+
+static bool is_segment_base(const struct storage_log *log, int64_t offset)
+{
+    for (size_t i = 0; i < log->segment_count; i++) {
+        if (log->segments[i]->base_offset == offset)
+            return true;
+    }
+    return false;
+}
+
+/* Indexes and snapshots that belong to no segment: left by a deletion that was cut short, or by the last proper end. */
+static int remove_orphans(const struct storage_log *log)
+{
+    static const char *const orphans[] = {".index", ".timeindex", PRODUCERS_SNAPSHOT_SUFFIX};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(orphans); i++) {
+        struct found_files found;
+        rc = find_files(log->path, orphans[i], &found);
+        for (size_t j = 0; rc == 0 && j < found.count; j++) {
+            if (is_segment_base(log, found.offsets[j]))
+                continue;
+            char *path = segment_path(log->path, found.offsets[j], orphans[i]);
+            if (unlink(path) != 0)
+                rc = -errno;
+            mem_free(path);
+        }
+        mem_free(found.offsets);
+    }
+    return rc;
+}
+
+/* Who had written before this offset; an unreadable snapshot only costs the recognition of batches sent twice. */
+static int load_producers(struct storage_log *log, int64_t offset)
+{
+    char *path = segment_path(log->path, offset, PRODUCERS_SNAPSHOT_SUFFIX);
+    int rc = producers_load(log->producers, path);
+    if (rc == ERR_CORRUPT) {
+        log_warning("producer snapshot ignored file=%s error=%s", path, error_text(rc));
+        rc = 0;
+    }
+    mem_free(path);
+    return rc;
+}
+
+/* A segment was cut: what came after it would leave a hole. */
+static void remove_segments_behind(struct storage_log *log, const struct found_files *found, size_t first,
+                                   struct log_recovery *recovery)
+{
+    for (size_t i = first; i < found->count; i++) {
+        struct storage_segment *segment;
+        if (segment_open(log->path, found->offsets[i], &segment) != 0)
+            continue;
+        off_t size = lseek(segment->fds[SEGMENT_LOG], 0, SEEK_END);
+        log_warning("segment removed, it follows a damaged one partition=%s offset=%" PRId64 " bytes=%lld", log->name,
+                    found->offsets[i], (long long)size);
+        recovery->bytes_cut += size > 0 ? size : 0;
+        segment_unlink(segment, log->path);
+        segment_release(segment);
+    }
+}
+
+/* Walk one segment; *cut tells that it ends earlier than its file did. */
+static int recover_segment(struct storage_log *log, struct storage_segment *segment, struct log_recovery *recovery,
+                           bool *cut)
+{
+    int64_t bytes_cut;
+    int rc = load_producers(log, segment->base_offset);
+    if (rc == 0)
+        rc = segment_recover(segment, log->options->index_interval_bytes, log->producers, &bytes_cut);
+    if (rc != 0)
+        return rc;
+    recovery->segments_checked++;
+    *cut = bytes_cut > 0;
+    if (*cut) {
+        log_warning("damaged end cut off partition=%s offset=%" PRId64 " bytes=%" PRId64, log->name,
+                    segment->state.next_offset, bytes_cut);
+        recovery->bytes_cut += bytes_cut;
+    }
+    return 0;
+}
+
+/* Bring the segments into order one after the other. *walked: the last one's producers are known from its batches. */
+static int open_segments(struct storage_log *log, const struct found_files *found, struct log_recovery *recovery,
+                         bool *walked)
+{
+    bool cut = false;
+    for (size_t i = 0; i < found->count; i++) {
+        bool is_last = i + 1 == found->count;
+        struct storage_segment *segment;
+        int rc = segment_open(log->path, found->offsets[i], &segment);
+        if (rc != 0)
+            return rc;
+        int64_t next_offset = is_last ? -1 : found->offsets[i + 1];
+        bool on_disk = !is_last && next_offset <= recovery->recovery_point;
+        *walked = !recovery->was_clean && !on_disk;
+        rc = *walked ? 0 : segment_load(segment, next_offset);
+        if (*walked || rc == ERR_CORRUPT) {
+            *walked = true;
+            rc = recover_segment(log, segment, recovery, &cut);
+        }
+        if (rc != 0) {
+            segment_release(segment);
+            return rc;
+        }
+        log_add_segment(log, segment);
+        log->size_bytes += segment->state.size_bytes;
+        if (cut) {
+            remove_segments_behind(log, found, i + 1, recovery);
+            break;
+        }
+    }
+    return 0;
+}
+
+static int open_found(struct storage_log *log, struct log_recovery *recovery)
+{
+    struct found_files found;
+    bool walked = false;
+    int rc = find_files(log->path, segment_suffix(SEGMENT_LOG), &found);
+    if (rc == 0)
+        rc = open_segments(log, &found, recovery, &walked);
+    mem_free(found.offsets);
+    if (rc != 0)
+        return rc;
+    if (log->segment_count == 0) {
+        struct storage_segment *first;
+        rc = segment_create(log->path, 0, &first);
+        if (rc != 0)
+            return rc;
+        log_add_segment(log, first);
+    }
+    log->start_offset = log->segments[0]->base_offset;
+    log->end_offset = log_active_segment(log)->state.next_offset;
+    log->recovery_point = recovery->was_clean || walked ? log->end_offset : recovery->recovery_point;
+    rc = walked ? 0 : load_producers(log, log->end_offset);
+    return rc != 0 ? rc : remove_orphans(log);
+}
+
+int log_open(struct storage_log **log, const struct storage_options *options, const char *folder,
+             const char *topic_name, int32_t partition, struct log_recovery *recovery)
+{
+    struct storage_log *opened = MEM_NEW(struct storage_log);
+    opened->options = options;
+    opened->topic_name = mem_copy_string(topic_name);
+    opened->partition = partition;
+    opened->name = mem_printf("%s-%" PRId32, topic_name, partition);
+    opened->path = mem_printf("%s/%s", folder, opened->name);
+    opened->producers = producers_create();
+    pthread_mutex_init(&opened->guard, NULL);
+    list_init(&opened->watches);
+    int rc = open_found(opened, recovery);
+    if (rc != 0) {
+        log_error("partition cannot be opened folder=%s error=%s", opened->path, error_text(rc));
+        log_destroy(opened);
+        return rc;
+    }
+    *log = opened;
+    return 0;
+}
+
+static int save_producers(const struct storage_log *log)
+{
+    char *path = segment_path(log->path, log->end_offset, PRODUCERS_SNAPSHOT_SUFFIX);
+    int rc = producers_save(log->producers, path);
+    mem_free(path);
+    return rc;
+}
+
+int log_shut(struct storage_log *log)
+{
+    if (storage_log_failed(log))
+        return ERR_IO;
+    int rc = save_producers(log);
+    if (rc != 0 || (!log->touched && log->recovery_point == log->end_offset))
+        return rc; /* thousands of idle partitions close without a thousand syncs */
+    struct storage_segment *active = log_active_segment(log);
+    struct segment_state sealed;
+    rc = segment_seal(active, &sealed);
+    if (rc == 0)
+        active->state = sealed;
+    for (size_t i = 0; rc == 0 && i < log->segment_count; i++) {
+        if (log->segments[i] == active || log->segments[i]->state.next_offset > log->recovery_point)
+            rc = segment_sync(log->segments[i], true);
+    }
+    if (rc == 0)
+        log->recovery_point = log->end_offset;
+    return rc;
+}
+
+void log_destroy(struct storage_log *log)
+{
+    if (!log)
+        return;
+    ASSERT(list_empty(&log->watches));
+    for (size_t i = 0; i < log->segment_count; i++)
+        segment_release(log->segments[i]);
+    mem_free(log->segments);
+    producers_destroy(log->producers);
+    pthread_mutex_destroy(&log->guard);
+    mem_free(log->path);
+    mem_free(log->name);
+    mem_free(log->topic_name);
+    mem_free(log);
+}
