@@ -1,0 +1,275 @@
+/* takhin.c: the broker program: starts what the configuration asks for, waits for signals, stops in reverse. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "broker/broker.h"
+#include "cmd/takhin_options.h"
+#include "config/config.h"
+#include "http/ports.h"
+#include "metrics/metrics.h"
+#include "profiler/profiler.h"
+#include "runtime/reactor.h"
+#include "storage/storage.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_FAILED 1
+
+struct program {
+    struct takhin_options options;
+    struct config config;
+    struct metrics *metrics;
+    struct reactor *http_reactor;
+    struct http_port *metrics_port, *health_port, *debug_port;
+    struct profiler *profiler; /* NULL: disabled */
+    struct storage *storage;
+    struct broker *_Atomic broker; /* NULL until it serves */
+    struct storage_progress progress;
+};
+
+static bool is_live(void *context)
+{
+    struct program *program = context;
+    struct broker *broker = atomic_load(&program->broker);
+    return !broker || broker_is_live(broker);
+}
+
+static bool is_ready(void *context, struct buf *json)
+{
+    struct program *program = context;
+    if (atomic_load(&program->broker)) {
+        buf_append_string(json, "{\"status\":\"ready\"}");
+        return true;
+    }
+    buf_printf(json, "{\"status\":\"recovering\",\"partitions_done\":%u,\"partitions_total\":%u}",
+               atomic_load(&program->progress.partitions_done), atomic_load(&program->progress.partitions_total));
+    return false;
+}
+
+/* Warnings and errors of a configuration: to the log of a running program, to people before. */
+static void print_report(const struct config_report *report)
+{
+    for (const struct config_message *message = report->first; message; message = message->next)
+        fprintf(stderr, "%s: %s\n", message->is_error ? "error" : "warning", message->text);
+}
+
+static void log_report(const struct config_report *report)
+{
+    for (const struct config_message *message = report->first; message; message = message->next)
+        log_write(message->is_error ? LOG_ERROR : LOG_WARNING, "configuration %s", message->text);
+}
+
+static int load_config(const struct program *program, struct config *config, struct config_report *report)
+{
+    struct config_sources sources = {program->options.config_file, (const char *const *)environ};
+    return config_load(&sources, config, report);
+}
+
+static int start_profiler(struct program *program)
+{
+    int rc = profiler_create(&program->profiler, &program->config.profiler);
+    if (rc < 0) {
+        log_error("cannot start the profiler error=\"%s\"", error_text(rc));
+        return rc;
+    }
+    rc = http_debug_port_open(&program->debug_port, program->http_reactor, &program->config.profiler,
+                              program->profiler, program->metrics);
+    if (rc < 0) {
+        profiler_destroy(program->profiler);
+        program->profiler = NULL;
+    }
+    return rc;
+}
+
+static void stop_profiler(struct program *program)
+{
+    http_port_close(program->debug_port);
+    program->debug_port = NULL;
+    if (program->profiler)
+        profiler_destroy(program->profiler);
+    program->profiler = NULL;
+}
+
+/* Health first: it says what the rest is doing. */
+static int start(struct program *program)
+{
+    const struct config *config = &program->config;
+    const struct http_health health = {is_live, is_ready, program};
+    struct storage_report report;
+    struct broker *broker;
+
+    program->metrics = metrics_create();
+    metrics_add_process(program->metrics, TAKHIN_VERSION);
+    int rc = reactor_start(&program->http_reactor, &(struct reactor_options){.name = "debug"});
+    if (rc < 0) {
+        log_error("cannot start a thread error=\"%s\"", error_text(rc));
+        return rc;
+    }
+    if (config->health.enabled)
+        rc = http_health_port_open(&program->health_port, program->http_reactor, &config->health, &health);
+    if (rc == 0 && config->metrics.enabled)
+        rc = http_metrics_port_open(&program->metrics_port, program->http_reactor, &config->metrics, program->metrics);
+    if (rc == 0 && config->profiler.enabled)
+        rc = start_profiler(program);
+    if (rc == 0)
+        rc = storage_open(&program->storage, &config->storage, &program->progress, &report);
+    if (rc < 0)
+        return rc;
+    log_info("storage open data_dir=%s topics=%u partitions=%u clean=%s segments_checked=%u partitions_cut=%u "
+             "bytes_cut=%lld", config->storage.data_dir, report.topics, report.partitions,
+             report.was_clean ? "yes" : "no", report.segments_checked, report.partitions_cut,
+             (long long)report.bytes_cut);
+    rc = broker_start(&broker, &config->broker, program->storage, program->metrics);
+    if (rc < 0)
+        return rc;
+    atomic_store(&program->broker, broker);
+    return 0;
+}
+
+/* Whatever of it was started. Health closes first: a broker that stops is neither ready nor to be asked. */
+static void stop(struct program *program)
+{
+    http_port_close(program->health_port);
+    stop_profiler(program);
+    if (program->broker)
+        broker_stop(program->broker);
+    http_port_close(program->metrics_port);
+    storage_close(program->storage);
+    if (program->http_reactor) {
+        reactor_stop(program->http_reactor);
+        reactor_join(program->http_reactor);
+    }
+    metrics_destroy(program->metrics);
+}
+
+static bool same_address(const struct profiler_options *a, const struct profiler_options *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* Bring the profiler to what program->config says now. */
+static void apply_profiler(struct program *program, const struct profiler_options *before)
+{
+    const struct profiler_options *now = &program->config.profiler;
+    bool stays = program->profiler && now->enabled && same_address(before, now);
+    if (stays) {
+        profiler_reconfigure(program->profiler, now);
+        return;
+    }
+    if (program->profiler)
+        stop_profiler(program);
+    if (now->enabled)
+        (void)start_profiler(program); /* it has said why not; the broker goes on without */
+}
+
+/* SIGHUP: the profiler block and the log level; a bad file changes nothing. */
+static void reload(struct program *program)
+{
+    struct config fresh;
+    struct config_report report;
+    struct buf keys;
+
+    int rc = load_config(program, &fresh, &report);
+    log_report(&report);
+    config_report_free(&report);
+    if (rc < 0) {
+        log_error("configuration is bad, nothing was changed file=%s",
+                  program->options.config_file ? program->options.config_file : "-");
+        config_free(&fresh);
+        return;
+    }
+    buf_init(&keys);
+    if (config_reload_differs(&program->config, &fresh, &keys) > 0)
+        log_warning("these keys take effect at the next start keys=\"%s\"", buf_string(&keys));
+    buf_deinit(&keys);
+
+    struct config before = program->config;
+    program->config = fresh;
+    log_configure(fresh.log);
+    apply_profiler(program, &before.profiler);
+    config_free(&before);
+    log_info("configuration reloaded profiler=%s level=%d", program->profiler ? "on" : "off",
+             (int)program->config.log.level);
+}
+
+static int print_text(void (*write_text)(struct buf *text), FILE *file)
+{
+    struct buf text;
+    buf_init(&text);
+    write_text(&text);
+    fputs(buf_string(&text), file);
+    buf_deinit(&text);
+    return file == stderr ? CONFIG_EXIT_STATUS : EXIT_SUCCESS;
+}
+
+static int run(struct program *program, const sigset_t *signals, uint64_t start_ns)
+{
+    int number = 0;
+    int rc = start(program);
+    if (rc == 0) {
+        log_info("broker ready version=%s after_ms=%llu", TAKHIN_VERSION,
+                 (unsigned long long)((clock_monotonic_ns() - start_ns) / NS_PER_MS));
+        while (sigwait(signals, &number) == 0 && number == SIGHUP)
+            reload(program);
+        log_info("stopping signal=%s", sigabbrev_np(number));
+    }
+    stop(program);
+    return rc < 0 ? EXIT_FAILED : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program;
+    uint64_t start_ns = clock_monotonic_ns();
+    struct config_report report;
+    struct buf message;
+
+    buf_init(&message);
+    if (takhin_options_parse(argc, argv, &program.options, &message) < 0) {
+        fprintf(stderr, "takhin: %s\n", buf_string(&message));
+        buf_deinit(&message);
+        return print_text(takhin_options_write_usage, stderr);
+    }
+    buf_deinit(&message);
+    if (program.options.action == TAKHIN_PRINT_HELP)
+        return print_text(takhin_options_write_help, stdout);
+    if (program.options.action == TAKHIN_PRINT_VERSION) {
+        printf("takhin %s\n", TAKHIN_VERSION);
+        return EXIT_SUCCESS;
+    }
+
+    /* The threads to come inherit this: signals are waited for here and interrupt nobody. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    int rc = load_config(&program, &program.config, &report);
+    print_report(&report);
+    config_report_free(&report);
+    int status = CONFIG_EXIT_STATUS;
+    if (rc == 0) {
+        status = EXIT_SUCCESS;
+        log_configure(program.config.log);
+        if (program.options.action == TAKHIN_PRINT_CONFIG) {
+            buf_init(&message);
+            config_print(&program.config, &message);
+            fputs(buf_string(&message), stdout);
+            buf_deinit(&message);
+        } else if (program.options.action == TAKHIN_RUN) {
+            status = run(&program, &signals, start_ns);
+        }
+    }
+    config_free(&program.config);
+    return status;
+}
