@@ -159,7 +159,8 @@ static void decode_member(struct decoder *decoder, const struct codec_field *fie
         decode_value(decoder, field, message + field->offset);
 }
 
-static const struct codec_field *find_tag(const struct decoder *decoder, const struct codec_schema *schema, uint32_t tag)
+static const struct codec_field *find_tagged(const struct decoder *decoder, const struct codec_schema *schema,
+                                             uint32_t tag)
 {
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct codec_field *field = &schema->fields[i];
@@ -176,7 +177,7 @@ static void decode_tagged_fields(struct decoder *decoder, const struct codec_sch
     while (count-- > 0 && !reader->error) {
         uint32_t tag = wire_read_unsigned_varint(reader);
         struct bytes value = wire_read_raw(reader, wire_read_unsigned_varint(reader));
-        const struct codec_field *field = find_tag(decoder, schema, tag);
+        const struct codec_field *field = find_tagged(decoder, schema, tag);
         if (!field || reader->error)
             continue;
         /* The field may read its own bytes, all of them, and no others. */

@@ -75,7 +75,7 @@ struct codec_schema {
 };
 
 /* Read one message that fills the input. *message (schema->struct_bytes) is overwritten.
- * ERR_TRUNCATED or ERR_MALFORMED, or ERR_TOO_LARGE beyond CODEC_DECODED_BYTES_MAX. Unknown tagged fields are skipped. */
+ * ERR_TRUNCATED, ERR_MALFORMED, or ERR_TOO_LARGE beyond CODEC_DECODED_BYTES_MAX. Unknown tagged fields are skipped. */
 int codec_decode(const struct codec_schema *schema, int16_t version, bool flexible, struct bytes input,
                  struct arena *arena, void *message) MUST_USE;
 /* Append one message. The same struct gives the same bytes. 0 or ERR_TOO_LARGE (a string over WIRE_STRING_MAX, a count
@@ -96,7 +96,7 @@ void *codec_new(struct arena *arena, const struct codec_schema *schema, size_t c
  *     };
  *     CODEC_SCHEMA(fetch_request_topic);
  *
- * What follows the versions are further members of struct codec_field: `.nullable = CODEC_SINCE(10), .fallback = -1`. */
+ * What follows the versions are more members of struct codec_field: `.nullable = CODEC_SINCE(10), .fallback = -1`. */
 #define CODEC_SINCE(version) {(version), INT16_MAX}
 #define CODEC_RANGE(first, last) {(first), (last) + 1}
 #define CODEC_TAGGED(number, versions) .tagged = versions, .tag = (number)

@@ -22,7 +22,7 @@ struct wire_uuid {
 };
 
 /* Record batches. What a message carried is a view of its bytes. A message to send may promise them instead: with a
- * `source` only their size goes into the frame, and whoever writes it to the socket splices them in (struct wire_hole). */
+ * `source` only their size goes into the frame, and whoever writes that to the socket splices them in: wire_hole. */
 struct wire_records {
     const uint8_t *data; /* NULL and no source: null */
     size_t size;

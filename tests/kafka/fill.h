@@ -1,4 +1,4 @@
-/* fill.h: fills any message by its table with values that tell its fields apart. golden/generate.py has the same rule. */
+/* fill.h: fills any message by its table with values that tell its fields apart, as golden/generate.py does. */
 #ifndef TESTS_KAFKA_FILL_H
 #define TESTS_KAFKA_FILL_H
 

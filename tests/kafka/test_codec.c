@@ -3,10 +3,9 @@
 
 #include "base/error.h"
 #include "fill.h"
+#include "hex.h"
 #include "kafka/api.h"
 #include "kafka/messages.h"
-
-#include <stdlib.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,7 +143,7 @@ static void bytes_behind_a_message_are_refused(void **state)
     for_each_sample(append_byte);
 }
 
-/* The last byte of a flexible message is its count of tagged fields, as no top-level message has one set when sparse. */
+/* The last byte of a sparse flexible message is its count of tagged fields: none is set. */
 static void add_unknown_tag(const struct sample *sample)
 {
     static const uint8_t unknown[] = {2, 100, 3, 'a', 'b', 'c', 0x80, 0x01, 0};
@@ -203,17 +202,6 @@ static const struct golden {
 #include "golden/kio.inc"
 };
 
-static struct bytes from_hex(const char *hex)
-{
-    size_t size = strlen(hex) / 2;
-    uint8_t *data = arena_alloc(&arena, size + 1);
-    for (size_t i = 0; i < size; i++) {
-        char pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
-        data[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
-    return bytes_of(data, size);
-}
-
 static void match_golden(const struct sample *sample)
 {
     const struct golden *found = NULL;
@@ -226,7 +214,7 @@ static void match_golden(const struct sample *sample)
         assert_true(sample->version < 3);
         return;
     }
-    struct bytes expected = from_hex(found->hex);
+    struct bytes expected = hex_bytes(&arena, found->hex);
     assert_encodes_to(sample, fill_new(&arena, sample->schema, sample->version, sample->how), expected);
     void *message;
     assert_int_equal(decode(sample, expected, &message), 0);
