@@ -11,10 +11,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#if CONTEXT_ASAN
-#include <sanitizer/lsan_interface.h>
-#endif
-
 /* Linux 6.13: a guard that is no mapping of its own. */
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -49,9 +45,6 @@ static void slab_create(struct stack_pool *pool, struct reactor *reactor)
         stacks_exhausted(pool, -errno);
     /* One touched page of a huge one would cost 2 MiB. Kernels without huge pages refuse the advice; so be it. */
     (void)madvise(memory, size, MADV_NOHUGEPAGE);
-#if CONTEXT_ASAN
-    __lsan_register_root_region(memory, size);
-#endif
 
     struct stack_slab *slab = MEM_NEW(struct stack_slab);
     for (unsigned i = STACK_SLAB_COUNT; i-- > 0;) {
