@@ -23,7 +23,7 @@
 /* 64 KiB a thread: 60 of the deepest samples, or the half of a second at the highest rate of usual ones. */
 #define RING_WORDS 8192
 #define SAMPLE_WORDS_MAX (sizeof(struct cpu_sample) / sizeof(uint64_t) + UNWIND_DEPTH_MAX)
-/* The handler's cost is measured on one sample of so many. */
+/* The handler's cost is measured on one sample of so many; not on a thread's first, which is the dearest. */
 #define MEASURE_EVERY 16
 /* Pages of a thread's own stack that one sample may make sure of. */
 #define PROBE_PAGES_MAX 512
@@ -163,7 +163,7 @@ static void on_sigprof(int signal_number, siginfo_t *info, void *context)
     struct cpu_timer_table *table = atomic_load(&installed);
     struct cpu_timer *timer = table && info->si_code == SI_TIMER ? timer_of(table, info) : NULL;
     if (timer) {
-        bool is_measured = timer->taken++ % MEASURE_EVERY == 0;
+        bool is_measured = ++timer->taken % MEASURE_EVERY == 0;
         uint64_t start_ns = is_measured ? thread_cpu_ns() : 0;
         take_sample(table, timer, info->si_overrun, context);
         if (is_measured)

@@ -225,7 +225,9 @@ static void read_unit(struct unit *unit)
 {
     struct ranges ranges = {0};
     unit->is_read = true;
-    read_children(unit, &ranges, &unit->die, NO_SCOPE, 0);
+    /* What an assembler calls a function is just one of its labels; the symbol table knows better. */
+    if (dwarf_srclang(&unit->die) != DW_LANG_Mips_Assembler)
+        read_children(unit, &ranges, &unit->die, NO_SCOPE, 0);
     build_spans(unit, &ranges);
     mem_free(ranges.items);
 

@@ -272,16 +272,28 @@ static const struct symbol *find_symbol(const struct object *object, uint64_t ad
     return start == address || start <= symbol->address ? symbol : NULL;
 }
 
+/* An exported C name is what people call the function; a library's source may say __libc_malloc where they say malloc.
+ * A local symbol's name carries the compiler's marks (.constprop.0), and C++ mangles its own. */
+static bool is_better_name(const struct symbol *symbol)
+{
+    return symbol->binding != STB_LOCAL && strncmp(symbol->name, "_Z", 2) != 0;
+}
+
 unsigned object_find(struct object *object, uint64_t address, struct dwarf_frame *frames, unsigned capacity)
 {
+    if (capacity == 0)
+        return 0;
     unsigned count = object->dwarf ? dwarf_index_find(object->dwarf, address, frames, capacity) : 0;
-    const struct symbol *symbol = count == 0 || !frames[count - 1].function ? find_symbol(object, address) : NULL;
-    if (symbol && count == 0) {
-        frames[0] = (struct dwarf_frame){.file = ""};
-        count = 1;
+    const struct symbol *symbol = find_symbol(object, address);
+    if (count == 0) {
+        frames[0] = (struct dwarf_frame){.function = symbol ? symbol->name : NULL, .file = ""};
+        return symbol ? 1 : 0;
     }
+    struct dwarf_frame *outermost = &frames[count - 1];
+    if (symbol && count < capacity && (!outermost->function || is_better_name(symbol)))
+        outermost->function = symbol->name;
     for (unsigned i = 0; i < count; i++)
         if (!frames[i].function)
-            frames[i].function = symbol ? symbol->name : "[unknown]";
+            frames[i].function = "[unknown]";
     return count;
 }

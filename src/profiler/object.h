@@ -23,7 +23,8 @@ void object_close(struct object *object);
 /* Files, lines and inlined functions are known. */
 bool object_has_lines(const struct object *object);
 
-/* Frames at an address of the file, innermost first, each with a function; how many. 0: no symbol holds it. */
+/* Frames at an address of the file, innermost first, each with a function; how many, at most capacity. 0: no symbol
+ * holds it. */
 unsigned object_find(struct object *object, uint64_t address, struct dwarf_frame *frames, unsigned capacity);
 /* Where the function starts that holds this address, as far as the unwind tables tell; else the address itself. */
 uint64_t object_function_start(const struct object *object, uint64_t address);

@@ -12,8 +12,8 @@ void ring_init(struct ring *ring, uint64_t word_count)
 {
     ASSERT((word_count & (word_count - 1)) == 0);
     *ring = (struct ring){.word_count = word_count};
-    ring->words = mmap(NULL, word_count * sizeof *ring->words, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                       0);
+    ring->words = mmap(NULL, word_count * sizeof *ring->words, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     ASSERT(ring->words != MAP_FAILED); /* as any memory that is not there */
 }
 

@@ -18,7 +18,7 @@ struct ring {
     _Atomic uint64_t tail; /* moved by the reader */
 };
 
-/* Pages that only writing makes resident. word_count: a power of two. */
+/* Memory that is resident from the start, so that the writer takes no page fault. word_count: a power of two. */
 void ring_init(struct ring *ring, uint64_t word_count);
 void ring_deinit(struct ring *ring);
 

@@ -246,7 +246,8 @@ static unsigned resolve(struct symbols *symbols, struct placement *placement, ui
     struct object *object = object_of(symbols, placement);
     uint64_t in_file = address - placement->bias;
     struct dwarf_frame found[SYMBOL_INLINE_MAX];
-    unsigned count = object_find(object, in_file, found, capacity < SYMBOL_INLINE_MAX ? capacity : SYMBOL_INLINE_MAX);
+    unsigned count = object_find(object, in_file, found, SYMBOL_INLINE_MAX);
+    count = count < capacity ? count : capacity;
     for (unsigned i = 0; i < count; i++)
         frames[i] = (struct symbol_frame){found[i].function, found[i].file, found[i].line, found[i].start_line};
     if (count > 0)
