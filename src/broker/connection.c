@@ -103,9 +103,11 @@ static int32_t frame_size(struct bytes buffered)
                      (uint32_t)buffered.data[2] << 8 | buffered.data[3]);
 }
 
-static bool whole_frame_is_buffered(const struct connection *connection)
+/* Behind the frame that is being served, which is still there: the response has views of it. */
+static bool next_frame_is_buffered(const struct connection *connection, size_t frame_bytes)
 {
     struct bytes buffered = stream_buffered(connection->stream);
+    buffered = bytes_of(buffered.data + FRAME_SIZE_BYTES + frame_bytes, buffered.size - FRAME_SIZE_BYTES - frame_bytes);
     return buffered.size >= FRAME_SIZE_BYTES && frame_size(buffered) >= 0 &&
            buffered.size - FRAME_SIZE_BYTES >= (size_t)frame_size(buffered);
 }
@@ -153,7 +155,8 @@ static int refuse_api_versions(struct connection *connection, const struct api *
 }
 
 static int serve_message(struct connection *connection, const struct dispatch_row *row,
-                         const struct request_header *header, struct bytes body, struct request *request)
+                         const struct request_header *header, struct bytes frame, struct bytes body,
+                         struct request *request)
 {
     const struct broker_options *options = &connection->context->options;
     void *message;
@@ -175,7 +178,7 @@ static int serve_message(struct connection *connection, const struct dispatch_ro
         return 0;
     rc = api_encode_response(row->api, header->api_version, header->correlation_id, request->out,
                              &connection->responses);
-    bool more_to_come = connection->responses.hole_count == 0 && whole_frame_is_buffered(connection) &&
+    bool more_to_come = connection->responses.hole_count == 0 && next_frame_is_buffered(connection, frame.size) &&
                         connection->responses.bytes.size < GATHERED_BYTES_MAX;
     return rc < 0 || more_to_come ? rc : write_responses(connection);
 }
@@ -202,7 +205,7 @@ static int serve_frame(struct connection *connection, struct bytes frame)
     const struct dispatch_row *row = dispatch_find(connection->context->dispatch, api);
     struct request request = {0};
     task_label(LABEL_API, row->label);
-    rc = serve_message(connection, row, &header, body, &request);
+    rc = serve_message(connection, row, &header, frame, body, &request);
     request_finish(&request);
     task_label(LABEL_API, NULL);
     if (rc == 0 && request.close)

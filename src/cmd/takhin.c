@@ -102,7 +102,6 @@ static int start(struct program *program)
 {
     const struct config *config = &program->config;
     const struct http_health health = {is_live, is_ready, program};
-    struct storage_report report;
     struct broker *broker;
 
     program->metrics = metrics_create();
@@ -119,13 +118,9 @@ static int start(struct program *program)
     if (rc == 0 && config->profiler.enabled)
         rc = start_profiler(program);
     if (rc == 0)
-        rc = storage_open(&program->storage, &config->storage, &program->progress, &report);
+        rc = storage_open(&program->storage, &config->storage, &program->progress, NULL);
     if (rc < 0)
         return rc;
-    log_info("storage open data_dir=%s topics=%u partitions=%u clean=%s segments_checked=%u partitions_cut=%u "
-             "bytes_cut=%lld", config->storage.data_dir, report.topics, report.partitions,
-             report.was_clean ? "yes" : "no", report.segments_checked, report.partitions_cut,
-             (long long)report.bytes_cut);
     rc = broker_start(&broker, &config->broker, program->storage, program->metrics);
     if (rc < 0)
         return rc;

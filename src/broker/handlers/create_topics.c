@@ -2,7 +2,6 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -70,7 +69,6 @@ static int16_t create(struct request *request, const struct create_topics_reques
     out->topic_id = topic_wire_id(topic);
     out->num_partitions = partitions;
     out->replication_factor = 1;
-    log_info("topic created name=%s partitions=%d", topic->name, partitions);
     return KAFKA_NONE;
 }
 

@@ -2,7 +2,6 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -43,7 +42,6 @@ static struct storage_topic *create(struct request *request, struct bytes name)
         return topic_by_name(request, name);
     if (rc < 0)
         return NULL;
-    log_info("topic created name=%s partitions=%d because=\"a client named it\"", topic->name, topic->partition_count);
     topic_hold(request, topic);
     return topic;
 }
