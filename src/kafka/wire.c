@@ -9,7 +9,9 @@
 
 void wire_reader_init(struct wire_reader *reader, struct bytes input)
 {
-    *reader = (struct wire_reader){.position = input.data, .end = input.data + input.size};
+    static const uint8_t nothing[1]; /* no arithmetic on NULL, and an empty view of empty input is not null */
+    const uint8_t *data = input.data ? input.data : nothing;
+    *reader = (struct wire_reader){.position = data, .end = data + input.size};
 }
 
 void wire_reader_fail(struct wire_reader *reader, int error)
