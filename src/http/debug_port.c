@@ -13,7 +13,9 @@
 #include "profiler/symbols.h"
 #include "runtime/task.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -194,7 +196,9 @@ static void debug_port_closed(void *context)
 
 static bool is_loopback(const char *host)
 {
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
+    struct in_addr address;
+    bool is_ip4_loopback = inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+    return is_ip4_loopback || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
 
 int http_debug_port_open(struct http_port **port, struct reactor *reactor, const struct profiler_options *options,

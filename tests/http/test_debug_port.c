@@ -349,7 +349,7 @@ static void a_port_that_others_reach_is_warned_of(void **state)
     static const struct {
         const char *host;
         int warnings;
-    } cases[] = {{"127.0.0.1", 0}, {"localhost", 0}, {"0.0.0.0", 1}};
+    } cases[] = {{"127.0.0.1", 0}, {"127.1.2.3", 0}, {"localhost", 0}, {"0.0.0.0", 1}};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct fixture fixture;
         int warnings = 0;

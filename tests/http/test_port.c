@@ -383,6 +383,25 @@ static void a_large_answer_arrives_whole(void **state)
     close_all(&fixture);
 }
 
+static void one_who_has_said_all_is_answered(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_default(&fixture);
+    int fd = client_connect(fixture.number);
+    client_send(fd, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\nHost: h\r\n\r\nGET /ec");
+    shutdown(fd, SHUT_WR);
+
+    char *answers = client_receive_all(fd);
+
+    assert_string_equal(answers,
+        HEAD("200 OK", "text/plain", "X-Test: yes\r\nContent-Length: 12\r\n\r\n") "GET /slow||\n"
+        HEAD("200 OK", "text/plain", "X-Test: yes\r\nContent-Length: 12\r\n\r\n") "GET /echo||\n");
+    mem_free(answers);
+    close(fd);
+    close_all(&fixture);
+}
+
 static void a_handler_without_an_answer_closes(void **state)
 {
     (void)state;
@@ -471,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_silent_connection_is_closed),
         cmocka_unit_test(too_many_connections_are_told_so),
         cmocka_unit_test(a_large_answer_arrives_whole),
+        cmocka_unit_test(one_who_has_said_all_is_answered),
         cmocka_unit_test(a_handler_without_an_answer_closes),
         cmocka_unit_test(closing_ends_what_is_under_way),
         cmocka_unit_test(a_port_may_be_closed_after_its_reactor),
