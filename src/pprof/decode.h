@@ -15,7 +15,8 @@ struct profile_limits {
 };
 
 /* Far above any real profile: Go's largest heap profiles are some 100 MB. */
-#define PROFILE_LIMITS_DEFAULT ((struct profile_limits){.plain_bytes = (size_t)256 << 20, .memory_bytes = (size_t)2 << 30})
+#define PROFILE_LIMITS_DEFAULT \
+    ((struct profile_limits){.plain_bytes = (size_t)256 << 20, .memory_bytes = (size_t)2 << 30})
 
 /* Read a profile: protobuf, plain or in gzip (any number of members, one after another). On success *profile is the
  * caller's (profile_destroy). Ids are renumbered from 1 in the order of the input; doubles become one.

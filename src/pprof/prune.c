@@ -96,7 +96,7 @@ int prune_init(struct prune *prune, const struct profile *profile, struct arena 
 
 uint32_t prune_sample(const struct prune *prune, const struct profile_sample *sample)
 {
-    if (prune->hidden_lines == NULL)
+    if (prune->hidden_lines == NULL || sample->location_count == 0)
         return 0;
     const uint32_t *ids = prune->profile->sample_locations + sample->location_start;
     bool shown_before = false;

@@ -39,8 +39,8 @@ static inline void go_read_file(const char *path, struct buf *content)
     fclose(file);
 }
 
-/* Everything is in a folder of its own, which is gone afterwards; the cache is the user's, so that Go 1.26 need not build
- * its pprof each time. */
+/* Everything is in a folder of its own, which is gone afterwards; but the build cache is the user's: a current Go
+ * builds its pprof the first time that it is asked for. */
 static inline struct go_output go_run(const char *go, const char *arguments, const struct profile *profile)
 {
     char folder[] = "/tmp/takhin-test-XXXXXX";

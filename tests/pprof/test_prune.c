@@ -44,6 +44,12 @@ static void a_dropped_frame_takes_its_callees_along(void **state)
     assert_int_equal(hidden_of(stack, 4, "", ""), 0);
 }
 
+static void a_sample_without_a_stack_hides_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(hidden_of(NULL, 0, "malloc", ""), 0);
+}
+
 static void frames_before_the_first_shown_one_stay(void **state)
 {
     (void)state;
@@ -101,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dropped_frame_takes_its_callees_along),
+        cmocka_unit_test(a_sample_without_a_stack_hides_nothing),
         cmocka_unit_test(frames_before_the_first_shown_one_stay),
         cmocka_unit_test(whole_names_are_matched_without_arguments_and_first_dot),
         cmocka_unit_test(kept_frames_are_not_dropped),

@@ -1,0 +1,52 @@
+/* profiler_progress.c: a bar that redraws its line, on terminals only. */
+#include "cmd/profiler_progress.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BAR_WIDTH 30
+#define CLEAR_LINE "\r\033[K"
+
+void progress_start(struct progress *progress, bool quiet, const char *type_name, const char *address,
+                    int64_t duration_ns)
+{
+    *progress = (struct progress){.type_name = type_name, .address = address, .duration_ns = duration_ns,
+                                  .start_ns = clock_monotonic_ns()};
+    progress->draws = !quiet && isatty(STDERR_FILENO);
+    if (quiet || progress->draws)
+        return;
+    char duration[64];
+    units_format_duration(duration_ns, duration, sizeof(duration));
+    fprintf(stderr, "collecting a %s profile of %s for %s\n", type_name, address, duration);
+}
+
+void progress_draw(const struct progress *progress)
+{
+    if (!progress->draws)
+        return;
+    int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - progress->start_ns);
+    int64_t left_s = (progress->duration_ns - elapsed_ns + (int64_t)NS_PER_S - 1) / (int64_t)NS_PER_S;
+    char bar[BAR_WIDTH + 1] = {0};
+    int64_t filled = elapsed_ns >= progress->duration_ns
+                         ? BAR_WIDTH
+                         : (int64_t)((double)elapsed_ns / (double)progress->duration_ns * BAR_WIDTH);
+    for (int i = 0; i < BAR_WIDTH; i++)
+        bar[i] = i < filled ? '#' : '.';
+    fprintf(stderr, CLEAR_LINE "%s profile of %s [%s] ", progress->type_name, progress->address, bar);
+    if (elapsed_ns < progress->duration_ns)
+        fprintf(stderr, "%" PRId64 "s left", left_s);
+    else
+        fprintf(stderr, "waiting for the answer");
+    fflush(stderr);
+}
+
+void progress_end(const struct progress *progress)
+{
+    if (progress->draws)
+        fputs(CLEAR_LINE, stderr);
+}

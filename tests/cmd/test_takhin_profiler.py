@@ -1,0 +1,293 @@
+"""takhin-profiler against a small server of our own: what it asks for, what it writes, and each way it can fail."""
+import gzip
+import os
+import pathlib
+import pty
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support.broker import PROFILER, clean_environment  # noqa: E402
+
+# A profile of one sample: 7 times main, for 70 ms of CPU. See tests/pprof/test_encode.c for the format.
+PLAIN = (b"\x0a\x04\x08\x01\x10\x02" b"\x0a\x04\x08\x03\x10\x04"
+         b"\x12\x0a\x0a\x01\x01\x12\x05\x07\x80\xbd\xb0\x21"
+         b"\x22\x08\x08\x01\x22\x04\x08\x01\x10\x05" b"\x2a\x06\x08\x01\x10\x05\x18\x05"
+         b"\x32\x00\x32\x07samples\x32\x05count\x32\x03cpu\x32\x0bnanoseconds\x32\x04main" b"\x50\x80\x94\xeb\xdc\x03")
+PROFILE = gzip.compress(PLAIN)
+
+
+def response(status, body, *headers, length=None):
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+class Server:
+    """Answers every connection with the same bytes. `hold`: keeps it open behind them until the test ends."""
+
+    def __init__(self, answer, hold=False):
+        self.answer, self.hold = answer, hold
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.port = self.listener.getsockname()[1]
+        self.requests = []
+        self.answered, self.ended = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    more = connection.recv(4096)
+                    if not more:
+                        break
+                    request += more
+                self.requests.append(request.decode())
+                connection.sendall(self.answer)
+                self.answered.set()
+                if self.hold:
+                    self.ended.wait(60)
+
+
+class ProfilerTest(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="takhin-test-")
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+
+    def profile(self, *arguments, environment=None, **options):
+        return subprocess.run([PROFILER, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60,
+                              env=clean_environment(**(environment or {})), **options)
+
+    def assert_fails(self, result, *texts, status=1, left=()):
+        self.assertEqual(result.returncode, status, result.stderr)
+        for text in texts:
+            self.assertIn(text, result.stderr)
+        self.assertEqual(sorted(os.listdir(self.folder)), sorted(left))
+
+    def free_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            return probe.getsockname()[1]
+
+
+class Success(ProfilerTest):
+    def test_writes_the_bytes_that_came_and_says_what_next(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile("-type", "cpu", "-duration", "250ms", "-remote", server.address)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.folder / "cpu.prof").read_bytes(), PROFILE)
+        self.assertEqual(os.listdir(self.folder), ["cpu.prof"])
+        self.assertIn("GET /debug/pprof/profile?seconds=0.25 HTTP/1.1", server.requests[0])
+        self.assertIn("7 samples in 1s", result.stdout)
+        self.assertIn("go tool pprof -top cpu.prof", result.stdout)
+        self.assertIn("go tool pprof -http=:8080 cpu.prof", result.stdout)
+        self.assertEqual(result.stderr, f"collecting a cpu profile of {server.address} for 250ms\n")
+
+    def test_default_duration_is_30_seconds(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            self.assertEqual(self.profile("--remote=" + server.address).returncode, 0)
+        self.assertIn("?seconds=30 HTTP", server.requests[0])
+
+    def test_analyze_prints_the_table_and_flamegraph_its_command(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile("-remote", server.address, "-analyze", "-flamegraph", "-quiet", "-output", "x.prof")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stderr, "")
+        self.assertIn("Showing nodes accounting for 70ms, 100% of 70ms total\n", result.stdout)
+        self.assertIn("      70ms   100%   100%       70ms   100%  main\n", result.stdout)
+        self.assertIn("go tool pprof -http=:8080 x.prof", result.stdout)
+        self.assertIn("/ui/flamegraph", result.stdout)
+        self.assertNotIn("next:", result.stdout)
+
+    def test_replaces_an_old_file_and_follows_a_link(self):
+        (self.folder / "real.prof").write_bytes(b"old")
+        (self.folder / "cpu.prof").symlink_to("real.prof")
+        with Server(response("200 OK", PROFILE)) as server:
+            self.assertEqual(self.profile("-remote", server.address).returncode, 0)
+        self.assertTrue((self.folder / "cpu.prof").is_symlink())
+        self.assertEqual((self.folder / "real.prof").read_bytes(), PROFILE)
+
+    def test_file_has_the_permissions_of_any_new_file(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            self.assertEqual(self.profile("-remote", server.address, preexec_fn=lambda: os.umask(0o027)).returncode, 0)
+        self.assertEqual((self.folder / "cpu.prof").stat().st_mode & 0o777, 0o640)
+
+    def test_terminal_shows_a_bar_with_the_time_left(self):
+        with Server(b"", hold=True) as server:
+            master, slave = pty.openpty()
+            child = subprocess.Popen([PROFILER, "-duration", "20s", "-remote", server.address], cwd=self.folder,
+                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment())
+            os.close(slave)
+            shown = ""
+            while "20s left" not in shown:
+                shown += os.read(master, 4096).decode()
+            child.send_signal(signal.SIGINT)
+            self.assertEqual(child.wait(30), 1)
+            os.close(master)
+        self.assertIn("[..............................]", shown)
+
+
+class Address(ProfilerTest):
+    def test_environment_names_it(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile(environment={"TAKHIN_PROFILER_PORT": str(server.port)})
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_configuration_names_it_and_everywhere_means_here(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            (self.folder / "takhin.yaml").write_text(f"profiler:\n  host: 0.0.0.0\n  port: {server.port}\n")
+            result = self.profile("-config", "takhin.yaml")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f"profile of 127.0.0.1:{server.port} ", result.stderr)
+
+    def test_bad_configuration_is_a_usage_error(self):
+        self.assert_fails(self.profile("-config", "none.yaml"), "none.yaml", status=2)
+
+    def test_port_zero_cannot_be_guessed(self):
+        result = self.profile(environment={"TAKHIN_PROFILER_PORT": "0"})
+        self.assert_fails(result, "-remote HOST:PORT", status=2)
+
+    def test_bad_remotes_are_refused(self):
+        for remote in ("", ":6060", "host:", "host:port", "host:0", "host:65536", "::1", "[::1", "[::1]x", "a b:1",
+                       "user@host:1", "host/path", "https://host:1"):
+            with self.subTest(remote=remote):
+                self.assert_fails(self.profile("-remote", remote), "-remote", status=2)
+
+
+class Failure(ProfilerTest):
+    def test_nothing_listens(self):
+        port = self.free_port()
+        result = self.profile("-remote", f"127.0.0.1:{port}")
+        self.assert_fails(result, f"127.0.0.1:{port}", "TAKHIN_PROFILER_ENABLED=true", "profiler.enabled: true",
+                          "SIGHUP")
+
+    def test_another_server_is_named_as_such(self):
+        with Server(response("404 Not Found", b"<html>nothing here</html>\n", "Content-Type: text/html")) as server:
+            result = self.profile("-remote", server.address)
+        self.assert_fails(result, "HTTP 404", "not the debug port", '"<html>nothing here</html>"')
+
+    def test_the_servers_own_error_text_is_shown(self):
+        answer = response("500 Internal Server Error", b"Could not enable CPU profiling: in use\n", "X-Go-Pprof: 1",
+                          "Content-Type: text/plain; charset=utf-8")
+        with Server(answer) as server:
+            result = self.profile("-remote", server.address)
+        self.assert_fails(result, "refused (HTTP 500): Could not enable CPU profiling: in use")
+
+    def test_a_page_is_no_profile(self):
+        with Server(response("200 OK", b"<html>\x1b[31mlogin</html>")) as server:
+            result = self.profile("-remote", server.address)
+        self.assert_fails(result, "is no profile", '"<html>?[31mlogin</html>"')
+
+    def test_truncated_body(self):
+        with Server(response("200 OK", PROFILE[:40], length=len(PROFILE))) as server:
+            result = self.profile("-remote", server.address)
+        self.assert_fails(result, "broke before the profile was complete")
+
+    def test_truncated_profile(self):
+        with Server(response("200 OK", PROFILE[:-5])) as server:
+            result = self.profile("-remote", server.address)
+        self.assert_fails(result, "too early")
+
+    def test_a_server_that_speaks_no_http(self):
+        for answer in (b"", b"SSH-2.0-OpenSSH_9.2\r\n"):
+            with self.subTest(answer=answer), Server(answer) as server:
+                self.assert_fails(self.profile("-remote", server.address), "not HTTP")
+
+    def test_a_failure_leaves_the_old_file_alone(self):
+        (self.folder / "cpu.prof").write_bytes(b"old")
+        with Server(response("200 OK", b"no profile")) as server:
+            result = self.profile("-remote", server.address)
+        self.assert_fails(result, "is no profile", left=["cpu.prof"])
+        self.assertEqual((self.folder / "cpu.prof").read_bytes(), b"old")
+
+    def test_interrupt_in_mid_body_leaves_nothing(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number=number), Server(response("200 OK", PROFILE[:40], length=500), hold=True) as server:
+                child = subprocess.Popen([PROFILER, "-remote", server.address], cwd=self.folder, text=True,
+                                         stderr=subprocess.PIPE, env=clean_environment())
+                self.assertTrue(server.answered.wait(30))
+                child.send_signal(number)
+                _, errors = child.communicate(timeout=30)
+                self.assertEqual(child.returncode, 1)
+                self.assertIn("interrupted", errors)
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_full_disk(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile("-remote", server.address, "-output", "/dev/full")
+        self.assert_fails(result, "cannot write /dev/full: No space left on device", "make room")
+
+    def test_file_size_limit(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile("-remote", server.address,
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)))
+        self.assert_fails(result, "cannot write cpu.prof: File too large")
+
+    def test_unwritable_output_is_said_before_the_server_is_asked(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile("-remote", server.address, "-output", "none/cpu.prof")
+            self.assert_fails(result, "cannot write none/cpu.prof: No such file or directory")
+            result = self.profile("-remote", server.address, "-output", str(self.folder))
+            self.assert_fails(result, "Is a directory")
+        self.assertEqual(server.requests, [])
+
+
+class CommandLine(ProfilerTest):
+    def test_bad_flags_are_usage_errors(self):
+        cases = {
+            ("-bogus",): "-bogus: no such flag",
+            ("cpu",): "cpu: only flags may stand here",
+            ("-type",): "-type needs a value",
+            ("-output=",): "-output needs a value",
+            ("-analyze=yes",): "-analyze takes no value",
+            ("-duration", "soon"): "not a duration",
+            ("-duration", "0s"): "from 1ms to 24h",
+            ("-duration", "-5s"): "from 1ms to 24h",
+            ("-duration", "25h"): "from 1ms to 24h",
+        }
+        for arguments, text in cases.items():
+            with self.subTest(arguments=arguments):
+                self.assert_fails(self.profile(*arguments), text, status=2)
+
+    def test_other_types_are_refused_by_name(self):
+        for name in ("heap", "allocs", "goroutine", "block", "mutex", "trace", "all", "x"):
+            with self.subTest(name=name):
+                result = self.profile("-type", name)
+                self.assert_fails(result, f"-type {name}: this version collects cpu profiles only", status=2)
+
+    def test_help_names_every_flag_and_the_exit_statuses(self):
+        for flag in ("-h", "--help"):
+            result = self.profile(flag)
+            self.assertEqual(result.returncode, 0)
+            for text in ("-type", "-duration", "-output", "-remote", "-config", "-analyze", "-flamegraph", "-quiet",
+                         "-version", "TAKHIN_PROFILER_ENABLED=true", "127.0.0.1:6060", "EXIT STATUS"):
+                self.assertIn(text, result.stdout)
+
+    def test_version_is_printed(self):
+        result = self.profile("-version")
+        self.assertEqual((result.returncode, result.stdout.split()[0]), (0, "takhin-profiler"))
+
+
+if __name__ == "__main__":
+    unittest.main()
