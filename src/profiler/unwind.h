@@ -30,7 +30,8 @@ struct unwind_stats {
     size_t table_bytes;
     uint64_t build_ns; /* of the last build */
 };
-struct unwind_stats unwinder_stats(const struct unwinder *unwinder);
+/* [any] */
+struct unwind_stats unwinder_stats(struct unwinder *unwinder);
 
 /* Registers of the frame to start from, and the stack's bounds: nothing outside [stack_pointer, stack_high) is read. */
 struct unwind_start {
