@@ -210,7 +210,7 @@ int http_debug_port_open(struct http_port **port, struct reactor *reactor, const
     if (metrics)
         metrics_collector_add(metrics, collect_profiler, debug);
     int rc = http_port_open(port, reactor, &(struct http_port_setup){
-        .name = "debug",
+        .name = "profiler",
         .host = options->host,
         .port = options->port,
         .routes = routes,

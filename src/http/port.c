@@ -160,10 +160,12 @@ int http_port_open(struct http_port **opened, struct reactor *reactor, const str
         pthread_mutex_unlock(&port->lock);
     }
     if (rc != 0) {
+        log_error("cannot listen service=%s host=%s port=%u error=\"%s\"", setup->name, setup->host, setup->port,
+                  error_text(rc));
         port_free(port);
         return rc;
     }
-    log_info("http port open name=%s host=%s port=%u", setup->name, setup->host, port->number);
+    log_info("listening service=%s host=%s port=%u", setup->name, setup->host, port->number);
     *opened = port;
     return 0;
 }
@@ -183,5 +185,6 @@ void http_port_close(struct http_port *port)
         task_cancel(port->task);
     wait_for_end(port);
     pthread_mutex_unlock(&port->lock);
+    log_info("closed service=%s", port->setup.name);
     port_free(port);
 }

@@ -61,7 +61,7 @@ struct http_port_setup {
 #define HTTP_IDLE_TIMEOUT_MS 60000
 #define HTTP_REQUEST_TIMEOUT_MS 10000
 
-/* Listen on this reactor. Blocks until that is done, so not on a reactor's thread. Negative: libuv's code. */
+/* Listen on this reactor. Blocks until that is done, so not on a reactor's thread. Negative: libuv's code, logged. */
 int http_port_open(struct http_port **port, struct reactor *reactor, const struct http_port_setup *setup) MUST_USE;
 /* Where it listens, also when the setup said 0. [any] */
 uint16_t http_port_number(const struct http_port *port);
