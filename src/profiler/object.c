@@ -86,7 +86,13 @@ static unsigned leading_underscores(const char *name)
     return (unsigned)strspn(name, "_");
 }
 
-/* Which of two names for one address people know: the exported one, the one without underscores, the shorter one. */
+/* "memcpy@@GLIBC_2.14", as debug files have it. */
+static bool has_version(const char *name)
+{
+    return strchr(name, '@') != NULL;
+}
+
+/* Which of two names for one address people know: exported, plain, without underscores, short. */
 static int compare_symbols(const void *a, const void *b)
 {
     const struct symbol *left = a, *right = b;
@@ -96,6 +102,8 @@ static int compare_symbols(const void *a, const void *b)
         return left->size == 0 ? 1 : -1;
     if ((left->binding == STB_LOCAL) != (right->binding == STB_LOCAL))
         return left->binding == STB_LOCAL ? 1 : -1;
+    if (has_version(left->name) != has_version(right->name))
+        return has_version(left->name) ? 1 : -1;
     if (leading_underscores(left->name) != leading_underscores(right->name))
         return leading_underscores(left->name) < leading_underscores(right->name) ? -1 : 1;
     size_t left_length = strlen(left->name), right_length = strlen(right->name);
@@ -276,7 +284,7 @@ static const struct symbol *find_symbol(const struct object *object, uint64_t ad
  * A local symbol's name carries the compiler's marks (.constprop.0), and C++ mangles its own. */
 static bool is_better_name(const struct symbol *symbol)
 {
-    return symbol->binding != STB_LOCAL && strncmp(symbol->name, "_Z", 2) != 0;
+    return symbol->binding != STB_LOCAL && !has_version(symbol->name) && strncmp(symbol->name, "_Z", 2) != 0;
 }
 
 unsigned object_find(struct object *object, uint64_t address, struct dwarf_frame *frames, unsigned capacity)

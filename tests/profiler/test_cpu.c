@@ -1,0 +1,424 @@
+/* test_cpu.c: CPU profiles say who used how much, to every reader, and leave nothing behind. */
+#include "profiler/cpu.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/probe.h"
+#include "profiler/symbols.h"
+#include "profiler/unwind.h"
+#include "burn.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define MS NS_PER_MS
+
+static struct unwinder *unwinder;
+static struct symbols *symbols;
+static struct cpu_sampler *sampler;
+
+static int create(void **state)
+{
+    (void)state;
+    unwinder = unwinder_create();
+    symbols = symbols_create();
+    sampler = cpu_sampler_create(unwinder, symbols);
+    return 0;
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    cpu_sampler_destroy(sampler);
+    symbols_destroy(symbols);
+    unwinder_destroy(unwinder);
+    return 0;
+}
+
+static struct cpu_reader *start(int hz)
+{
+    struct cpu_reader *reader = NULL;
+    assert_int_equal(cpu_reader_start(sampler, hz, &reader), 0);
+    return reader;
+}
+
+/* Within so many percent, where signals come when they should. Timers expire on a tick that meets the thread running, so
+ * the last of a thread's CPU time, some 10 ms of it on a crowded machine, may go unseen. */
+static void assert_near(uint64_t value, uint64_t expected, unsigned percent)
+{
+    if (!SIGNALS_ARE_LATE)
+        assert_in_range(value, expected - expected * percent / 100, expected + expected * percent / 100);
+}
+
+struct burner {
+    pthread_t thread;
+    const char *name;
+    uint64_t cpu_ns;
+    const struct label_set *labels;
+};
+
+static void *run_burner(void *argument)
+{
+    const struct burner *burner = argument;
+    pthread_setname_np(pthread_self(), burner->name);
+    probe_execution.labels = burner->labels;
+    burn(burner->cpu_ns);
+    probe_execution.labels = NULL;
+    return NULL;
+}
+
+static void start_burner(struct burner *burner)
+{
+    assert_int_equal(pthread_create(&burner->thread, NULL, run_burner, burner), 0);
+}
+
+static void run_burners(struct burner *burners, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        start_burner(&burners[i]);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(pthread_join(burners[i].thread, NULL), 0);
+}
+
+static void two_busy_threads_get_what_each_used(void **state)
+{
+    (void)state;
+    struct burner burners[] = {{.name = "one", .cpu_ns = 800 * MS}, {.name = "two", .cpu_ns = 800 * MS}};
+    struct cpu_reader *reader = start(250);
+    run_burners(burners, 2);
+    struct profile *profile = cpu_reader_finish(reader);
+
+    assert_near(labelled_ns(profile, "thread", "one"), 800 * MS, 10);
+    assert_near(labelled_ns(profile, "thread", "two"), 800 * MS, 10);
+    assert_near(function_ns(profile, "run_burner"), 1600 * MS, 10);
+    profile_destroy(profile);
+}
+
+static void samples_add_up_to_the_process_cpu_time(void **state)
+{
+    (void)state;
+    static const int rates[] = {50, 100, 250};
+    for (size_t i = 0; i < ARRAY_COUNT(rates); i++) {
+        struct cpu_reader *reader = start(rates[i]);
+        uint64_t cpu_ns = clock_process_cpu_ns();
+        burn(800 * MS);
+        cpu_ns = clock_process_cpu_ns() - cpu_ns;
+        struct profile *profile = cpu_reader_finish(reader);
+        assert_near(labelled_ns(profile, NULL, NULL), cpu_ns, 12);
+        assert_int_equal(profile->period, (int64_t)(NS_PER_S / (uint64_t)rates[i]));
+        profile_destroy(profile);
+    }
+}
+
+static void the_head_of_a_profile_says_how_it_was_made(void **state)
+{
+    (void)state;
+    int64_t before = clock_wall_ns();
+    struct cpu_reader *reader = start(100);
+    burn(50 * MS);
+    struct profile *profile = cpu_reader_finish(reader);
+    int64_t after = clock_wall_ns();
+
+    assert_int_equal(profile->sample_type_count, 2);
+    assert_string_equal(profile_text(profile, profile->sample_types[0].type), "samples");
+    assert_string_equal(profile_text(profile, profile->sample_types[0].unit), "count");
+    assert_string_equal(profile_text(profile, profile->sample_types[1].type), "cpu");
+    assert_string_equal(profile_text(profile, profile->sample_types[1].unit), "nanoseconds");
+    assert_string_equal(profile_text(profile, profile->period_type.type), "cpu");
+    assert_string_equal(profile_text(profile, profile->period_type.unit), "nanoseconds");
+    assert_int_equal(profile->default_sample_type, 0);
+    assert_true(profile->time_ns >= before && profile->time_ns + profile->duration_ns <= after + (int64_t)(50 * MS));
+    assert_true(profile->duration_ns >= (int64_t)(50 * MS));
+    assert_true(has_comment(profile, "hz asked: 100, period: 10.000 ms"));
+    assert_true(has_comment(profile, "lost: 0"));
+    for (uint32_t i = 0; i < profile->sample_count; i++) { /* count x period is the CPU time */
+        const int64_t *values = &profile->sample_values[profile->samples[i].value_start];
+        assert_int_equal(values[0] * profile->period, values[1]);
+    }
+    profile_destroy(profile);
+}
+
+static void a_period_is_never_shorter_than_the_kernels_tick(void **state)
+{
+    (void)state;
+    struct timespec tick;
+    clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    struct cpu_reader *reader = start(CPU_HZ_MAX);
+    burn(300 * MS);
+    struct profile *profile = cpu_reader_finish(reader);
+    int64_t floor_ns = tick.tv_nsec > 1000000 ? tick.tv_nsec : 1000000;
+    assert_int_equal(profile->period, floor_ns);
+    assert_near(labelled_ns(profile, NULL, NULL), 300 * MS, 25);
+    profile_destroy(profile);
+}
+
+static void overlapping_readers_each_get_everything(void **state)
+{
+    (void)state;
+    struct cpu_reader *first = start(100);
+    burn(300 * MS);
+    struct cpu_reader *second = start(250);
+    assert_true(cpu_sampler_stats(sampler).thread_count >= 2);
+    burn(300 * MS);
+    struct profile *early = cpu_reader_finish(first);
+    burn(300 * MS);
+    struct profile *late = cpu_reader_finish(second);
+
+    assert_near(function_ns(early, "burn"), 600 * MS, 15);
+    assert_near(function_ns(late, "burn"), 600 * MS, 15);
+    assert_true(has_comment(early, "hz asked: 100"));
+    assert_true(has_comment(early, "changed by other readers"));
+    assert_true(has_comment(late, "hz asked: 250"));
+    profile_destroy(early);
+    profile_destroy(late);
+}
+
+static void a_reader_that_gives_up_does_not_disturb_the_others(void **state)
+{
+    (void)state;
+    struct cpu_reader *kept = start(50);
+    struct cpu_reader *dropped = start(250);
+    burn(200 * MS);
+    cpu_reader_cancel(dropped);
+    burn(400 * MS);
+    struct profile *profile = cpu_reader_finish(kept);
+    assert_near(function_ns(profile, "burn"), 600 * MS, 15);
+    profile_destroy(profile);
+}
+
+static void threads_that_come_and_go_are_counted_whole(void **state)
+{
+    (void)state;
+    struct cpu_reader *reader = start(100);
+    for (int round = 0; round < 4; round++) {
+        struct burner burners[] = {{.name = "brief", .cpu_ns = 150 * MS}, {.name = "brief", .cpu_ns = 150 * MS}};
+        run_burners(burners, 2);
+    }
+    struct profile *profile = cpu_reader_finish(reader);
+    /* What a thread used before it was found is carried by its first sample. */
+    assert_near(labelled_ns(profile, "thread", "brief"), 4 * 2 * 150 * MS, 20);
+    profile_destroy(profile);
+}
+
+static void samples_carry_the_labels_of_what_runs(void **state)
+{
+    (void)state;
+    struct label_set produce = {{NULL}}, fetch = {{NULL}};
+    produce.value[LABEL_API] = label_intern(LABEL_API, bytes_of_string("Produce"));
+    produce.value[LABEL_TOPIC] = label_intern(LABEL_TOPIC, bytes_of_string("orders"));
+    fetch.value[LABEL_API] = label_intern(LABEL_API, bytes_of_string("Fetch"));
+    struct burner burners[] = {{.name = "p", .cpu_ns = 300 * MS, .labels = &produce},
+                               {.name = "f", .cpu_ns = 300 * MS, .labels = &fetch}};
+    struct cpu_reader *reader = start(250);
+    run_burners(burners, 2);
+    struct profile *profile = cpu_reader_finish(reader);
+
+    assert_near(labelled_ns(profile, "api", "Produce"), 300 * MS, 25);
+    assert_near(labelled_ns(profile, "topic", "orders"), 300 * MS, 25);
+    assert_near(labelled_ns(profile, "api", "Fetch"), 300 * MS, 25);
+    for (uint32_t i = 0; i < profile->sample_count; i++)
+        assert_string_not_equal(sample_label(profile, &profile->samples[i], "thread"), "");
+    profile_destroy(profile);
+}
+
+/* A stack as a task has it: memory of its own, entered by a switch. */
+static ucontext_t task_context, thread_context;
+static uint8_t *task_stack;
+enum { TASK_STACK_BYTES = 256 * 1024 };
+
+static void task_main(void)
+{
+    burn(300 * MS);
+}
+
+static NOINLINE void run_task(bool tells_bounds)
+{
+    getcontext(&task_context);
+    task_context.uc_stack.ss_sp = task_stack;
+    task_context.uc_stack.ss_size = TASK_STACK_BYTES;
+    task_context.uc_link = &thread_context;
+    makecontext(&task_context, task_main, 0);
+    if (tells_bounds) {
+        probe_execution.stack_low = (uintptr_t)task_stack;
+        probe_execution.stack_high = (uintptr_t)task_stack + TASK_STACK_BYTES;
+    }
+    swapcontext(&thread_context, &task_context);
+    probe_execution.stack_low = probe_execution.stack_high = 0;
+}
+
+static struct profile *profile_of_task(bool tells_bounds)
+{
+    /* A guard page on either side, as tasks have it below. */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *memory = mmap(NULL, TASK_STACK_BYTES + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    task_stack = memory + page;
+    assert_int_equal(mprotect(task_stack, TASK_STACK_BYTES, PROT_READ | PROT_WRITE), 0);
+    struct cpu_reader *reader = start(250);
+    run_task(tells_bounds);
+    struct profile *profile = cpu_reader_finish(reader);
+    munmap(memory, TASK_STACK_BYTES + 2 * page);
+    return profile;
+}
+
+static void the_stack_of_a_task_is_walked_within_its_bounds(void **state)
+{
+    (void)state;
+    if (SIGNALS_ARE_LATE)
+        skip();
+    struct profile *profile = profile_of_task(true);
+    assert_near(function_ns(profile, "burn"), 300 * MS, 25);
+    assert_near(function_ns(profile, "task_main"), 300 * MS, 25);
+    assert_int_equal(function_ns(profile, "run_task"), 0); /* the thread's frames are not the task's */
+    profile_destroy(profile);
+}
+
+static void an_unknown_stack_gives_the_place_alone(void **state)
+{
+    (void)state;
+    if (SIGNALS_ARE_LATE)
+        skip();
+    struct profile *profile = profile_of_task(false);
+    assert_near(labelled_ns(profile, NULL, NULL), 300 * MS, 25);
+    assert_int_equal(function_ns(profile, "task_main"), 0);
+    for (uint32_t i = 0; i < profile->sample_count; i++)
+        assert_true(profile->samples[i].location_count == 1 || !stack_holds(profile, &profile->samples[i], "burn"));
+    profile_destroy(profile);
+}
+
+static unsigned count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+static void without_a_reader_there_is_no_thread_and_no_timer(void **state)
+{
+    (void)state;
+    unsigned before = count_threads();
+    struct cpu_reader *reader = start(100);
+    assert_int_equal(count_threads(), before + 1);
+    burn(20 * MS);
+    assert_true(cpu_sampler_stats(sampler).thread_count >= 1);
+    cpu_reader_cancel(reader);
+    assert_int_equal(count_threads(), before);
+    assert_int_equal(cpu_sampler_stats(sampler).thread_count, 0);
+    uint64_t taken = cpu_sampler_stats(sampler).sample_count;
+    burn(100 * MS);
+    assert_int_equal(cpu_sampler_stats(sampler).sample_count, taken);
+}
+
+static void rates_beyond_the_limits_are_refused(void **state)
+{
+    (void)state;
+    struct cpu_reader *reader;
+    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MIN - 1, &reader), ERR_OUT_OF_RANGE);
+    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX + 1, &reader), ERR_OUT_OF_RANGE);
+    assert_int_equal(cpu_reader_start(sampler, -100, &reader), ERR_OUT_OF_RANGE);
+}
+
+static void a_second_sampler_is_told_that_the_signal_is_taken(void **state)
+{
+    (void)state;
+    cpu_reader_cancel(start(100));
+    struct cpu_sampler *second = cpu_sampler_create(unwinder, symbols);
+    struct cpu_reader *reader;
+    assert_int_equal(cpu_reader_start(second, 100, &reader), ERR_BUSY);
+    cpu_sampler_destroy(second);
+    cpu_reader_cancel(start(100));
+}
+
+/* Like a timer's signal, with any value in it. */
+static void send_timer_signal(uintptr_t value)
+{
+    siginfo_t info = {.si_signo = SIGPROF, .si_code = SI_TIMER};
+    info.si_value.sival_ptr = (void *)value;
+    assert_int_equal(syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGPROF, &info), 0);
+}
+
+static void signals_of_others_and_late_ones_are_ignored(void **state)
+{
+    (void)state;
+    struct cpu_reader *reader = start(CPU_HZ_MIN);
+    uint64_t taken = cpu_sampler_stats(sampler).sample_count;
+    raise(SIGPROF);
+    static const uintptr_t values[] = {0, 1, 0xffffffff, 1ull << 32 | 0xffffffff, 0xfffffff000000000, UINTPTR_MAX};
+    for (size_t i = 0; i < ARRAY_COUNT(values); i++)
+        send_timer_signal(values[i]);
+    assert_int_equal(cpu_sampler_stats(sampler).sample_count, taken);
+    cpu_reader_cancel(reader);
+    raise(SIGPROF);
+    send_timer_signal(1ull << 32); /* the first generation of the first slot: long gone */
+    assert_int_equal(cpu_sampler_stats(sampler).sample_count, taken);
+}
+
+static void note_signal(int signal_number)
+{
+    (void)signal_number;
+}
+
+static void the_signal_goes_back_to_whom_it_was_taken_from(void **state)
+{
+    (void)state;
+    cpu_sampler_destroy(sampler);
+    struct sigaction action = {.sa_handler = note_signal}, now;
+    sigaction(SIGPROF, &action, NULL);
+    sampler = cpu_sampler_create(unwinder, symbols);
+    cpu_reader_cancel(start(100));
+    sigaction(SIGPROF, NULL, &now);
+    assert_ptr_not_equal(now.sa_handler, note_signal);
+
+    /* One is pending while the sampler goes: it must not come out afterwards. */
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGPROF);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    raise(SIGPROF);
+    cpu_sampler_destroy(sampler);
+    sigpending(&blocked);
+    assert_false(sigismember(&blocked, SIGPROF));
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGPROF);
+    pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+
+    sigaction(SIGPROF, NULL, &now);
+    assert_ptr_equal(now.sa_handler, note_signal);
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGPROF, &action, NULL);
+    sampler = cpu_sampler_create(unwinder, symbols);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_busy_threads_get_what_each_used),
+        cmocka_unit_test(samples_add_up_to_the_process_cpu_time),
+        cmocka_unit_test(the_head_of_a_profile_says_how_it_was_made),
+        cmocka_unit_test(a_period_is_never_shorter_than_the_kernels_tick),
+        cmocka_unit_test(overlapping_readers_each_get_everything),
+        cmocka_unit_test(a_reader_that_gives_up_does_not_disturb_the_others),
+        cmocka_unit_test(threads_that_come_and_go_are_counted_whole),
+        cmocka_unit_test(samples_carry_the_labels_of_what_runs),
+        cmocka_unit_test(the_stack_of_a_task_is_walked_within_its_bounds),
+        cmocka_unit_test(an_unknown_stack_gives_the_place_alone),
+        cmocka_unit_test(without_a_reader_there_is_no_thread_and_no_timer),
+        cmocka_unit_test(rates_beyond_the_limits_are_refused),
+        cmocka_unit_test(a_second_sampler_is_told_that_the_signal_is_taken),
+        cmocka_unit_test(signals_of_others_and_late_ones_are_ignored),
+        cmocka_unit_test(the_signal_goes_back_to_whom_it_was_taken_from),
+    };
+    return cmocka_run_group_tests(tests, create, destroy);
+}

@@ -1,0 +1,146 @@
+/* test_cpu_storm.c: at the highest rate, while objects, threads and memory come and go, nothing breaks. */
+#include "profiler/cpu.h"
+
+#include "base/check.h"
+#include "burn.h"
+#include "profiler/profiler.h"
+
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define STORM_NS (3 * NS_PER_S)
+
+static atomic_bool stopping;
+
+static void *load_and_unload(void *argument)
+{
+    (void)argument;
+    static const char *const names[] = {"libuv.so.1", "libyaml-0.so.2", "libcurl.so.4"};
+    for (unsigned i = 0; !atomic_load(&stopping); i++) {
+        void *library = dlopen(names[i % ARRAY_COUNT(names)], RTLD_NOW | RTLD_LOCAL);
+        if (library)
+            dlclose(library);
+    }
+    return NULL;
+}
+
+static void *churn_memory(void *argument)
+{
+    (void)argument;
+    void *live[64] = {NULL};
+    for (unsigned i = 0; !atomic_load(&stopping); i++) {
+        free(live[i % 64]);
+        live[i % 64] = malloc(16 + i * 7919 % 100000);
+        memset(live[i % 64], 1, 16);
+    }
+    for (unsigned i = 0; i < 64; i++)
+        free(live[i]);
+    return NULL;
+}
+
+static void *live_briefly(void *argument)
+{
+    (void)argument;
+    burn(NS_PER_MS);
+    return NULL;
+}
+
+static void *churn_threads(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&stopping)) {
+        pthread_t threads[4];
+        unsigned count = 0;
+        while (count < 4 && pthread_create(&threads[count], NULL, live_briefly, NULL) == 0)
+            count++;
+        while (count > 0)
+            pthread_join(threads[--count], NULL);
+    }
+    return NULL;
+}
+
+/* Readers of different rates that come and go on top of one that stays. */
+static void *churn_readers(void *argument)
+{
+    for (int i = 0; !atomic_load(&stopping); i++) {
+        struct cpu_reader *reader;
+        if (cpu_reader_start(argument, 1 + i * 97 % CPU_HZ_MAX, &reader) < 0)
+            abort();
+        nanosleep(&(struct timespec){.tv_nsec = 20 * NS_PER_MS}, NULL);
+        if (i % 2)
+            cpu_reader_cancel(reader);
+        else
+            profile_destroy(cpu_reader_finish(reader));
+    }
+    return NULL;
+}
+
+static void a_storm_is_survived_and_counted(void **state)
+{
+    (void)state;
+    struct profiler_options options = {.enabled = true, .cpu_hz = 100, .max_duration_ns = NS_PER_S};
+    struct profiler *profiler;
+    assert_int_equal(profiler_create(&profiler, &options), 0);
+    struct cpu_sampler *sampler = profiler_cpu(profiler);
+    struct cpu_reader *reader;
+    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX, &reader), 0);
+
+    void *(*const storms[])(void *) = {load_and_unload, churn_memory, churn_threads, churn_readers};
+    pthread_t threads[ARRAY_COUNT(storms)];
+    uint64_t cpu_ns = clock_process_cpu_ns();
+    for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, storms[i], sampler), 0);
+    nanosleep(&(struct timespec){.tv_sec = STORM_NS / NS_PER_S}, NULL);
+    cpu_ns = clock_process_cpu_ns() - cpu_ns;
+    struct cpu_stats stats = cpu_sampler_stats(sampler);
+    struct profile *profile = cpu_reader_finish(reader);
+    atomic_store(&stopping, true);
+    for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+
+    assert_true(stats.sample_count > 0);
+    /* Threads that lived between two looks at the list are not in it; nothing is counted twice. */
+    assert_true(labelled_ns(profile, NULL, NULL) <= cpu_ns + cpu_ns / 4);
+    for (uint32_t i = 0; i < profile->location_count; i++)
+        assert_true(profile->locations[i].line_count > 0);
+    printf("%u samples, %.2f s of %.2f s CPU; lost %u, rootless %u of %u\n", (unsigned)profile->sample_count,
+           (double)labelled_ns(profile, NULL, NULL) / 1e9, (double)cpu_ns / 1e9, (unsigned)stats.lost_count,
+           (unsigned)stats.rootless_count, (unsigned)stats.sample_count);
+    profile_destroy(profile);
+    assert_int_equal(cpu_sampler_stats(sampler).thread_count, 0);
+    profiler_destroy(profiler);
+}
+
+static void a_profiler_keeps_its_options(void **state)
+{
+    (void)state;
+    struct profiler_options options = {.enabled = true, .port = 6060, .cpu_hz = 100, .max_duration_ns = 7};
+    struct profiler *profiler;
+    assert_int_equal(profiler_create(&profiler, &options), 0);
+    assert_int_equal(profiler_options(profiler).cpu_hz, 100);
+    options.cpu_hz = 250;
+    profiler_reconfigure(profiler, &options);
+    assert_int_equal(profiler_options(profiler).cpu_hz, 250);
+    assert_int_equal(profiler_options(profiler).max_duration_ns, 7);
+    assert_non_null(profiler_symbols(profiler));
+    profiler_destroy(profiler);
+    options.cpu_hz = 0;
+    assert_true(profiler_create(&profiler, &options) < 0);
+    profiler_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_storm_is_survived_and_counted),
+        cmocka_unit_test(a_profiler_keeps_its_options),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
