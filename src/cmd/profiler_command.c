@@ -106,7 +106,7 @@ static const struct flag flags[] = {
     {"output", "FILE", take_output, NULL, "the file to write; default cpu.prof in the current folder"},
     {"remote", "HOST:PORT", take_remote, NULL, "the debug port of a takhin on any machine; default as under ADDRESS"},
     {"config", "FILE", take_config, NULL, "take the address from profiler.host and profiler.port of this takhin.yaml"},
-    {"analyze", NULL, NULL, set_analyze, "then print the functions that used most, as go tool pprof -top does"},
+    {"analyze", NULL, NULL, set_analyze, "then print the 20 functions that used most, as go tool pprof -top does"},
     {"flamegraph", NULL, NULL, set_flamegraph, "then print the command that shows the flame graph, and its page"},
     {"quiet", NULL, NULL, set_quiet, "no progress and no report: only errors, and what -analyze and -flamegraph print"},
     {"version", NULL, NULL, set_version, "print the version, and end"},
@@ -167,7 +167,7 @@ int profiler_command_parse(int argc, char **argv, struct profiler_command *comma
     return 0;
 }
 
-void profiler_command_write_usage(struct buf *text)
+static void write_usage(struct buf *text)
 {
     buf_append_string(text, "usage: takhin-profiler [flags]\n\n");
     for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
@@ -181,7 +181,7 @@ void profiler_command_write_usage(struct buf *text)
 void profiler_command_write_help(struct buf *text)
 {
     buf_append_string(text, "takhin-profiler: collects a profile from a running takhin and shows what it says.\n\n");
-    profiler_command_write_usage(text);
+    write_usage(text);
     buf_append_string(
         text,
         "\nFlags have one dash or two; a value follows behind a space or \"=\".\n"

@@ -32,8 +32,6 @@ struct profiler_command {
  * 0, or ERR_CONFIG with *message saying what is wrong, one line. */
 int profiler_command_parse(int argc, char **argv, struct profiler_command *command, struct buf *message) MUST_USE;
 
-/* One line each way to call it, then every flag. */
-void profiler_command_write_usage(struct buf *text);
 /* The whole manual. For -h. */
 void profiler_command_write_help(struct buf *text);
 

@@ -47,10 +47,10 @@ static int64_t count_samples(const struct profile *profile)
 {
     if (strcmp(profile_text(profile, profile->sample_types[0].unit), "count") != 0)
         return profile->sample_count;
-    int64_t count = 0;
+    uint64_t count = 0; /* unsigned: whoever answered may have sent anything */
     for (uint32_t i = 0; i < profile->sample_count; i++)
-        count += profile->sample_values[profile->samples[i].value_start];
-    return count;
+        count += (uint64_t)profile->sample_values[profile->samples[i].value_start];
+    return (int64_t)count;
 }
 
 static void print_report(const struct profiler_command *command, const struct profile *profile, size_t size)
