@@ -33,7 +33,7 @@
 #define SIGNALS_ARE_LATE false
 #endif
 
-#define SAMPLES 400
+#define SAMPLES 200
 
 extern void *__libc_stack_end; /* ld.so's: where the main thread's stack began */
 
@@ -105,27 +105,16 @@ static void forget_samples(uintptr_t marker)
     seen.marker = marker;
 }
 
-/* Signals one thread, and the next time only once it has answered, until it has answered often enough. */
-struct prodder {
-    pthread_t thread;
-    pid_t target;
-    unsigned samples;
-    atomic_bool stop;
-};
-
-static void *prod(void *argument)
+/* Interrupts this thread all the time, wherever it is: every 200 us, which is no multiple of anything it does. */
+static timer_t start_sampling(clockid_t clock)
 {
-    struct prodder *prodder = argument;
-    for (;;) {
-        unsigned before = atomic_load(&seen.sampled);
-        if (before >= prodder->samples || atomic_load(&prodder->stop))
-            return NULL;
-        tgkill(getpid(), prodder->target, SIGPROF);
-        while (atomic_load(&seen.sampled) == before && !atomic_load(&prodder->stop))
-            sched_yield();
-        /* A varying while, so that samples do not all fall on the return from the signal. */
-        for (unsigned volatile i = 0; i < before * 37 % 2000; i++) {}
-    }
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
+    event._sigev_un._tid = gettid();
+    timer_t timer;
+    ASSERT(timer_create(clock, &event, &timer) == 0);
+    struct itimerspec period = {{0, 200 * NS_PER_US}, {0, 200 * NS_PER_US}};
+    ASSERT(timer_settime(timer, 0, &period, NULL) == 0);
+    return timer;
 }
 
 static void print_lost(const char *name)
@@ -222,25 +211,15 @@ static void thread_churn(void)
         pthread_join(thread, NULL);
 }
 
-/* Runs one until the prodder has what it wants. */
-NOINLINE static void run_until_sampled(void (*workload)(void), unsigned samples)
-{
-    do
-        workload();
-    while (atomic_load(&seen.sampled) < samples);
-    sink++;
-}
-
-NOINLINE static void prod_while(void (*workload)(void), unsigned samples)
+NOINLINE static void sample_while(void (*workload)(void), clockid_t clock, unsigned samples)
 {
     /* A function's first call goes through the loader's resolver, whose frame hangs on rbx: the one known hole. */
     workload();
-    forget_samples((uintptr_t)prod_while);
-    struct prodder prodder = {.target = gettid(), .samples = samples};
-    ASSERT(pthread_create(&prodder.thread, NULL, prod, &prodder) == 0);
-    run_until_sampled(workload, samples);
-    atomic_store(&prodder.stop, true);
-    pthread_join(prodder.thread, NULL);
+    forget_samples((uintptr_t)sample_while);
+    timer_t timer = start_sampling(clock);
+    while (atomic_load(&seen.sampled) < samples)
+        workload();
+    timer_delete(timer);
 }
 
 static const struct {
@@ -270,7 +249,7 @@ static unsigned run_all_workloads(void)
 {
     unsigned failed = 0;
     for (size_t i = 0; i < ARRAY_COUNT(workloads); i++) {
-        prod_while(workloads[i].run, SAMPLES);
+        sample_while(workloads[i].run, CLOCK_MONOTONIC, SAMPLES);
         failed += !all_rooted(workloads[i].name);
     }
     return failed;
@@ -299,20 +278,11 @@ static void samples_of_another_thread_reach_the_root(void **state)
     assert_int_equal(failed, 0);
 }
 
-/* --- a timer on the thread's CPU clock, as the sampler uses it --- */
-
+/* The sampler's own clock; the kernel's tick limits it to a few hundred samples a second. */
 static void cpu_timer_samples_reach_the_root(void **state)
 {
     (void)state;
-    forget_samples((uintptr_t)run_until_sampled);
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
-    event._sigev_un._tid = gettid();
-    timer_t timer;
-    assert_int_equal(timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer), 0);
-    struct itimerspec each_ms = {{0, NS_PER_MS}, {0, NS_PER_MS}};
-    assert_int_equal(timer_settime(timer, 0, &each_ms, NULL), 0);
-    run_until_sampled(compression, 5);
-    timer_delete(timer);
+    sample_while(compression, CLOCK_THREAD_CPUTIME_ID, 5);
     assert_true(all_rooted("CPU timer"));
 }
 
@@ -338,7 +308,7 @@ static void samples_inside_a_signal_handler_reach_the_root(void **state)
     if (SIGNALS_ARE_LATE)
         skip();
     listen_to(SIGUSR2, work_in_handler);
-    prod_while(interrupt_myself, SAMPLES);
+    sample_while(interrupt_myself, CLOCK_MONOTONIC, SAMPLES);
     assert_true(all_rooted("nested signal"));
 }
 
@@ -483,10 +453,9 @@ static void sample_in_a_context_switch_goes_on_from_its_frame(void **state)
     if (SIGNALS_ARE_LATE)
         skip();
     forget_samples((uintptr_t)sample_in_a_context_switch_goes_on_from_its_frame);
-    struct prodder prodder = {.target = gettid(), .samples = SAMPLES};
-    assert_int_equal(pthread_create(&prodder.thread, NULL, prod, &prodder), 0);
+    timer_t timer = start_sampling(CLOCK_MONOTONIC);
     switch_away(SAMPLES);
-    pthread_join(prodder.thread, NULL);
+    timer_delete(timer);
     assert_true(all_rooted("context switch"));
     assert_true(seen.sampled >= SAMPLES);
 }
@@ -638,18 +607,16 @@ static void walks_go_on_while_objects_come_and_go(void **state)
     (void)state;
     forget_samples((uintptr_t)walks_go_on_while_objects_come_and_go);
     atomic_bool done = false;
-    struct prodder prodder = {.target = gettid(), .samples = UINT32_MAX};
     pthread_t churner;
     compression();
-    assert_int_equal(pthread_create(&prodder.thread, NULL, prod, &prodder), 0);
+    timer_t timer = start_sampling(CLOCK_MONOTONIC);
     assert_int_equal(pthread_create(&churner, NULL, churn, &done), 0);
     while (!atomic_load(&done)) {
         compression();
         callback_through_libc();
     }
-    atomic_store(&prodder.stop, true);
+    timer_delete(timer);
     pthread_join(churner, NULL);
-    pthread_join(prodder.thread, NULL);
     assert_true(seen.sampled > 0);
     assert_true(all_rooted("churn"));
 }
