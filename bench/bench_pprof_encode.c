@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pprof/encode.h"
-#include "profile.pb-c.h"
+#include "pprof/profile.pb-c.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,11 +25,11 @@ floor(config   USES broker http storage profiler base LIBRARIES PkgConfig::yaml_
 
 # The parser of profiles is generated from our own description of the format. The encoder is written by hand.
 find_program(PROTOC_C protoc-c REQUIRED)
-set(PPROF_GENERATED ${CMAKE_BINARY_DIR}/generated/pprof)
+set(PPROF_GENERATED ${CMAKE_BINARY_DIR}/generated)
 file(MAKE_DIRECTORY ${PPROF_GENERATED})
 add_custom_command(
-  OUTPUT ${PPROF_GENERATED}/profile.pb-c.c ${PPROF_GENERATED}/profile.pb-c.h
-  COMMAND ${PROTOC_C} --proto_path=${CMAKE_SOURCE_DIR}/src/pprof --c_out=${PPROF_GENERATED} profile.proto
+  OUTPUT ${PPROF_GENERATED}/pprof/profile.pb-c.c ${PPROF_GENERATED}/pprof/profile.pb-c.h
+  COMMAND ${PROTOC_C} --proto_path=${CMAKE_SOURCE_DIR}/src --c_out=${PPROF_GENERATED} pprof/profile.proto
   DEPENDS ${CMAKE_SOURCE_DIR}/src/pprof/profile.proto)
-target_sources(pprof PRIVATE ${PPROF_GENERATED}/profile.pb-c.c)
+target_sources(pprof PRIVATE ${PPROF_GENERATED}/pprof/profile.pb-c.c)
 target_include_directories(pprof PRIVATE ${PPROF_GENERATED})

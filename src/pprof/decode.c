@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "profile.pb-c.h"
+#include "pprof/profile.pb-c.h"
 
 #include <stdlib.h>
 #include <zlib.h>

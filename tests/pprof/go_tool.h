@@ -77,8 +77,11 @@ static inline struct go_output go_run(const char *go, const char *arguments, con
     return output;
 }
 
+/* What PATH has is most often one of the others. */
 static inline bool go_works(const char *go)
 {
+    if (strchr(go, '/') == NULL && (access(go_tools[0], X_OK) == 0 || access(go_tools[1], X_OK) == 0))
+        return false;
     struct go_output output = go_run(go, "version", NULL);
     go_output_deinit(&output);
     return output.status == 0;
