@@ -1,0 +1,238 @@
+/* test_failure.c: a disk that is full, a disk that fails, and a process that is killed. */
+#include "fixture.h"
+
+#include "runtime/task.h"
+#include "storage/log_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* Ours instead of libc's, in this program: a disk that fails when told to. */
+static atomic_bool disk_fails;
+int fdatasync(int fd)
+{
+    if (atomic_load(&disk_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* No file may grow beyond this; what fits is written, as with a full disk. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    ASSERT(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = bytes;
+    ASSERT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+static const struct batch_spec hundred_bytes = {.records = 1, .value_bytes = 32};
+
+static int error_lines;
+static void count_errors(const char *line, void *context)
+{
+    (void)context;
+    error_lines += strstr(line, "partition is read-only") != NULL;
+}
+
+static void write_to_the_limit(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct storage_topic *topic = topic_t(fixture), *other;
+    struct storage_log *log = topic->logs[0];
+    TASK_CHECK(storage_topic_create(fixture->storage, bytes_of_string("other"), 1, &other) == 0);
+    for (int i = 0; i < 4; i++)
+        append_ok(log, &hundred_bytes);
+    int64_t offset;
+    limit_files(450);
+    TASK_CHECK(append_spec(log, &hundred_bytes, &offset) == ERR_IO);
+    TASK_CHECK(append_ok(other->logs[0], &hundred_bytes) == 0);
+    limit_files(RLIM_INFINITY);
+    /* Read-only from now on, also when there is room again; what was acknowledged is there, what was not is gone. */
+    TASK_CHECK(append_spec(log, &hundred_bytes, &offset) == ERR_IO);
+    TASK_CHECK(storage_log_flush(log) == ERR_IO);
+    TASK_CHECK(storage_log_failed(log) && !storage_log_failed(other->logs[0]));
+    TASK_CHECK(storage_log_end_offset(log) == 4);
+    TASK_CHECK(file_bytes(partition_path(fixture, "00000000000000000000.log")) == 400);
+    struct storage_slice slice;
+    TASK_CHECK(storage_log_read(log, 0, NO_LIMIT, true, &slice) == 0 && slice.size == 400);
+    storage_slice_release(&slice);
+    storage_topic_release(other);
+    storage_topic_release(topic);
+}
+
+static void read_after_failure(void *argument)
+{
+    struct storage_topic *topic = topic_t(argument);
+    TASK_CHECK(storage_log_end_offset(topic->logs[0]) == 4);
+    TASK_CHECK(append_ok(topic->logs[0], &hundred_bytes) == 4);
+    storage_topic_release(topic);
+}
+
+static void a_full_disk_makes_one_partition_read_only(void **state)
+{
+    struct fixture *fixture = *state;
+    signal(SIGXFSZ, SIG_IGN);
+    error_lines = 0;
+    log_configure((struct log_options){.level = LOG_ERROR});
+    log_redirect(count_errors, NULL);
+    fixture_open(fixture);
+    task_test_run_with(write_to_the_limit, fixture);
+    fixture_close(fixture);
+    log_redirect(NULL, NULL);
+    assert_int_equal(error_lines, 1);
+    /* Such an end is no proper one; the next start checks, and the partition can be written again. */
+    fixture_open(fixture);
+    assert_false(fixture->report.was_clean);
+    assert_int_equal(fixture->report.bytes_cut, 0);
+    task_test_run_with(read_after_failure, fixture);
+}
+
+static void fail_to_flush(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct storage_topic *topic = topic_t(fixture);
+    struct storage_log *log = topic->logs[0];
+    int64_t offset;
+    append_ok(log, &hundred_bytes);
+    atomic_store(&disk_fails, true);
+    TASK_CHECK(append_spec(log, &hundred_bytes, &offset) == ERR_IO);
+    atomic_store(&disk_fails, false);
+    /* Never acknowledged, so never seen; and a flush that works now would prove nothing. */
+    TASK_CHECK(storage_log_end_offset(log) == 1);
+    TASK_CHECK(file_bytes(partition_path(fixture, "00000000000000000000.log")) == 100);
+    TASK_CHECK(append_spec(log, &hundred_bytes, &offset) == ERR_IO);
+    TASK_CHECK(log_recovery_point(log) == 1);
+    storage_topic_release(topic);
+}
+
+static void a_failed_flush_is_never_acknowledged(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.flush_messages = 1;
+    fixture_open(fixture);
+    task_test_run_with(fail_to_flush, fixture);
+}
+
+/* The child's task: append for ever, and tell each acknowledged offset through the pipe. */
+struct child {
+    struct fixture *fixture;
+    int pipe;
+};
+
+static void append_until_killed(void *argument)
+{
+    const struct child *child = argument;
+    struct storage_topic *topic = topic_t(child->fixture);
+    for (int32_t sequence = 0;; sequence++) {
+        int64_t offset = append_ok(topic->logs[0], &(struct batch_spec){.records = 1,
+                                                                        .value_bytes = (size_t)(sequence % 40),
+                                                                        .producer_id_plus_1 = getpid(),
+                                                                        .sequence = sequence});
+        if (write(child->pipe, &offset, sizeof offset) != (ssize_t)sizeof offset)
+            _exit(1);
+    }
+}
+
+static int64_t run_and_kill(struct fixture *fixture, int acknowledged_before_kill)
+{
+    int ends[2];
+    ASSERT(pipe(ends) == 0);
+    pid_t pid = fork();
+    ASSERT(pid >= 0);
+    if (pid == 0) {
+        close(ends[0]);
+        struct child child = {.fixture = fixture, .pipe = ends[1]};
+        fixture_open(fixture);
+        task_test_run_with(append_until_killed, &child);
+        _exit(1);
+    }
+    close(ends[1]);
+    int64_t offset, last = -1;
+    for (int i = 0; read(ends[0], &offset, sizeof offset) == (ssize_t)sizeof offset; i++) {
+        assert_true(last < 0 || offset == last + 1);
+        last = offset;
+        if (i == acknowledged_before_kill)
+            kill(pid, SIGKILL);
+    }
+    close(ends[0]);
+    int status;
+    ASSERT(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    return last;
+}
+
+struct verified {
+    struct fixture *fixture;
+    int64_t last_acknowledged;
+};
+
+/* Every batch from the start on, in order, once, as far as was acknowledged at least. */
+static void verify_batches(void *argument)
+{
+    const struct verified *verified = argument;
+    struct storage_topic *topic = topic_t(verified->fixture);
+    struct storage_log *log = topic->logs[0];
+    int64_t offset = 0;
+    struct buf got;
+    buf_init(&got);
+    for (;;) {
+        struct storage_slice slice;
+        struct record_batch batch;
+        TASK_CHECK(storage_log_read(log, offset, 0, true, &slice) == 0);
+        if (slice.size == 0)
+            break;
+        buf_clear(&got);
+        read_slice(&slice, &got);
+        TASK_CHECK(record_batch_parse(buf_bytes(&got), &batch) == 0 && record_batch_check_crc(&batch) == 0);
+        TASK_CHECK(batch.base_offset == offset);
+        offset = record_batch_last_offset(&batch) + 1;
+        storage_slice_release(&slice);
+    }
+    TASK_CHECK(offset == storage_log_end_offset(log) && offset > verified->last_acknowledged);
+    buf_deinit(&got);
+    storage_topic_release(topic);
+}
+
+/* In a process of its own, so that the next child is forked from one without threads. */
+static void verify_in_child(struct fixture *fixture, int64_t last_acknowledged)
+{
+    pid_t pid = fork();
+    ASSERT(pid >= 0);
+    if (pid == 0) {
+        struct verified verified = {.fixture = fixture, .last_acknowledged = last_acknowledged};
+        fixture_open(fixture);
+        ASSERT(!fixture->report.was_clean);
+        task_test_run_with(verify_batches, &verified);
+        fixture_close(fixture);
+        _exit(0);
+    }
+    int status;
+    ASSERT(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void kill_loses_nothing_that_was_acknowledged(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.segment_bytes = 5000;
+    fixture->options.index_interval_bytes = 500;
+    for (int i = 0; i < 10; i++) {
+        int64_t last = run_and_kill(fixture, 17 * (i + 1));
+        verify_in_child(fixture, last);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORAGE_TEST(kill_loses_nothing_that_was_acknowledged), /* first: it forks, and no thread runs yet */
+        STORAGE_TEST(a_full_disk_makes_one_partition_read_only),
+        STORAGE_TEST(a_failed_flush_is_never_acknowledged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
