@@ -108,6 +108,7 @@ static int wait_exhausted(struct listener *listener, int error)
 
 int listener_accept(struct listener *listener, int *fd)
 {
+    task_yield(); /* a flood of connections must not keep the other tasks from running */
     for (;;) {
         if (task_canceled())
             return UV_ECANCELED;

@@ -25,11 +25,11 @@ struct reactor *reactor_registry;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reactor *registry_idle; /* ended and joined, by next_idle: the next reactor_start takes one */
 
-static _Thread_local struct reactor *self;
+_Thread_local struct reactor *reactor_of_thread;
 
 struct reactor *reactor_self(void)
 {
-    return self;
+    return reactor_of_thread;
 }
 
 const char *reactor_name(const struct reactor *reactor)
@@ -115,8 +115,7 @@ int reactor_spawn(struct reactor *reactor, const char *name, void (*run)(void *a
     spawn->reactor = reactor;
     spawn->run = run;
     spawn->argument = argument;
-    for (size_t i = 0; i + 1 < sizeof spawn->name && name[i]; i++)
-        spawn->name[i] = name[i];
+    copy_name(spawn->name, sizeof spawn->name, name);
     int rc = reactor_post(reactor, &spawn->message);
     if (rc != 0)
         mem_free(spawn);
@@ -269,10 +268,9 @@ static void loop_close(struct reactor *reactor)
 static void *thread_main(void *argument)
 {
     struct reactor *reactor = argument;
-    self = reactor;
-    char name[16] = {0};
-    for (size_t i = 0; i + 1 < sizeof name && reactor->name[i]; i++)
-        name[i] = reactor->name[i];
+    reactor_of_thread = reactor;
+    char name[16];
+    copy_name(name, sizeof name, reactor->name);
     pthread_setname_np(pthread_self(), name);
 
     stack_t signal_stack = {.ss_sp = mem_realloc(NULL, SIGNAL_STACK_BYTES), .ss_size = SIGNAL_STACK_BYTES}, before;
@@ -381,7 +379,7 @@ void reactor_stop(struct reactor *reactor)
 
 void reactor_join(struct reactor *reactor)
 {
-    ASSERT(self == NULL);
+    ASSERT(reactor_of_thread == NULL);
     pthread_join(reactor->thread, NULL);
     registry_give_back(reactor);
 }

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <uv.h>
 
 #define TASK_NAME_SIZE 32
@@ -79,6 +80,17 @@ struct reactor {
 /* All reactors that ever were, newest first; tools/gdb/takhin_tasks.py starts here. Guarded by a lock in reactor.c;
  * a debugger needs none. */
 extern struct reactor *reactor_registry;
+
+/* The reactor of this thread, NULL elsewhere: reactor_self() without the call. */
+extern _Thread_local struct reactor *reactor_of_thread;
+
+/* A name that fits; what is too much of it is cut. */
+static inline void copy_name(char *to, size_t capacity, const char *from)
+{
+    size_t size = strnlen(from, capacity - 1);
+    memcpy(to, from, size);
+    to[size] = '\0';
+}
 
 /* Fill in a struct that never held a task. */
 void task_init(struct task *task, struct reactor *reactor);

@@ -391,8 +391,10 @@ static ssize_t send_block(struct stream *stream, int fd, off_t offset, size_t si
 {
     void *block = reactor_block_acquire(stream->reactor);
     ssize_t got = pread(fd, block, size < BLOCK_SIZE_BYTES ? size : BLOCK_SIZE_BYTES, offset);
-    if (got <= 0) {
-        got = got < 0 ? -errno : UV_EOF;
+    if (got < 0) {
+        got = errno == EINTR ? 0 : -errno;
+    } else if (got == 0) {
+        got = UV_EOF;
     } else {
         struct bytes piece = bytes_of(block, (size_t)got);
         int rc = stream_write(stream, &piece, 1, timeout_ms);

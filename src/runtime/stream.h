@@ -31,7 +31,8 @@ struct stream_options {
 int stream_open(struct stream **stream, int fd, const struct stream_options *options) MUST_USE;
 /* Connect to a host and port. [task] */
 int stream_connect(struct stream **stream, const char *host, uint16_t port, const struct stream_options *options) MUST_USE;
-/* Parks until libuv has let go of it. Unsent bytes are sent as far as the kernel takes them. NULL is allowed. */
+/* Parks until libuv has let go of it; no other task may be waiting on it then. What the kernel has taken is still sent.
+ * NULL is allowed. */
 void stream_close(struct stream *stream);
 /* "127.0.0.1:49152"; valid while the stream is. */
 const char *stream_peer(const struct stream *stream);
@@ -45,7 +46,8 @@ void stream_consume(struct stream *stream, size_t size);
 /* What is buffered now, without waiting. */
 struct bytes stream_buffered(const struct stream *stream);
 
-/* Wait until the peer has closed or failed, for one that only needs to know whether somebody still listens.
+/* Wait until the peer has closed or failed, for one that only needs to know whether somebody still listens. What it
+ * sends is kept for the next read; once buffer_max is, its end goes unseen.
  * 0: gone. UV_ETIMEDOUT: still there. UV_ECANCELED. */
 int stream_wait_closed(struct stream *stream, uint64_t timeout_ms);
 

@@ -3,8 +3,6 @@
 
 #include "runtime/scheduler.h"
 
-#include <stdio.h>
-
 static const char *const reason_texts[WAIT_REASON_COUNT] = {
 #define X(name, text) [name] = (text),
     WAIT_REASON_LIST(X)
@@ -43,12 +41,12 @@ struct task *task_start(struct reactor *reactor, const char *name, void (*run)(v
     static _Atomic uint64_t last_id;
     struct task *task = stack_acquire(&reactor->stacks, reactor);
     task->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-    snprintf(task->name, sizeof task->name, "%s", name);
+    copy_name(task->name, sizeof task->name, name);
     task->run = run;
     task->argument = argument;
     task->labels = (struct label_set){{NULL}};
     task->permit = task->ended = false;
-    atomic_store(&task->canceled, atomic_load(&reactor->stopping));
+    atomic_store_explicit(&task->canceled, atomic_load(&reactor->stopping), memory_order_relaxed);
     context_prepare(&task->context, task_main, task);
     list_append(&reactor->live, &task->live);
     atomic_fetch_add_explicit(&reactor->task_count, 1, memory_order_relaxed);
@@ -58,14 +56,14 @@ struct task *task_start(struct reactor *reactor, const char *name, void (*run)(v
 
 struct task *task_spawn(const char *name, void (*run)(void *argument), void *argument)
 {
-    struct reactor *reactor = reactor_self();
+    struct reactor *reactor = reactor_of_thread;
     ASSERT(reactor != NULL);
     return atomic_load(&reactor->stopping) ? NULL : task_start(reactor, name, run, argument);
 }
 
 struct task *task_self(void)
 {
-    struct reactor *reactor = reactor_self();
+    struct reactor *reactor = reactor_of_thread;
     return reactor ? atomic_load_explicit(&reactor->current, memory_order_relaxed) : NULL;
 }
 
@@ -105,7 +103,7 @@ void task_resume(struct task *task)
 
 void task_unpark(struct task *task)
 {
-    if (task->reactor == reactor_self()) {
+    if (task->reactor == reactor_of_thread) {
         task_wake(task);
         return;
     }

@@ -172,7 +172,7 @@ static void wait_for_group(void *argument)
 static void a_storm_of_wakes_between_reactors_loses_none(void **state)
 {
     (void)state;
-    struct ping_pong games[16] = {0};
+    struct ping_pong games[16] = {{.rounds = 0}};
     struct task_group group = {.pending = 2 * ARRAY_COUNT(games)};
     struct reactors reactors;
     reactors_start(&reactors, 2);
@@ -198,7 +198,7 @@ static void publish_self(void *argument)
 static void a_wake_that_comes_after_the_end_is_harmless(void **state)
 {
     (void)state;
-    _Atomic(struct task *) gone = NULL;
+    _Atomic(struct task *) gone;
     struct reactors reactors;
     reactors_start(&reactors, 1);
     run_on(reactors.reactor[0], publish_self, &gone);

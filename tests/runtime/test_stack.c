@@ -125,8 +125,9 @@ static void tops_of_stacks_are_spread_over_cache_lines(void **state)
 
 /* Pooling and trimming. */
 
-static NOINLINE void touch_deep(size_t size)
+static void touch_deep(void)
 {
+    volatile size_t size = 64 * 1024; /* volatile, or it counts as a frame that is too large */
     volatile char *deep = __builtin_alloca(size);
     for (size_t i = 0; i < size; i += 1024)
         deep[i] = 1;
@@ -135,7 +136,7 @@ static NOINLINE void touch_deep(size_t size)
 static void go_deep(void *argument)
 {
     atomic_uint *reached = argument;
-    touch_deep(64 * 1024);
+    touch_deep();
     atomic_fetch_add(reached, 1);
     CHECK(task_park(WAIT_DATA, TIMEOUT_NEVER) == 0);
 }

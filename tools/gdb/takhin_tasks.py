@@ -71,11 +71,6 @@ def stack(task):
     return result
 
 
-def reason_text(task):
-    texts = gdb.parse_and_eval("reason_texts")
-    return texts[int(task["reason"])].string()
-
-
 def now_ns():
     """The clock of the program; in a core, the last time that any reactor looked at it."""
     if "core dump" in gdb.execute("info files", to_string=True):
@@ -115,12 +110,12 @@ class TakhinTasks(gdb.Command):
             print("%s running" % head)
             return
         frames = [name for name, _ in stack(task) if name not in SWITCH_FUNCTIONS]
-        print("%s %-16s %10s  %s" % (head, reason_text(task), how_long(task),
+        print("%s %-18s %10s  %s" % (head, task["reason"], how_long(task),
                                      " < ".join(frames[:LIST_FRAMES])))
 
     @staticmethod
     def print_stack(reactor, task):
-        state = "running" if is_running(reactor, task) else "%s, %s" % (reason_text(task), how_long(task))
+        state = "running" if is_running(reactor, task) else "%s, %s" % (task["reason"], how_long(task))
         print("task %d '%s' [%s]:" % (int(task["id"]), task["name"].string(), state))
         for number, (name, place) in enumerate(stack(task)):
             print("#%-2d %s%s" % (number, name, place))
