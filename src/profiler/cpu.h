@@ -24,8 +24,9 @@ struct cpu_sampler *cpu_sampler_create(struct unwinder *unwinder, struct symbols
 /* No reader may be left. */
 void cpu_sampler_destroy(struct cpu_sampler *sampler);
 
-/* Start to collect at `hz` or faster (the fastest reader decides). Any number of readers at once. Negative: the
- * kernel refuses timers. Blocks shortly: offload it. [any] */
+/* Start to collect at `hz` or faster (the fastest reader decides). Any number of readers at once. ERR_OUT_OF_RANGE for
+ * a rate beyond the limits, ERR_BUSY if another sampler of this process has the signal, a negative errno if the kernel
+ * refuses timers. Blocks shortly: offload it. [any] */
 int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **reader) MUST_USE;
 /* Stop collecting and free the reader; the profile (pprof/profile.h), symbols and all, becomes the caller's.
  * Reads symbol tables of objects it meets first: offload it. [any] */
@@ -35,10 +36,10 @@ void cpu_reader_cancel(struct cpu_reader *reader);
 
 struct cpu_stats {
     uint64_t sample_count;    /* taken since start */
-    uint64_t lost_count;      /* no room in a ring */
+    uint64_t lost_count;      /* no room in a ring, or a new thread that ended before its first sample */
     uint64_t truncated_count; /* deeper than UNWIND_DEPTH_MAX */
     uint64_t rootless_count;  /* the walk ended before the root */
-    uint64_t handler_ns;      /* time spent in the signal handler, of a sample of the samples */
+    uint64_t handler_ns;      /* CPU time in the signal handler, estimated from one sample in 16 */
     uint64_t thread_count;    /* timers that exist now */
 };
 struct cpu_stats cpu_sampler_stats(const struct cpu_sampler *sampler);
