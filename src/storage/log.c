@@ -137,72 +137,6 @@ int log_roll(struct storage_log *log)
     return 0;
 }
 
-/* The segments that a flush has to bring to the disk; held, since retention may remove them meanwhile. */
-struct flush_job {
-    struct storage_segment **segments;
-    size_t count;
-    int64_t end_offset;
-    int result;
-};
-
-static void begin_flush(struct storage_log *log, struct flush_job *job)
-{
-    size_t first = log->segment_count - 1;
-    while (first > 0 && log->segments[first]->base_offset > log->recovery_point)
-        first--;
-    *job = (struct flush_job){.count = log->segment_count - first, .end_offset = log->end_offset};
-    job->segments = mem_alloc_array(job->count, sizeof job->segments[0]);
-    for (size_t i = 0; i < job->count; i++) {
-        job->segments[i] = log->segments[first + i];
-        segment_acquire(job->segments[i]);
-    }
-}
-
-/* On the thread pool. The indexes of the last segment need no sync: it is walked after a crash in any case. */
-static void run_flush(void *argument)
-{
-    struct flush_job *job = argument;
-    for (size_t i = 0; job->result == 0 && i < job->count; i++)
-        job->result = segment_sync(job->segments[i], i + 1 < job->count);
-}
-
-/* Under append_lock again: note how far the disk is, or that it failed. */
-static int end_flush(struct storage_log *log, struct flush_job *job, int rc)
-{
-    for (size_t i = 0; i < job->count; i++)
-        segment_release(job->segments[i]);
-    mem_free(job->segments);
-    if (rc != 0)
-        return rc; /* cancelled, nothing was tried */
-    if (job->result != 0) {
-        /* What the kernel failed to write it may forget: a later fsync that succeeds would prove nothing. */
-        log_fail(log, "flushing", job->result);
-        return ERR_IO;
-    }
-    if (job->end_offset > log->recovery_point)
-        log->recovery_point = job->end_offset;
-    return 0;
-}
-
-int storage_log_flush(struct storage_log *log)
-{
-    struct flush_job job;
-    task_mutex_lock(&log->append_lock);
-    int rc = log->deleted ? ERR_CLOSED : storage_log_failed(log) ? ERR_IO : 0;
-    if (rc == 0 && log->recovery_point < log->end_offset) {
-        begin_flush(log, &job);
-        log->unflushed_messages = 0;
-        log->unflushed_since_ns = 0;
-        /* Appends go on while the disk works. */
-        task_mutex_unlock(&log->append_lock);
-        rc = task_offload(run_flush, &job);
-        task_mutex_lock(&log->append_lock);
-        rc = end_flush(log, &job, rc);
-    }
-    task_mutex_unlock(&log->append_lock);
-    return rc;
-}
-
 /* flush_messages: before the batch that was just written is acknowledged or seen. */
 static int flush_if_due(struct storage_log *log, const struct record_batch *batch, int64_t end_offset)
 {
@@ -210,17 +144,8 @@ static int flush_if_due(struct storage_log *log, const struct record_batch *batc
     log->unflushed_messages += batch->record_count;
     if (log->unflushed_since_ns == 0)
         log->unflushed_since_ns = clock_monotonic_ns();
-    if (log->options->flush_messages <= 0 || log->unflushed_messages < log->options->flush_messages)
-        return 0;
-    struct flush_job job;
-    begin_flush(log, &job);
-    job.end_offset = end_offset;
-    int rc = end_flush(log, &job, task_offload(run_flush, &job));
-    if (rc == 0) {
-        log->unflushed_messages = 0;
-        log->unflushed_since_ns = 0;
-    }
-    return rc;
+    bool due = log->options->flush_messages > 0 && log->unflushed_messages >= log->options->flush_messages;
+    return due ? log_flush_held(log, end_offset) : 0;
 }
 
 static void publish(struct storage_log *log, struct storage_segment *active, const struct segment_state *next)
@@ -279,8 +204,29 @@ int storage_log_append(struct storage_log *log, uint8_t *batch, size_t size, siz
     return rc;
 }
 
-int log_acquire_segment(struct storage_log *log, int64_t offset, struct storage_segment **segment,
-                        struct segment_state *state)
+/* A segment as it was at one moment, held. */
+struct segment_view {
+    struct storage_segment *segment;
+    struct segment_state state;
+    int64_t position; /* where the batch begins that was asked for; -1: to be searched */
+};
+
+/* The segment that holds the offset, or begins behind it. Under the guard. */
+static struct storage_segment *segment_at(const struct storage_log *log, int64_t offset)
+{
+    size_t low = 0, high = log->segment_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->base_offset <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return log->segments[low];
+}
+
+/* ERR_CLOSED, ERR_OUT_OF_RANGE, or ERR_NOT_FOUND at the log's end, where nothing is yet. */
+static int acquire_view(struct storage_log *log, int64_t offset, struct segment_view *view)
 {
     int rc = 0;
     pthread_mutex_lock(&log->guard);
@@ -291,67 +237,84 @@ int log_acquire_segment(struct storage_log *log, int64_t offset, struct storage_
     } else if (offset == log->end_offset) {
         rc = ERR_NOT_FOUND;
     } else {
-        size_t low = 0, high = log->segment_count;
-        while (high - low > 1) {
-            size_t middle = low + (high - low) / 2;
-            if (log->segments[middle]->base_offset <= offset)
-                low = middle;
-            else
-                high = middle;
-        }
-        *segment = log->segments[low];
-        *state = (*segment)->state;
-        segment_acquire(*segment);
+        view->segment = segment_at(log, offset);
+        view->state = view->segment->state;
+        bool is_known = log->read_end.offset == offset && log->read_end.segment_base == view->segment->base_offset;
+        view->position = is_known ? log->read_end.position : -1;
+        segment_acquire(view->segment);
     }
     pthread_mutex_unlock(&log->guard);
     return rc;
 }
 
-/* Cut the slice out of the segment: from the batch that holds `offset`, as much as fits. 1: done, the slice holds the
- * segment unless it stayed empty; 0: the offset lies behind the segment's last batch. */
-static int cut_slice(struct storage_segment *segment, const struct segment_state *state, int64_t offset,
-                     size_t max_bytes, bool at_least_one, struct storage_slice *slice)
+static void note_read_end(struct storage_log *log, const struct segment_view *view)
 {
+    pthread_mutex_lock(&log->guard);
+    log->read_end.segment_base = view->segment->base_offset;
+    log->read_end.offset = view->state.next_offset;
+    log->read_end.position = view->state.size_bytes;
+    pthread_mutex_unlock(&log->guard);
+}
+
+/* From where to where the slice goes. 1: found; 0: the offset lies behind the segment's last batch. */
+static int find_slice(const struct segment_view *view, int64_t offset, int64_t max_bytes, bool at_least_one,
+                      int64_t *begin, int64_t *end)
+{
+    *begin = view->position;
+    *end = view->state.size_bytes;
+    if (view->position >= 0 && *end - *begin <= max_bytes)
+        return 1;
     struct batch_scan scan;
     struct record_batch batch;
-    int rc = segment_find(segment, state, offset, &scan, &batch);
+    int rc = segment_find(view->segment, &view->state, offset, &scan, &batch);
     if (rc != 1)
         return rc;
-    int64_t begin = scan.batch_position, end = scan.position;
-    if (batch.whole.size > max_bytes)
-        end = at_least_one ? end : begin;
-    else
-        rc = segment_find_end(segment, state, begin, begin + (int64_t)max_bytes, &end);
-    if (rc < 0)
-        return rc;
-    if (end > begin) {
-        segment_acquire(segment);
-        slice->segment = segment;
-        slice->fd = segment->fds[SEGMENT_LOG];
+    *begin = scan.batch_position;
+    if ((int64_t)batch.whole.size > max_bytes) {
+        *end = at_least_one ? scan.position : *begin;
+        return 1;
+    }
+    rc = segment_find_end(view->segment, &view->state, *begin, *begin + max_bytes, end);
+    return rc < 0 ? rc : 1;
+}
+
+/* Cut the slice out of the segment: from the batch that holds `offset`, as much as fits. 1: done, the slice holds the
+ * segment unless it stayed empty; 0: nothing from the offset on is in this segment. */
+static int cut_slice(struct storage_log *log, const struct segment_view *view, int64_t offset, int64_t max_bytes,
+                     bool at_least_one, struct storage_slice *slice)
+{
+    int64_t begin, end;
+    int rc = find_slice(view, offset, max_bytes, at_least_one, &begin, &end);
+    if (rc == 1 && end > begin) {
+        segment_acquire(view->segment);
+        slice->segment = view->segment;
+        slice->fd = view->segment->fds[SEGMENT_LOG];
         slice->position = begin;
         slice->size = (size_t)(end - begin);
+        if (end == view->state.size_bytes)
+            note_read_end(log, view);
     }
-    return 1;
+    return rc;
 }
 
 int storage_log_read(struct storage_log *log, int64_t offset, size_t max_bytes, bool at_least_one,
                      struct storage_slice *slice)
 {
     *slice = (struct storage_slice){.fd = -1};
-    size_t limit = max_bytes < INT32_MAX ? max_bytes : INT32_MAX; /* no segment is larger: positions cannot overflow */
+    /* No segment is larger, and so positions cannot overflow. */
+    int64_t limit = max_bytes < INT32_MAX ? (int64_t)max_bytes : INT32_MAX;
     int rc = 0;
     while (rc == 0) {
-        struct storage_segment *segment;
-        struct segment_state state;
-        rc = log_acquire_segment(log, offset, &segment, &state);
+        struct segment_view view;
+        rc = acquire_view(log, offset, &view);
         /* After the data, so that the high watermark is never behind what the slice shows. */
         slice->start_offset = storage_log_start_offset(log);
         slice->end_offset = storage_log_end_offset(log);
         if (rc != 0)
             break;
-        rc = cut_slice(segment, &state, offset, limit, at_least_one, slice);
-        segment_release(segment);
-        offset = state.next_offset; /* compaction may have left a gap at the segment's end: then on in the next one */
+        rc = cut_slice(log, &view, offset, limit, at_least_one, slice);
+        segment_release(view.segment);
+        offset = view.state.next_offset; /* compaction may leave a gap at a segment's end: then on in the next one */
     }
     return rc == 1 || rc == ERR_NOT_FOUND ? 0 : rc;
 }

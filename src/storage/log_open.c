@@ -106,18 +106,22 @@ static void remove_segments_behind(struct storage_log *log, const struct found_f
     }
 }
 
-/* Walk one segment; *cut tells that it ends earlier than its file did. */
-static int recover_segment(struct storage_log *log, struct storage_segment *segment, struct log_recovery *recovery,
-                           bool *cut)
+/* Walk one segment; *cut tells that it ends earlier than its file did. next_offset as for segment_load. */
+static int recover_segment(struct storage_log *log, struct storage_segment *segment, int64_t next_offset,
+                           struct log_recovery *recovery, bool *cut)
 {
     int64_t bytes_cut;
     int rc = load_producers(log, segment->base_offset);
     if (rc == 0)
-        rc = segment_recover(segment, log->options->index_interval_bytes, log->producers, &bytes_cut);
+        rc = segment_recover(segment, next_offset >= 0 ? next_offset : INT64_MAX, log->options->index_interval_bytes,
+                             log->producers, &bytes_cut);
     if (rc != 0)
         return rc;
     recovery->segments_checked++;
     *cut = bytes_cut > 0;
+    /* Compaction may have left less than the offsets up to the next segment. */
+    if (!*cut && next_offset >= 0)
+        segment->state.next_offset = next_offset;
     if (*cut) {
         log_warning("damaged end cut off partition=%s offset=%" PRId64 " bytes=%" PRId64, log->name,
                     segment->state.next_offset, bytes_cut);
@@ -143,7 +147,7 @@ static int open_segments(struct storage_log *log, const struct found_files *foun
         rc = *walked ? 0 : segment_load(segment, next_offset);
         if (*walked || rc == ERR_CORRUPT) {
             *walked = true;
-            rc = recover_segment(log, segment, recovery, &cut);
+            rc = recover_segment(log, segment, next_offset, recovery, &cut);
         }
         if (rc != 0) {
             segment_release(segment);
@@ -226,7 +230,7 @@ int log_shut(struct storage_log *log)
     if (rc == 0)
         active->state = sealed;
     for (size_t i = 0; rc == 0 && i < log->segment_count; i++) {
-        if (log->segments[i] == active || log->segments[i]->state.next_offset > log->recovery_point)
+        if (log->segments[i] == active || log->segments[i]->state.next_offset >= log->recovery_point)
             rc = segment_sync(log->segments[i], true);
     }
     if (rc == 0)

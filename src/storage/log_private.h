@@ -35,6 +35,10 @@ struct storage_log {
     struct storage_segment **segments; /* ascending; the last one is appended to. None once deleted */
     size_t segment_count, segment_capacity;
     struct list watches;
+    /* Where the last read that reached the end stopped: the same reader's next one begins there, unsearched. */
+    struct {
+        int64_t segment_base, offset, position;
+    } read_end;
 };
 
 struct log_recovery {
@@ -66,9 +70,7 @@ void log_add_segment(struct storage_log *log, struct storage_segment *segment);
 struct storage_segment *log_active_segment(const struct storage_log *log);
 /* Begin a new segment at the log's end. The caller holds append_lock. */
 int log_roll(struct storage_log *log) MUST_USE;
-/* Hold the segment that this offset lies in and copy its state. ERR_CLOSED: the topic was deleted; ERR_OUT_OF_RANGE;
- * ERR_NOT_FOUND: it is the log's end, where nothing is yet. */
-int log_acquire_segment(struct storage_log *log, int64_t offset, struct storage_segment **segment,
-                        struct segment_state *state) MUST_USE;
+/* Fsync up to end_offset while holding append_lock: nothing is appended meanwhile. 0, ERR_IO, -ECANCELED. [task] */
+int log_flush_held(struct storage_log *log, int64_t end_offset) MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* segment.c: one stretch of a partition: its files, appending to them and finding batches in them. */
+/* segment.c: one stretch of a partition: its files, appending to them, loading and recovering them. */
 #include "storage/segment.h"
 
 #include "base/buf.h"
@@ -313,8 +313,8 @@ static void rebuild_entries(struct rebuilt *rebuilt, const struct due_entries *d
 }
 
 /* Walk the good batches from the start. 0: the walk ended, wherever; negative: the file cannot be read. */
-static int walk_good_batches(const struct storage_segment *segment, int64_t file_bytes, int64_t index_interval_bytes,
-                             struct producers *producers, struct rebuilt *rebuilt)
+static int walk_good_batches(const struct storage_segment *segment, int64_t file_bytes, int64_t offset_limit,
+                             int64_t index_interval_bytes, struct producers *producers, struct rebuilt *rebuilt)
 {
     struct batch_scan scan;
     struct record_batch batch;
@@ -322,7 +322,8 @@ static int walk_good_batches(const struct storage_segment *segment, int64_t file
     int rc;
     while ((rc = batch_scan_next(&scan, &batch)) == 1) {
         int64_t last_offset = record_batch_last_offset(&batch);
-        if (batch.base_offset < rebuilt->state.next_offset || last_offset - segment->base_offset > INT32_MAX)
+        if (batch.base_offset < rebuilt->state.next_offset || last_offset >= offset_limit ||
+            last_offset - segment->base_offset > INT32_MAX)
             return 0;
         rc = batch_scan_check_crc(&scan, &batch);
         if (rc != 0)
@@ -335,8 +336,8 @@ static int walk_good_batches(const struct storage_segment *segment, int64_t file
     return is_bad_batch ? 0 : rc;
 }
 
-int segment_recover(struct storage_segment *segment, int64_t index_interval_bytes, struct producers *producers,
-                    int64_t *bytes_cut)
+int segment_recover(struct storage_segment *segment, int64_t offset_limit, int64_t index_interval_bytes,
+                    struct producers *producers, int64_t *bytes_cut)
 {
     int64_t file_bytes = file_size(segment->fds[SEGMENT_LOG]);
     if (file_bytes < 0)
@@ -344,7 +345,7 @@ int segment_recover(struct storage_segment *segment, int64_t index_interval_byte
     struct rebuilt rebuilt = {.state = empty_state(segment->base_offset)};
     buf_init(&rebuilt.index);
     buf_init(&rebuilt.time_index);
-    int rc = walk_good_batches(segment, file_bytes, index_interval_bytes, producers, &rebuilt);
+    int rc = walk_good_batches(segment, file_bytes, offset_limit, index_interval_bytes, producers, &rebuilt);
     if (rc == 0) {
         struct due_entries due = {0};
         note_time_entry(segment->base_offset, &rebuilt.state, &due);
@@ -364,58 +365,4 @@ int segment_recover(struct storage_segment *segment, int64_t index_interval_byte
     buf_deinit(&rebuilt.index);
     buf_deinit(&rebuilt.time_index);
     return rc;
-}
-
-int segment_find(const struct storage_segment *segment, const struct segment_state *state, int64_t offset,
-                 struct batch_scan *scan, struct record_batch *batch)
-{
-    struct index_entry entry;
-    int rc = index_find_offset(segment->fds[SEGMENT_INDEX], state->index_count, offset - segment->base_offset, &entry);
-    if (rc < 0)
-        return rc;
-    batch_scan_init(scan, segment->fds[SEGMENT_LOG], entry.position, state->size_bytes);
-    do {
-        rc = batch_scan_next(scan, batch);
-    } while (rc == 1 && record_batch_last_offset(batch) < offset);
-    return rc;
-}
-
-int segment_find_time(const struct storage_segment *segment, const struct segment_state *state, int64_t timestamp,
-                      struct batch_scan *scan, struct record_batch *batch)
-{
-    struct time_index_entry time_entry;
-    struct index_entry entry;
-    /* The batches up to an entry that is smaller hold nothing larger; an equal one may not be the first. */
-    int rc = time_index_find(segment->fds[SEGMENT_TIME_INDEX], state->time_index_count, timestamp - 1, &time_entry);
-    if (rc >= 0)
-        rc = index_find_offset(segment->fds[SEGMENT_INDEX], state->index_count, time_entry.relative_offset, &entry);
-    if (rc < 0)
-        return rc;
-    batch_scan_init(scan, segment->fds[SEGMENT_LOG], entry.position, state->size_bytes);
-    do {
-        rc = batch_scan_next(scan, batch);
-    } while (rc == 1 && batch->max_timestamp < timestamp);
-    return rc;
-}
-
-int segment_find_end(const struct storage_segment *segment, const struct segment_state *state, int64_t position,
-                     int64_t limit, int64_t *end)
-{
-    *end = position;
-    if (limit >= state->size_bytes) {
-        *end = state->size_bytes;
-        return 0;
-    }
-    struct index_entry entry;
-    int rc = index_find_position(segment->fds[SEGMENT_INDEX], state->index_count, limit, &entry);
-    if (rc < 0)
-        return rc;
-    struct batch_scan scan;
-    struct record_batch batch;
-    if (entry.position > position)
-        *end = entry.position;
-    batch_scan_init(&scan, segment->fds[SEGMENT_LOG], *end, state->size_bytes);
-    while ((rc = batch_scan_next(&scan, &batch)) == 1 && scan.position <= limit)
-        *end = scan.position;
-    return rc < 0 ? rc : 0;
 }

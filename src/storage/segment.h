@@ -49,9 +49,10 @@ int segment_open(const char *folder, int64_t base_offset, struct storage_segment
  * batches behind the last index entry are walked. ERR_CORRUPT: they do not fit together; recover it. */
 int segment_load(struct storage_segment *segment, int64_t next_offset) MUST_USE;
 /* Believe only what checks: walk all batches with their checksums, cut .log behind the last good one, write both
- * indexes anew, tell `producers` of each batch. *bytes_cut is what was cut off. */
-int segment_recover(struct storage_segment *segment, int64_t index_interval_bytes, struct producers *producers,
-                    int64_t *bytes_cut) MUST_USE;
+ * indexes anew, tell `producers` of each batch. A batch that reaches offset_limit, where the next segment begins, is a
+ * bad one. *bytes_cut is what was cut off. */
+int segment_recover(struct storage_segment *segment, int64_t offset_limit, int64_t index_interval_bytes,
+                    struct producers *producers, int64_t *bytes_cut) MUST_USE;
 
 /* Write a batch whose offset is assigned, and the index entries that are due; *next is the state afterwards, which
  * the caller makes segment->state when the batch may be seen. On failure the files are cut back as far as possible. */

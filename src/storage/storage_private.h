@@ -31,6 +31,15 @@ struct storage {
 /* One partition of a topic more than this is a mistake, of a folder's name or of a request. */
 #define PARTITIONS_MAX 100000
 
+/* Our own name, so that Kafka never takes our word for an end that was proper, nor we Kafka's. */
+#define STORAGE_CLEAN_MARKER ".takhin_cleanshutdown"
+#define STORAGE_RECOVERY_POINTS "recovery-point-offset-checkpoint"
+
+/* "<data folder>/<name>"; the caller frees it with mem_free. */
+char *storage_path(const struct storage *storage, const char *name);
+/* Free everything; the files stay as they are. */
+void storage_destroy(struct storage *storage);
+
 /* A topic with room for its logs, held once; its label is interned. */
 struct topic_entry *topic_entry_create(const char *name, int32_t partition_count, const struct uuid *id);
 /* The caller holds table_lock for writing, or is alone. */

@@ -298,6 +298,79 @@ static void a_roll_leaves_the_producers_for_recovery(void **state)
     task_test_run_with(send_second_after_roll, fixture);
 }
 
+/* Which batch a read gives, by its base offset. */
+static void assert_reads(struct storage_log *log, int64_t offset, int64_t base_offset)
+{
+    struct storage_slice slice;
+    struct record_batch batch;
+    struct buf got;
+    buf_init(&got);
+    TASK_CHECK(storage_log_read(log, offset, 0, true, &slice) == 0 && slice.size == 100);
+    read_slice(&slice, &got);
+    TASK_CHECK(record_batch_parse(buf_bytes(&got), &batch) == 0 && batch.base_offset == base_offset);
+    storage_slice_release(&slice);
+    buf_deinit(&got);
+}
+
+static void read_over_gaps(void *argument)
+{
+    struct storage_topic *topic = topic_t(argument);
+    struct storage_log *log = topic->logs[0];
+    TASK_CHECK(storage_log_start_offset(log) == 0 && storage_log_end_offset(log) == 31);
+    assert_reads(log, 0, 3);
+    assert_reads(log, 3, 3);
+    assert_reads(log, 4, 8);
+    assert_reads(log, 9, 20);
+    assert_reads(log, 21, 30);
+    storage_topic_release(topic);
+}
+
+/* Files as Kafka's compaction leaves them: offsets 3 and 8 in the first segment, 20 and 30 in the second. */
+static void gaps_left_by_compaction_are_read_over(void **state)
+{
+    struct fixture *fixture = *state;
+    static const int64_t offsets[] = {3, 8, 20, 30};
+    struct buf log;
+    fixture->options.segment_bytes = 200;
+    prepare(fixture); /* segments 0, 2, 4 */
+    buf_init(&log);
+    for (int i = 0; i < 4; i++) {
+        put_batch(&log, &(struct batch_spec){.records = 1, .value_bytes = 32});
+        record_batch_assign(log.data + 100 * i, offsets[i], 0);
+    }
+    remove_tree(partition_path(fixture, NULL));
+    assert_int_equal(mkdir(partition_path(fixture, NULL), 0755), 0);
+    store_file(partition_path(fixture, LOG_FILE), bytes_of(log.data, 200));
+    store_file(partition_path(fixture, "00000000000000000020.log"), bytes_of(log.data + 200, 200));
+    buf_deinit(&log);
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            forget_proper_end(fixture);
+        fixture_open(fixture);
+        assert_int_equal(fixture->report.bytes_cut, 0);
+        task_test_run_with(read_over_gaps, fixture);
+        fixture_close(fixture);
+    }
+}
+
+static void a_broken_checkpoint_only_means_more_to_check(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const broken[] = {"", "0\n", "1\n1\nt 0 5\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n",
+                                         "0\n1\nt 0 5\nt 1 5\n", "0\n99999999999999\nt 0 5\n"};
+    char *path = mem_printf("%s/recovery-point-offset-checkpoint", fixture->folder);
+    fixture->options.segment_bytes = 200;
+    prepare(fixture); /* segments 0, 2, 4 */
+    for (size_t i = 0; i < ARRAY_COUNT(broken); i++) {
+        store_file(path, bytes_of_string(broken[i]));
+        forget_proper_end(fixture);
+        fixture_open(fixture);
+        assert_int_equal(fixture->report.segments_checked, 3);
+        fixture_close(fixture);
+    }
+    mem_free(path);
+}
+
 static void litter_is_removed(void **state)
 {
     struct fixture *fixture = *state;
@@ -330,6 +403,8 @@ int main(void)
         STORAGE_TEST(what_is_cut_is_said),
         STORAGE_TEST(producers_are_known_after_a_proper_end_and_after_a_crash),
         STORAGE_TEST(a_roll_leaves_the_producers_for_recovery),
+        STORAGE_TEST(gaps_left_by_compaction_are_read_over),
+        STORAGE_TEST(a_broken_checkpoint_only_means_more_to_check),
         STORAGE_TEST(litter_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,7 @@ static void recovery_rebuilds_lost_and_false_indexes(void **state)
     assert_int_equal(unlink(time_index), 0);
 
     assert_int_equal(segment_open(fixture->folder, 0, &recovered), 0);
-    assert_int_equal(segment_recover(recovered, INTERVAL, producers, &cut), 0);
+    assert_int_equal(segment_recover(recovered, INT64_MAX, INTERVAL, producers, &cut), 0);
 
     assert_int_equal(cut, 0);
     assert_same_state(&recovered->state, &sealed);
@@ -158,6 +158,22 @@ static void recovery_rebuilds_lost_and_false_indexes(void **state)
     producers_destroy(producers);
     mem_free(index);
     mem_free(time_index);
+}
+
+/* Base offsets lie outside the checksum: one that reaches into the next segment is damage. */
+static void recovery_stops_at_the_next_segments_offsets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct storage_segment *segment = make_segment(fixture);
+    struct producers *producers = producers_create();
+    int64_t cut;
+    assert_int_equal(segment_recover(segment, 6, INTERVAL, producers, &cut), 0);
+    assert_int_equal(cut, 0);
+    assert_int_equal(segment_recover(segment, 5, INTERVAL, producers, &cut), 0);
+    assert_int_equal(cut, 100);
+    assert_int_equal(segment->state.next_offset, 5);
+    segment_release(segment);
+    producers_destroy(producers);
 }
 
 static void loading_refuses_files_that_do_not_fit_together(void **state)
@@ -193,6 +209,7 @@ int main(void)
         STORAGE_TEST(names_are_twenty_digits),
         STORAGE_TEST(loading_restores_the_state),
         STORAGE_TEST(recovery_rebuilds_lost_and_false_indexes),
+        STORAGE_TEST(recovery_stops_at_the_next_segments_offsets),
         STORAGE_TEST(loading_refuses_files_that_do_not_fit_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
