@@ -216,8 +216,6 @@ int codec_decode(const struct codec_schema *schema, int16_t version, bool flexib
     wire_reader_init(&decoder.reader, input);
     memset(message, 0, schema->struct_bytes);
     decode_struct(&decoder, schema, message);
-    if (!decoder.reader.error && wire_reader_remaining(&decoder.reader) > 0)
-        return ERR_MALFORMED;
     return decoder.reader.error;
 }
 

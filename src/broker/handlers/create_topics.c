@@ -7,6 +7,9 @@
 #include "kafka/error.h"
 #include "kafka/messages/create_topics.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* As many as one broker can serve; Kafka itself has no limit and falls over later. */
 #define PARTITIONS_MAX 10000
 
@@ -59,39 +62,61 @@ static int16_t create(struct request *request, const struct create_topics_reques
         partitions = request->context->options.default_partitions;
 
     int16_t error = check(request, in, partitions, out);
-    if (error || validate_only)
+    if (error)
         return error;
-    struct storage_topic *topic;
-    int rc = storage_topic_create(request->context->storage, in->name, partitions, &topic);
-    if (rc < 0)
-        return refuse(out, topic_error(rc), error_text(rc));
-    topic_hold(request, topic);
-    out->topic_id = topic_wire_id(topic);
+    if (!validate_only) {
+        struct storage_topic *topic;
+        int rc = storage_topic_create(request->context->storage, in->name, partitions, &topic);
+        if (rc < 0)
+            return refuse(out, topic_error(rc), error_text(rc));
+        topic_hold(request, topic);
+        out->topic_id = topic_wire_id(topic);
+    }
     out->num_partitions = partitions;
     out->replication_factor = 1;
+    /* Null would mean that they are not known; the Java client takes that for impossible. */
+    out->configs.items = CODEC_NEW(request->arena, create_topics_response_config, 0);
     return KAFKA_NONE;
 }
 
-/* Kafka answers a topic that is named twice in one request with an error, and makes none of them. */
-static bool named_twice(const struct create_topics_request *in, size_t index)
+static int compare_names(const void *a, const void *b)
 {
+    const struct bytes *left = a, *right = b;
+    if (left->size != right->size)
+        return left->size < right->size ? -1 : 1;
+    return left->size ? memcmp(left->data, right->data, left->size) : 0;
+}
+
+static struct bytes *sorted_names(struct request *request, const struct create_topics_request *in)
+{
+    struct bytes *names = arena_alloc_array(request->arena, in->topics.count, sizeof *names);
     for (size_t i = 0; i < in->topics.count; i++)
-        if (i != index && bytes_equal(in->topics.items[i].name, in->topics.items[index].name))
-            return true;
-    return false;
+        names[i] = in->topics.items[i].name;
+    qsort(names, in->topics.count, sizeof *names, compare_names);
+    return names;
+}
+
+/* Kafka answers a topic that is named twice in one request with an error, and makes none of them. Sorted, because a
+ * request may hold so many names that comparing each with each would hold up the reactor. */
+static bool named_twice(const struct bytes *names, size_t count, const struct bytes *name)
+{
+    const struct bytes *found = bsearch(name, names, count, sizeof *names, compare_names);
+    return (found > names && compare_names(found, found - 1) == 0) ||
+           (found + 1 < names + count && compare_names(found, found + 1) == 0);
 }
 
 void kafka_handler_create_topics(struct request *request)
 {
     const struct create_topics_request *in = request->in;
     struct create_topics_response *out = request->out;
+    struct bytes *names = sorted_names(request, in);
 
     out->topics.count = in->topics.count;
     out->topics.items = CODEC_NEW(request->arena, create_topics_response_topic, in->topics.count);
     for (size_t i = 0; i < in->topics.count; i++) {
         struct create_topics_response_topic *topic_out = &out->topics.items[i];
         topic_out->name = in->topics.items[i].name;
-        topic_out->error_code = named_twice(in, i)
+        topic_out->error_code = named_twice(names, in->topics.count, &topic_out->name)
                                     ? refuse(topic_out, KAFKA_INVALID_REQUEST, "the topic is named twice")
                                     : create(request, &in->topics.items[i], in->validate_only, topic_out);
     }

@@ -2,7 +2,6 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -19,9 +18,7 @@ static void delete(struct request *request, struct storage_topic *topic, int16_t
     out->topic_id = topic_wire_id(topic);
     int rc = storage_topic_delete(request->context->storage, out->name);
     out->error_code = topic_error(rc);
-    if (rc == 0)
-        log_info("topic deleted name=%s", topic->name);
-    else
+    if (rc < 0)
         out->error_message = bytes_of_string(error_text(rc));
 }
 

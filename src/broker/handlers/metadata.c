@@ -7,6 +7,8 @@
 #include "kafka/error.h"
 #include "kafka/messages/metadata.h"
 
+#include <string.h>
+
 /* From this version on a client says whether an unknown topic shall be made; before, it always is. */
 #define CREATION_IS_ASKED_FROM 4
 /* From this version on an empty list means no topic; before, all. */
@@ -49,17 +51,20 @@ static struct storage_topic *create(struct request *request, struct bytes name)
 static void describe_named(struct request *request, const struct metadata_request_topic *in, bool may_create,
                            struct metadata_response_topic *out)
 {
-    const bool by_id = request->version >= 10 && !in->name.data;
+    static const struct wire_uuid no_id;
+    /* Not a null name: beside an id the Java client sends an empty one. */
+    const bool by_id = memcmp(&in->topic_id, &no_id, sizeof no_id) != 0;
     struct storage_topic *topic = NULL;
 
-    out->name = in->name;
     out->topic_id = in->topic_id;
     if (by_id) {
         topic = topic_by_id(request, in->topic_id);
     } else if (!storage_topic_name_valid(in->name)) {
+        out->name = in->name;
         out->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
         return;
     } else {
+        out->name = in->name;
         topic = topic_by_name(request, in->name);
         if (!topic && may_create)
             topic = create(request, in->name);

@@ -1,7 +1,6 @@
 /* produce.c: Produce: append a record batch to each partition named. */
 #include "broker/handlers.h"
 
-#include "base/log.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
