@@ -24,8 +24,8 @@ struct lock_queue {
 /* Mutual exclusion. Contended: spins a bounded time if the owner runs on another reactor just now, else parks.
  * Not recursive; not cancelable. */
 struct task_mutex {
+    atomic_uint waiter_count;     /* first: {0} must initialise the struct for clang too */
     _Atomic(struct task *) owner; /* NULL: free */
-    atomic_uint waiter_count;
     struct lock_queue queue;
     bool waking; /* one waiter is awake and about to try; under the queue's guard */
 };
