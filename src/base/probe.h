@@ -16,8 +16,8 @@ struct probe_execution {
     /* Bounds of the stack of the task that runs here, low < high; 0 and 0: the thread's own stack. Around a switch
      * they may not yet (or no longer) hold the stack pointer: a reader checks before it believes. */
     volatile uintptr_t stack_low, stack_high;
-    /* Non-zero only around a switch: the frame address (x86-64: what rbp holds) of the function that calls it.
-     * A sample inside the switch itself, whose code has no unwind table, goes on from there. */
+    /* Non-zero only around a switch, or a call to other assembly that has no unwind table: the frame address (x86-64:
+     * what rbp holds) of the function that calls it. A sample inside code without a table goes on from there. */
     volatile uintptr_t switch_frame;
 };
 
