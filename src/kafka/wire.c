@@ -78,18 +78,25 @@ int64_t wire_read_int64(struct wire_reader *reader)
     return (int64_t)be64toh(value);
 }
 
-/* Seven bits a byte, the lowest first; the top bit says that more follow. */
+/* Seven bits a byte, the lowest first; the top bit says that more follow. Produce reads six of these a record. */
 static uint64_t read_varint_bits(struct wire_reader *reader, unsigned bits)
 {
+    const uint8_t *position = reader->position;
     uint64_t value = 0;
     for (unsigned shift = 0; shift < bits; shift += 7) {
-        uint8_t byte = (uint8_t)wire_read_int8(reader);
+        if (position == reader->end) {
+            wire_reader_fail(reader, ERR_TRUNCATED);
+            return 0;
+        }
+        uint8_t byte = *position++;
         uint64_t group = byte & 0x7f;
         if (shift + 7 > bits && group >> (bits - shift) != 0)
             break; /* the last byte may only hold what is left of the width */
         value |= group << shift;
-        if (byte < 0x80)
-            return reader->error ? 0 : value;
+        if (byte < 0x80) {
+            reader->position = position;
+            return value;
+        }
     }
     wire_reader_fail(reader, ERR_MALFORMED);
     return 0;

@@ -76,6 +76,7 @@ class Load:
     def finish(self):
         self.stop.set()
         self.thread.join()
+        self.producer.purge()  # nobody is there to take what is left
         self.producer.flush(10)
 
 

@@ -1,0 +1,122 @@
+"""Clients that Debian does not package, each through the same matrix: kafkajs, Java and a current librdkafka.
+
+They come from their own registries, at pinned versions, into a cache below the build folder; where the machine cannot get
+them, their tests are skipped and say why."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0])
+from support.broker import BUILD, Broker, run
+
+PROGRAMS = pathlib.Path(__file__).resolve().parent / "clients"
+CACHE = pathlib.Path(os.environ.get("TAKHIN_CLIENTS_DIR", BUILD / "clients"))
+INSTALL_TIMEOUT_S = 300
+MESSAGES = 200
+
+KAFKAJS = "2.2.4"
+CONFLUENT_KAFKA = "2.16.1"
+JAVA_OLD, JAVA_NEW = "3.9.1", "4.4.0"
+
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>takhin</groupId><artifactId>clients</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-clients</artifactId><version>{version}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+
+
+def install(name, tools, steps):
+    """The folder where the steps have installed a client, at the first call or long ago; SkipTest if they cannot."""
+    for tool in tools:
+        if not shutil.which(tool):
+            raise unittest.SkipTest(f"{name} needs {tool}, which is not on this machine")
+    folder = CACHE / name
+    complete = folder / ".complete"
+    if complete.exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        steps(folder)
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        raise unittest.SkipTest(f"{name} cannot be installed: {str(error)[-500:]}")
+    complete.touch()
+    return folder
+
+
+def command(*words, folder):
+    run(*words, cwd=folder, timeout_s=INSTALL_TIMEOUT_S, stdin=subprocess.DEVNULL)
+
+
+def kafkajs():
+    def steps(folder):
+        command("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, f"kafkajs@{KAFKAJS}", folder=folder)
+
+    folder = install(f"kafkajs-{KAFKAJS}", ("node", "npm"), steps)
+    return ["env", f"NODE_PATH={folder}/node_modules", "KAFKAJS_NO_PARTITIONER_WARNING=1", "node", PROGRAMS / "matrix.js"]
+
+
+def librdkafka():
+    def steps(folder):
+        command("/usr/bin/python3", "-m", "venv", folder / "venv", folder=folder)
+        command(folder / "venv/bin/pip", "install", "--only-binary=:all:", f"confluent-kafka=={CONFLUENT_KAFKA}",
+                folder=folder)
+
+    folder = install(f"confluent-kafka-{CONFLUENT_KAFKA}", ("/usr/bin/python3",), steps)
+    return [folder / "venv/bin/python", PROGRAMS / "matrix.py"]
+
+
+def java(version):
+    def steps(folder):
+        (folder / "pom.xml").write_text(POM.format(version=version))
+        command("mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}/lib", folder=folder)
+
+    folder = install(f"kafka-clients-{version}", ("java", "javac", "mvn"), steps)
+    run("javac", "-cp", f"{folder}/lib/*", "-d", folder / "classes", PROGRAMS / "Matrix.java")
+    return ["java", "-cp", f"{folder}/classes:{folder}/lib/*", "Matrix"]
+
+
+class MoreClients(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.__exit__()
+
+    def pass_the_matrix(self, client, prefix, kinds):
+        """The program checks what it sees; then kcat, another client, finds the same messages in what it produced."""
+        printed = run(*client, self.broker.address, prefix).stdout.splitlines()
+        self.assertEqual(sorted(printed), sorted([f"ok {prefix}-{kind}" for kind in kinds] + ["ok admin"]))
+        for kind in kinds:
+            consumed = run("kcat", "-b", self.broker.address, "-C", "-t", f"{prefix}-{kind}", "-o", "beginning", "-e",
+                           "-q", "-f", "%k %s %h\n").stdout.splitlines()
+            self.assertEqual(sorted(consumed), sorted(f"key-{i} value-{i} trace={i}" for i in range(MESSAGES)))
+        self.assertNotIn(" warning ", self.broker.log())
+
+    def test_kafkajs(self):
+        self.pass_the_matrix(kafkajs(), "js", ("none", "gzip", "idempotent"))
+
+    def test_current_librdkafka(self):
+        self.pass_the_matrix(librdkafka(), "rd",
+                             ("none", "gzip", "snappy", "lz4", "zstd", "idempotent", "unacked"))
+
+    def test_java_before_4(self):
+        self.pass_the_matrix(java(JAVA_OLD), "java-old",
+                             ("none", "gzip", "snappy", "lz4", "zstd", "idempotent", "unacked"))
+
+    def test_java_current(self):
+        self.pass_the_matrix(java(JAVA_NEW), "java-new",
+                             ("none", "gzip", "snappy", "lz4", "zstd", "idempotent", "unacked"))
+
+
+if __name__ == "__main__":
+    unittest.main()
