@@ -2,6 +2,7 @@
 
 They come from their own registries, at pinned versions, into a cache below the build folder; where the machine cannot get
 them, their tests are skipped and say why."""
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -92,14 +93,18 @@ class MoreClients(unittest.TestCase):
     def tearDownClass(cls):
         cls.broker.__exit__()
 
+    def consume(self, topic):
+        return sorted(run("kcat", "-b", self.broker.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q",
+                          "-f", "%k %s %h\n").stdout.splitlines())
+
     def pass_the_matrix(self, client, prefix, kinds):
         """The program checks what it sees; then kcat, another client, finds the same messages in what it produced."""
         printed = run(*client, self.broker.address, prefix).stdout.splitlines()
         self.assertEqual(sorted(printed), sorted([f"ok {prefix}-{kind}" for kind in kinds] + ["ok admin"]))
-        for kind in kinds:
-            consumed = run("kcat", "-b", self.broker.address, "-C", "-t", f"{prefix}-{kind}", "-o", "beginning", "-e",
-                           "-q", "-f", "%k %s %h\n").stdout.splitlines()
-            self.assertEqual(sorted(consumed), sorted(f"key-{i} value-{i} trace={i}" for i in range(MESSAGES)))
+        wanted = sorted(f"key-{i} value-{i} trace={i}" for i in range(MESSAGES))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for kind, consumed in zip(kinds, pool.map(self.consume, [f"{prefix}-{kind}" for kind in kinds])):
+                self.assertEqual(consumed, wanted, kind)
         self.assertNotIn(" warning ", self.broker.log())
 
     def test_kafkajs(self):

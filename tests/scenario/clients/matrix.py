@@ -10,6 +10,8 @@ MESSAGES = 200
 PARTITIONS = 2
 FIRST = int(time.time() * 1000) - 60_000
 CLIENT = {"bootstrap.servers": ADDRESS}
+# Its other requests wait behind a long poll on the same connection.
+CONSUMER = {**CLIENT, "group.id": "none", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
 
 
 def check(found, wanted):
@@ -32,7 +34,7 @@ def produce(topic, settings):
 
 
 def consume(topic):
-    consumer = confluent_kafka.Consumer({**CLIENT, "group.id": "none", "enable.auto.commit": False})
+    consumer = confluent_kafka.Consumer(CONSUMER)
     consumer.assign(partitions(topic, confluent_kafka.OFFSET_BEGINNING))
     values = set()
     deadline = time.monotonic() + 30
