@@ -24,16 +24,16 @@ enum cfi_kind {
     CFI_SIGNAL,    /* rsp points at the ucontext_t that the kernel restores: a return from a signal handler */
 };
 
-/* A rule in 29 bits, so that a cache can keep one beside 35 bits of an address in a single word: kind in 3 bits,
- * offset / 8 in 17, distance from the CFA down to the saved rbp / 8 in 9 (0: rbp is as in the caller). */
+/* A rule in 27 bits, so that a cache can keep one beside 37 bits of an address in a single word: kind in 3 bits,
+ * offset / 8 in 15, distance from the CFA down to the saved rbp / 8 in 9 (0: rbp is as in the caller). */
 typedef uint32_t cfi_rule;
-#define CFI_RULE_BITS 29
-#define CFI_OFFSET_MAX (8 * ((1u << 17) - 1))
+#define CFI_RULE_BITS 27
+#define CFI_OFFSET_MAX (8 * ((1u << 15) - 1))
 #define CFI_SAVED_RBP_MAX (8 * ((1u << 9) - 1))
 
 static inline cfi_rule cfi_rule_make(enum cfi_kind kind, uint32_t offset, uint32_t saved_rbp)
 {
-    return (uint32_t)kind | offset / 8 << 3 | saved_rbp / 8 << 20;
+    return (uint32_t)kind | offset / 8 << 3 | saved_rbp / 8 << 18;
 }
 static inline enum cfi_kind cfi_rule_kind(cfi_rule rule)
 {
@@ -41,11 +41,11 @@ static inline enum cfi_kind cfi_rule_kind(cfi_rule rule)
 }
 static inline uint32_t cfi_rule_offset(cfi_rule rule)
 {
-    return (rule >> 3 & 0x1ffff) * 8;
+    return (rule >> 3 & 0x7fff) * 8;
 }
 static inline uint32_t cfi_rule_saved_rbp(cfi_rule rule)
 {
-    return (rule >> 20) * 8;
+    return (rule >> 18) * 8;
 }
 
 /* One rule, from `pc` (relative to the text's start) up to the next row's. */

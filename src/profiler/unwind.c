@@ -12,7 +12,7 @@
 #include <ucontext.h>
 
 /* A walk looks up the same few return addresses again and again: a direct-mapped cache saves most searches. */
-#define CACHE_BITS 12
+#define CACHE_BITS 10
 #define CACHE_ENTRIES (1u << CACHE_BITS)
 #define CACHE_RULE_MASK ((1u << CFI_RULE_BITS) - 1)
 
@@ -21,25 +21,36 @@
 #define ADDRESS_BITS 47
 _Static_assert(ADDRESS_BITS - CACHE_BITS + CFI_RULE_BITS == 64, "a cache entry is one word");
 
-/* One object's rows. */
-struct text {
-    uintptr_t start, end;
-    size_t first_row, row_count;
-    bool is_own;
-};
+/* The text of each object is cut into blocks, and an index says where the rows of each begin. A block has three rows
+ * on average: few enough to lie in one or two cache lines, where a search of all rows would miss a dozen. */
+#define BLOCK_BYTES 256u
 
 struct range {
     uintptr_t start, end;
 };
 
-/* Built once, then only read, but for the cache. */
+/* One object's rows. */
+struct text {
+    struct range range;
+    size_t first_row, row_count;
+    size_t first_block; /* in table.blocks; one for each block of the text, and one for its end */
+    bool is_own;
+};
+
+/* Functions of ours that nothing called: the program's entry and the tasks'. */
+#define OWN_ROOTS_MAX 4
+
+/* Built once, then only read, but for the cache. What each walk reads comes first: a signal finds the processor's
+ * caches full of other things, so a walk costs as many nanoseconds as it touches cache lines. */
 struct table {
-    struct text *texts; /* by start */
-    unsigned text_count;
-    struct cfi_table rows;
-    struct range own;         /* our own text: built with frame pointers */
-    struct range *own_roots;  /* functions in it that nothing called: the program's and the tasks' entries */
+    struct range own; /* our own text: built with frame pointers */
+    struct range own_roots[OWN_ROOTS_MAX];
     unsigned own_root_count;
+    unsigned text_count;
+    struct text *texts; /* by start */
+    struct cfi_table rows;
+    uint32_t *blocks; /* the last row at or before the block's first byte, counted from the text's first row */
+    size_t block_count;
     uint64_t generation, build_ns;
     struct table *next_retired;
     /* address >> CACHE_BITS, then its rule in CFI_RULE_BITS, at address % CACHE_ENTRIES. In one word, so that threads
@@ -69,8 +80,7 @@ static void add_module(const struct module *module, void *context)
                                   });
     table->texts = mem_realloc(table->texts, (table->text_count + 1) * sizeof *table->texts);
     table->texts[table->text_count++] = (struct text){
-        .start = module->text_start,
-        .end = module->text_end,
+        .range = {module->text_start, module->text_end},
         .first_row = first_row,
         .row_count = table->rows.count - first_row,
         .is_own = module->is_own,
@@ -79,21 +89,35 @@ static void add_module(const struct module *module, void *context)
 
 static int by_start(const void *left, const void *right)
 {
-    uintptr_t a = ((const struct text *)left)->start, b = ((const struct text *)right)->start;
+    uintptr_t a = ((const struct text *)left)->range.start, b = ((const struct text *)right)->range.start;
     return a < b ? -1 : a > b;
 }
 
-/* Steps by frame pointer do not see the rows, so the roots among them are kept apart: two or three. */
+static void index_rows(struct table *table, struct text *text)
+{
+    if (text->row_count == 0)
+        return;
+    size_t count = (text->range.end - text->range.start) / BLOCK_BYTES + 1;
+    text->first_block = table->block_count;
+    table->blocks = mem_realloc(table->blocks, (table->block_count + count) * sizeof *table->blocks);
+    const struct cfi_row *rows = table->rows.rows + text->first_row;
+    uint32_t row = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (row + 1 < text->row_count && rows[row + 1].pc <= i * BLOCK_BYTES)
+            row++;
+        table->blocks[table->block_count++] = row;
+    }
+}
+
+/* Steps by frame pointer do not see the rows, so the roots among them are kept apart. */
 static void find_own_roots(struct table *table, const struct text *text)
 {
-    table->own = (struct range){text->start, text->end};
-    for (size_t i = text->first_row; i + 1 < text->first_row + text->row_count; i++) {
-        const struct cfi_row *row = &table->rows.rows[i];
-        if (cfi_rule_kind(row->rule) != CFI_ROOT)
-            continue;
-        table->own_roots = mem_realloc(table->own_roots, (table->own_root_count + 1) * sizeof *table->own_roots);
-        table->own_roots[table->own_root_count++] =
-            (struct range){text->start + row->pc, text->start + row[1].pc};
+    table->own = text->range;
+    const struct cfi_row *rows = table->rows.rows + text->first_row;
+    for (size_t i = 0; i + 1 < text->row_count && table->own_root_count < OWN_ROOTS_MAX; i++) {
+        if (cfi_rule_kind(rows[i].rule) == CFI_ROOT)
+            table->own_roots[table->own_root_count++] =
+                (struct range){text->range.start + rows[i].pc, text->range.start + rows[i + 1].pc};
     }
 }
 
@@ -106,6 +130,7 @@ static struct table *table_build(void)
     table->rows.capacity = table->rows.count;
     qsort(table->texts, table->text_count, sizeof *table->texts, by_start);
     for (unsigned i = 0; i < table->text_count; i++) {
+        index_rows(table, &table->texts[i]);
         if (table->texts[i].is_own)
             find_own_roots(table, &table->texts[i]);
     }
@@ -117,7 +142,7 @@ static void table_free(struct table *table)
 {
     mem_free(table->texts);
     mem_free(table->rows.rows);
-    mem_free(table->own_roots);
+    mem_free(table->blocks);
     mem_free(table);
 }
 
@@ -186,7 +211,7 @@ struct unwind_stats unwinder_stats(struct unwinder *unwinder)
         .function_count = table->rows.function_count,
         .table_bytes = sizeof *table + table->text_count * sizeof *table->texts +
                        table->rows.capacity * sizeof *table->rows.rows +
-                       table->own_root_count * sizeof *table->own_roots,
+                       table->block_count * sizeof *table->blocks,
         .build_ns = table->build_ns,
     };
     table_release(unwinder);
@@ -200,15 +225,19 @@ static cfi_rule search(const struct table *table, uintptr_t address)
     unsigned low = 0, high = table->text_count; /* the first text that starts beyond the address is in [low, high] */
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        if (table->texts[middle].start <= address)
+        if (table->texts[middle].range.start <= address)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == 0 || address >= table->texts[low - 1].end)
+    if (low == 0 || address >= table->texts[low - 1].range.end)
         return CFI_NONE;
     const struct text *text = &table->texts[low - 1];
-    return cfi_find(table->rows.rows + text->first_row, text->row_count, (uint32_t)(address - text->start));
+    if (text->row_count == 0)
+        return CFI_NONE;
+    uint32_t pc = (uint32_t)(address - text->range.start);
+    const uint32_t *block = table->blocks + text->first_block + pc / BLOCK_BYTES;
+    return cfi_find(table->rows.rows + text->first_row + block[0], block[1] - block[0] + 1, pc);
 }
 
 static cfi_rule rule_at(struct table *table, uintptr_t address)
@@ -275,19 +304,23 @@ static enum step step_out_of_signal(struct frame *frame)
 
 static enum step step_by_rule(struct frame *frame, cfi_rule rule)
 {
-    uintptr_t cfa = 0, fp = frame->fp, pc;
+    uintptr_t cfa, fp = frame->fp, pc;
     uint32_t offset = cfi_rule_offset(rule), saved_rbp = cfi_rule_saved_rbp(rule);
-    switch (cfi_rule_kind(rule)) {
-    case CFI_RSP: cfa = frame->sp + offset; break;
-    case CFI_RBP: cfa = frame->fp + offset; break;
-    case CFI_RBP_DEREF:
+    enum cfi_kind kind = cfi_rule_kind(rule);
+    /* The most frequent first, and no jump table: in a signal no branch is predicted. */
+    if (LIKELY(kind == CFI_RSP)) {
+        cfa = frame->sp + offset;
+    } else if (kind == CFI_RBP) {
+        cfa = frame->fp + offset;
+    } else if (kind == CFI_PLT) {
+        cfa = frame->sp + (frame->pc % 16 >= offset / 8 ? 16 : 8);
+    } else if (kind == CFI_RBP_DEREF) {
         if (!load(frame, frame->fp - offset, &cfa) || !load(frame, frame->fp, &fp))
             return STEP_LOST;
-        break;
-    case CFI_PLT: cfa = frame->sp + (frame->pc % 16 >= offset / 8 ? 16 : 8); break;
-    case CFI_SIGNAL: return step_out_of_signal(frame);
-    case CFI_ROOT: return STEP_ROOT;
-    case CFI_NONE: return STEP_LOST;
+    } else if (kind == CFI_SIGNAL) {
+        return step_out_of_signal(frame);
+    } else {
+        return kind == CFI_ROOT ? STEP_ROOT : STEP_LOST;
     }
     if (!load(frame, cfa - 8, &pc) || (saved_rbp && !load(frame, cfa - saved_rbp, &fp)))
         return STEP_LOST;
@@ -305,17 +338,18 @@ static inline bool in_range(const struct range *range, uintptr_t address)
 
 static inline enum step step(struct table *table, struct frame *frame)
 {
-    if (frame->interrupted)
-        return step_by_rule(frame, rule_at(table, frame->pc));
-    /* A call may be a function's last instruction, so the return address is looked up where the call is. */
-    uintptr_t address = frame->pc - 1;
-    if (in_range(&table->own, address)) {
-        for (unsigned i = 0; i < table->own_root_count; i++) {
-            if (in_range(&table->own_roots[i], address))
-                return STEP_ROOT;
+    uintptr_t address = frame->pc;
+    if (!frame->interrupted) {
+        /* A call may be a function's last instruction, so a return address is looked up where the call is. */
+        address--;
+        if (in_range(&table->own, address)) {
+            for (unsigned i = 0; i < table->own_root_count; i++) {
+                if (in_range(&table->own_roots[i], address))
+                    return STEP_ROOT;
+            }
+            if (step_by_frame_pointer(frame))
+                return STEP_ON;
         }
-        if (step_by_frame_pointer(frame))
-            return STEP_ON;
     }
     return step_by_rule(frame, rule_at(table, address));
 }
@@ -340,15 +374,18 @@ static enum unwind_end walk(struct table *table, const struct unwind_start *star
         .high = start->stack_high,
         .interrupted = !start->pc_is_return_address,
     };
-    for (*depth = 0; *depth < capacity;) {
-        pcs[(*depth)++] = frame.pc;
+    enum unwind_end end = UNWIND_TRUNCATED;
+    unsigned count = 0;
+    while (count < capacity) {
+        pcs[count++] = frame.pc;
         enum step result = step(table, &frame);
-        if (result == STEP_ROOT)
-            return UNWIND_ROOT;
-        if (result == STEP_LOST && !(*depth == 1 && step_out_of_switch(&frame, start)))
-            return UNWIND_LOST;
+        if (result == STEP_ON || (result == STEP_LOST && count == 1 && step_out_of_switch(&frame, start)))
+            continue;
+        end = result == STEP_ROOT ? UNWIND_ROOT : UNWIND_LOST;
+        break;
     }
-    return UNWIND_TRUNCATED;
+    *depth = count;
+    return end;
 }
 
 enum unwind_end unwind_walk(struct unwinder *unwinder, const struct unwind_start *start, uintptr_t *pcs,
