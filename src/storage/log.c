@@ -104,7 +104,7 @@ static bool must_roll(const struct storage_log *log, const struct record_batch *
     const struct segment_state *state = &active->state;
     if (state->size_bytes == 0)
         return false;
-    bool too_old = state->first_timestamp >= 0 &&
+    bool too_old = state->first_timestamp >= 0 && batch->max_timestamp >= 0 && /* so that no difference overflows */
                    batch->max_timestamp - state->first_timestamp > log->options->segment_age_ms;
     return state->size_bytes + (int64_t)batch->whole.size > log->options->segment_bytes || too_old ||
            (state->index_count + 1) * INDEX_ENTRY_BYTES > INDEX_FILE_BYTES_MAX ||

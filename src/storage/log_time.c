@@ -52,11 +52,13 @@ static int find_record(const struct batch_scan *scan, struct record_batch *batch
     struct bytes rest = rc == 0 ? record_batch_records(batch) : (struct bytes){0};
     struct record record;
     while (rest.size > 0 && record_next(&rest, &record) == 0) {
-        if (batch->base_timestamp + record.timestamp_delta >= time_ms) {
-            *offset = batch->base_offset + record.offset_delta;
-            *timestamp = batch->base_timestamp + record.timestamp_delta;
-            break;
-        }
+        int64_t record_ms;
+        /* Both are the client's to choose. */
+        if (__builtin_add_overflow(batch->base_timestamp, record.timestamp_delta, &record_ms) || record_ms < time_ms)
+            continue;
+        *offset = batch->base_offset + record.offset_delta;
+        *timestamp = record_ms;
+        break;
     }
     batch->whole.data = NULL;
     mem_free(data);

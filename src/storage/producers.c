@@ -121,7 +121,7 @@ static void forget_silent(struct producers *producers, int64_t now_ms)
 {
     while (!list_empty(&producers->by_age)) {
         struct producer *oldest = LIST_ENTRY(producers->by_age.next, struct producer, link);
-        if (now_ms - oldest->last_seen_ms < PRODUCERS_EXPIRE_MS && producers_count(producers) <= PRODUCERS_MAX)
+        if (oldest->last_seen_ms > now_ms - PRODUCERS_EXPIRE_MS && producers_count(producers) <= PRODUCERS_MAX)
             break;
         forget(producers, oldest);
     }
@@ -158,6 +158,8 @@ void producers_update(struct producers *producers, const struct record_batch *ba
 #define COUNT_AT 6
 #define ENTRIES_AT 10
 #define ENTRY_BYTES 46
+#define LAST_OFFSET_AT 14
+#define DELTA_AT 22
 #define SNAPSHOT_BYTES_MAX (ENTRIES_AT + PRODUCERS_MAX * ENTRY_BYTES)
 
 static void encode_entry(const struct producer *producer, uint8_t *entry)
@@ -167,8 +169,8 @@ static void encode_entry(const struct producer *producer, uint8_t *entry)
     entry[8] = (uint8_t)((uint16_t)producer->epoch >> 8);
     entry[9] = (uint8_t)producer->epoch;
     big_endian_write_32(entry + 10, newest->last_sequence);
-    big_endian_write_64(entry + 14, newest->last_offset);
-    big_endian_write_32(entry + 22, newest->offset_delta);
+    big_endian_write_64(entry + LAST_OFFSET_AT, newest->last_offset);
+    big_endian_write_32(entry + DELTA_AT, newest->offset_delta);
     big_endian_write_64(entry + 26, producer->last_seen_ms);
     big_endian_write_32(entry + 34, -1); /* coordinator epoch: no transactions */
     big_endian_write_64(entry + 38, -1); /* first offset of the current transaction */
@@ -179,8 +181,8 @@ static void decode_entry(struct producers *producers, const uint8_t *entry)
     struct producer *producer = add(producers, big_endian_read_64(entry));
     producer->epoch = (int16_t)(entry[8] << 8 | entry[9]);
     producer->batches[0].last_sequence = big_endian_read_32(entry + 10);
-    producer->batches[0].last_offset = big_endian_read_64(entry + 14);
-    producer->batches[0].offset_delta = big_endian_read_32(entry + 22);
+    producer->batches[0].last_offset = big_endian_read_64(entry + LAST_OFFSET_AT);
+    producer->batches[0].offset_delta = big_endian_read_32(entry + DELTA_AT);
     producer->batch_count = 1;
     producer->last_seen_ms = big_endian_read_64(entry + 26);
 }
@@ -218,8 +220,12 @@ static int decode_snapshot(struct producers *producers, const uint8_t *bytes, si
     if (size != ENTRIES_AT + count * ENTRY_BYTES)
         return ERR_CORRUPT;
     for (const uint8_t *entry = bytes + ENTRIES_AT; entry < bytes + size; entry += ENTRY_BYTES) {
-        if (!find(producers, big_endian_read_64(entry)))
-            decode_entry(producers, entry);
+        if (find(producers, big_endian_read_64(entry)) || big_endian_read_32(entry + DELTA_AT) < 0 ||
+            big_endian_read_64(entry + LAST_OFFSET_AT) < big_endian_read_32(entry + DELTA_AT)) {
+            producers_clear(producers);
+            return ERR_CORRUPT;
+        }
+        decode_entry(producers, entry);
     }
     return 0;
 }

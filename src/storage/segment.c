@@ -2,6 +2,7 @@
 #include "storage/segment.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -246,6 +247,7 @@ int segment_load(struct storage_segment *segment, int64_t next_offset)
 {
     struct segment_state *state = &segment->state;
     int64_t sizes[SEGMENT_FILE_COUNT];
+    *state = empty_state(segment->base_offset);
     for (int i = 0; i < SEGMENT_FILE_COUNT; i++) {
         sizes[i] = file_size(segment->fds[i]);
         if (sizes[i] < 0)
@@ -318,6 +320,7 @@ static int walk_good_batches(const struct storage_segment *segment, int64_t file
 {
     struct batch_scan scan;
     struct record_batch batch;
+    int64_t now_ms = clock_wall_ms();
     batch_scan_init(&scan, segment->fds[SEGMENT_LOG], 0, file_bytes < INT32_MAX ? file_bytes : INT32_MAX);
     int rc;
     while ((rc = batch_scan_next(&scan, &batch)) == 1) {
@@ -330,7 +333,7 @@ static int walk_good_batches(const struct storage_segment *segment, int64_t file
             break;
         struct due_entries due = count_batch(segment->base_offset, &rebuilt->state, &batch, index_interval_bytes);
         rebuild_entries(rebuilt, &due);
-        producers_update(producers, &batch, batch.max_timestamp);
+        producers_update(producers, &batch, now_ms);
     }
     bool is_bad_batch = rc == ERR_CORRUPT || rc == ERR_TRUNCATED || rc == ERR_MALFORMED || rc == ERR_UNSUPPORTED;
     return is_bad_batch ? 0 : rc;

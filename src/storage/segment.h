@@ -68,7 +68,7 @@ int segment_sync(const struct storage_segment *segment, bool all_files) MUST_USE
 /* Find the first batch whose last offset is at least `offset`: 1 with *batch and scan->batch_position, 0: none. */
 int segment_find(const struct storage_segment *segment, const struct segment_state *state, int64_t offset,
                  struct batch_scan *scan, struct record_batch *batch) MUST_USE;
-/* The same for a batch whose largest timestamp is at least `timestamp`. */
+/* The same for a batch whose largest timestamp is at least `timestamp`, which is not negative. */
 int segment_find_time(const struct storage_segment *segment, const struct segment_state *state, int64_t timestamp,
                       struct batch_scan *scan, struct record_batch *batch) MUST_USE;
 /* Where the last whole batch ends that ends at most at `limit`, looking from the batch at `position` on. */

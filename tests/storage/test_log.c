@@ -188,6 +188,23 @@ static void times_are_found(void *argument)
     storage_topic_release(topic);
 }
 
+/* Timestamps are the client's: none may overflow, none keeps later batches out. */
+static void extreme_times_do_no_harm(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct storage_topic *topic = topic_t(fixture);
+    struct storage_log *log = topic->logs[0];
+    static const int64_t times[] = {INT64_MIN, INT64_MAX, -1, 0, INT64_MIN + 1, INT64_MAX, 5};
+    int64_t offset, timestamp;
+    for (size_t i = 0; i < ARRAY_COUNT(times); i++)
+        append_ok(log, &(struct batch_spec){.records = 1, .value_bytes = 8, .timestamp = times[i],
+                                            .producer_id_plus_1 = 9, .sequence = (int32_t)i});
+    TASK_CHECK(storage_log_offset_for_time(log, 0, &offset, &timestamp) == 0 && offset == 1);
+    TASK_CHECK(storage_log_offset_for_time(log, STORAGE_TIME_MAX, &offset, &timestamp) == 0);
+    TASK_CHECK(offset == 1 && timestamp == INT64_MAX);
+    storage_topic_release(topic);
+}
+
 static void a_batch_sent_twice_is_kept_once(void *argument)
 {
     struct fixture *fixture = argument;
@@ -445,6 +462,7 @@ BODY_TEST(each_offset_is_found, options->index_interval_bytes = 300, options->se
 BODY_TEST(bad_batches_are_refused_and_change_nothing)
 BODY_TEST(segments_roll_by_size_and_age, options->segment_bytes = 350, options->segment_age_ms = 5000)
 BODY_TEST(times_are_found, options->segment_bytes = 450, options->index_interval_bytes = 150)
+BODY_TEST(extreme_times_do_no_harm)
 BODY_TEST(a_batch_sent_twice_is_kept_once)
 BODY_TEST(concurrent_appends_get_an_offset_each, options->segment_bytes = 2000, options->index_interval_bytes = 200)
 BODY_TEST(a_long_poll_follows_an_appender, options->segment_bytes = 3000, options->index_interval_bytes = 200)
@@ -463,6 +481,7 @@ int main(void)
         STORAGE_TEST(test_bad_batches_are_refused_and_change_nothing),
         STORAGE_TEST(test_segments_roll_by_size_and_age),
         STORAGE_TEST(test_times_are_found),
+        STORAGE_TEST(test_extreme_times_do_no_harm),
         STORAGE_TEST(test_a_batch_sent_twice_is_kept_once),
         STORAGE_TEST(test_concurrent_appends_get_an_offset_each),
         STORAGE_TEST(test_a_long_poll_follows_an_appender),
