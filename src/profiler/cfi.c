@@ -301,7 +301,7 @@ static cfi_rule rule_of_expression(const struct state *state, bool is_signal)
 {
     struct bytes expression = state->cfa_expression;
     if (is_signal && EXPRESSION_IS(expression, OP_BREG_RSP, (UCONTEXT_RSP & 0x7f) | 0x80, UCONTEXT_RSP >> 7, OP_DEREF))
-        return cfi_rule_make(CFI_SIGNAL, 0, 0);
+        return CFI_RULE(CFI_SIGNAL, 0, 0);
     if (state->return_address.where != SAVED_AT_CFA || state->return_address.offset != -8)
         return CFI_NONE;
     /* The linker's for its procedure linkage table: rsp + 8 + ((rip & 15) >= n) * 8. */
@@ -309,13 +309,13 @@ static cfi_rule rule_of_expression(const struct state *state, bool is_signal)
     if (n < 16 && state->rbp.where == SAVED_SAME &&
         EXPRESSION_IS(expression, OP_BREG_RSP, 8, OP_BREG_RIP, 0, OP_LIT0 + 15, OP_AND, OP_LIT0 + n, OP_GE,
                       OP_LIT0 + 3, OP_SHL, OP_PLUS))
-        return cfi_rule_make(CFI_PLT, n * 8u, 0);
+        return CFI_RULE(CFI_PLT, n * 8u, 0);
     /* gcc's for a function that aligns its stack: breg6 -n, deref. One byte of LEB128 goes down to -64. */
     if (expression.size == 3 && expression.data[0] == OP_BREG_RBP && expression.data[2] == OP_DEREF &&
         state->rbp.where == SAVED_AT_RBP) {
         uint8_t distance = 128 - expression.data[1];
         if (distance >= 8 && distance <= 64 && distance % 8 == 0)
-            return cfi_rule_make(CFI_RBP_DEREF, distance, 0);
+            return CFI_RULE(CFI_RBP_DEREF, distance, 0);
     }
     return CFI_NONE;
 }
@@ -323,7 +323,7 @@ static cfi_rule rule_of_expression(const struct state *state, bool is_signal)
 static cfi_rule rule_of_state(const struct state *state, bool is_signal)
 {
     if (state->return_address.where == SAVED_UNDEFINED)
-        return cfi_rule_make(CFI_ROOT, 0, 0);
+        return CFI_RULE(CFI_ROOT, 0, 0);
     if (state->cfa_expression.size)
         return rule_of_expression(state, is_signal);
     if (state->return_address.where != SAVED_AT_CFA || state->return_address.offset != -8)
@@ -342,9 +342,9 @@ static cfi_rule rule_of_state(const struct state *state, bool is_signal)
     }
     uint32_t offset = (uint32_t)state->cfa_offset;
     if (state->cfa_register == REGISTER_RBP)
-        return cfi_rule_make(CFI_RBP, offset, saved_rbp);
+        return CFI_RULE(CFI_RBP, offset, saved_rbp);
     /* Where rbp was popped just now, as at a `ret`, gcc still names its slot, which is below rsp. */
-    return cfi_rule_make(CFI_RSP, offset, saved_rbp <= offset ? saved_rbp : 0);
+    return CFI_RULE(CFI_RSP, offset, saved_rbp <= offset ? saved_rbp : 0);
 }
 
 static void table_append(struct cfi_table *table, size_t first, uint64_t pc, cfi_rule rule)

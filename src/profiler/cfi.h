@@ -31,10 +31,9 @@ typedef uint32_t cfi_rule;
 #define CFI_OFFSET_MAX (8 * ((1u << 15) - 1))
 #define CFI_SAVED_RBP_MAX (8 * ((1u << 9) - 1))
 
-static inline cfi_rule cfi_rule_make(enum cfi_kind kind, uint32_t offset, uint32_t saved_rbp)
-{
-    return (uint32_t)kind | offset / 8 << 3 | saved_rbp / 8 << 18;
-}
+/* A constant expression if its arguments are. */
+#define CFI_RULE(kind, offset, saved_rbp) \
+    ((cfi_rule)(kind) | (cfi_rule)(offset) / 8 << 3 | (cfi_rule)(saved_rbp) / 8 << 18)
 static inline enum cfi_kind cfi_rule_kind(cfi_rule rule)
 {
     return (enum cfi_kind)(rule & 7);
