@@ -116,7 +116,7 @@ static void wait_for_data(void *argument)
 }
 
 /* Where gdb stops and looks. */
-static NOINLINE void all_parked(void)
+static NOINLINE void stop_here(void)
 {
     __asm__ volatile("");
 }
@@ -132,7 +132,7 @@ static void park_for_debugger(void)
     /* Both have said so just before they park: one more task behind each is a proof. */
     run_on(reactors.reactor[0], wait_for_group, &(struct task_group){.pending = 0});
     run_on(reactors.reactor[1], wait_for_group, &(struct task_group){.pending = 0});
-    all_parked();
+    stop_here();
     reactors_end(&reactors);
 }
 
@@ -168,6 +168,12 @@ static void spawn_without_end(void *argument)
     }
 }
 
+static void stop_in_task(void *argument)
+{
+    (void)argument;
+    stop_here();
+}
+
 static const struct fault {
     const char *name;
     void (*in_task)(void *argument);
@@ -182,6 +188,7 @@ static const struct fault {
     {"sent-signal", send_fault, NULL, false},
     {"past-a-frame", write_past_a_frame, NULL, false},
     {"race", NULL, race_between_reactors, false},
+    {"stop", stop_in_task, NULL, false},
     {"park", NULL, park_for_debugger, false},
 };
 
@@ -347,28 +354,49 @@ static void tsan_finds_a_race_between_tasks_of_two_reactors(void **state)
     assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) != 0);
 }
 
-/* Pitfall 12: parked tasks in gdb. */
-static void gdb_lists_parked_tasks_with_their_stacks(void **state)
+/* In the child, up to its call of stop_here; then these commands. Skips where there is no gdb that works. */
+static void gdb_run(const char *fault, const char *first, const char *second)
 {
-    (void)state;
     if (CONTEXT_ASAN || CONTEXT_TSAN || access("/usr/bin/gdb", X_OK) != 0)
         skip();
     char program[512] = {0};
     assert_true(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
-    child_run(&child, (char *[]){"gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "break all_parked",
-                                 "-ex", "run", "-ex", "source " TAKHIN_SOURCE_DIR "/tools/gdb/takhin_tasks.py", "-ex",
-                                 "takhin-tasks", "-ex", "kill", "--args", program, "park", NULL});
+    child_run(&child, (char *[]){"gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "break stop_here",
+                                 "-ex", "run", "-ex", (char *)first, "-ex", (char *)second, "-ex", "kill", "--args",
+                                 program, (char *)fault, NULL});
     if (strstr(child.said, "Operation not permitted"))
         skip(); /* a container without ptrace */
+}
+
+/* Pitfall 12: parked tasks in gdb. */
+static void gdb_lists_parked_tasks_with_their_stacks(void **state)
+{
+    (void)state;
+    gdb_run("park", "source " TAKHIN_SOURCE_DIR "/tools/gdb/takhin_tasks.py", "takhin-tasks");
     assert_said(&child, "reactor test-0: 1 tasks");
     assert_said(&child, "reactor test-1: 1 tasks");
     const char *sleeper = strstr(child.said, "sleeper"), *reader = strstr(child.said, "reader");
     assert_non_null(sleeper);
     assert_non_null(reader);
+    assert_non_null(strstr(sleeper, "WAIT_SLEEP"));
+    assert_non_null(strstr(reader, "WAIT_DATA"));
     assert_said(&child, "task_sleep_ms < sleep_here < task_main < context_start");
     assert_said(&child, "wait_for_data < task_main < context_start");
-    assert_non_null(strstr(reader, "WAIT_DATA"));
-    assert_non_null(strstr(sleeper, "WAIT_SLEEP"));
+}
+
+/* Pitfall 7: an unwind by table stops at the entry instead of in what the trampoline left there. */
+static void gdb_sees_a_running_tasks_stack_end_at_its_entry(void **state)
+{
+    (void)state;
+    gdb_run("stop", "bt", "printf \"the end\\n\"");
+    const char *last = strstr(child.said, " context_start (");
+    assert_said(&child, " stop_in_task (");
+    assert_said(&child, " task_main (");
+    assert_non_null(last);
+    assert_said(&child, "the end");
+    assert_null(strstr(last, "\n#")); /* no frame below it */
+    assert_not_said(&child, "make_fcontext");
+    assert_not_said(&child, "Backtrace stopped");
 }
 
 int main(int argc, char **argv)
@@ -383,6 +411,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(asan_finds_a_write_past_a_tasks_frame),
         cmocka_unit_test(tsan_finds_a_race_between_tasks_of_two_reactors),
         cmocka_unit_test(gdb_lists_parked_tasks_with_their_stacks),
+        cmocka_unit_test(gdb_sees_a_running_tasks_stack_end_at_its_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

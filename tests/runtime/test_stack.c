@@ -85,6 +85,39 @@ static void many_parked_tasks_cost_a_page_each(void **state)
         assert_true(mappings < MANY_TASKS / 20);
 }
 
+/* The VmFlags line of the mapping that holds an address. */
+static void mapping_flags(const void *address, char flags[256])
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    CHECK(maps != NULL);
+    unsigned long low, high;
+    bool here = false;
+    char line[512];
+    flags[0] = '\0';
+    while (flags[0] == '\0' && fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx ", &low, &high) == 2)
+            here = low <= (uintptr_t)address && (uintptr_t)address < high;
+        else if (here && strncmp(line, "VmFlags:", 8) == 0)
+            snprintf(flags, 256, "%.255s", line);
+    }
+    fclose(maps);
+}
+
+static void note_flags(void *argument)
+{
+    mapping_flags(task_self(), argument);
+}
+
+static void stacks_are_never_backed_by_huge_pages(void **state)
+{
+    (void)state;
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0)
+        skip();
+    char flags[256];
+    run_alone(note_flags, flags);
+    assert_non_null(strstr(flags, " nh"));
+}
+
 struct tops {
     uintptr_t line[2 * STACK_SLAB_COUNT]; /* of the struct, within its page */
     atomic_uint count;
@@ -270,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_parked_tasks_cost_a_page_each),
+        cmocka_unit_test(stacks_are_never_backed_by_huge_pages),
         cmocka_unit_test(tops_of_stacks_are_spread_over_cache_lines),
         cmocka_unit_test(idle_stacks_beyond_the_limit_give_their_pages_back),
         cmocka_unit_test(a_stack_serves_any_number_of_tasks),
