@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 /* A window is this much CPU time, or what there was of it in so much time on a busy machine. */
-#define WINDOW_CPU_NS (2 * NS_PER_S)
-#define WINDOW_MAX_NS (5 * NS_PER_S)
+#define WINDOW_CPU_NS (4 * NS_PER_S)
+#define WINDOW_MAX_NS (8 * NS_PER_S)
 #define THREAD_COUNT 2
 #define DELIVERY_COUNT 20000
 

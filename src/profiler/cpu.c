@@ -24,6 +24,9 @@
 
 /* How often rings are emptied and threads looked for. A ring holds several times what comes meanwhile. */
 #define POLL_NS (100 * NS_PER_MS)
+/* What stands for samples that found no room in a ring, and for CPU time that no tick of the kernel met. */
+#define LOST_FUNCTION "[lost samples]"
+#define UNSAMPLED_FUNCTION "[between ticks]"
 /* What a thread may be called, in bytes with the NUL (TASK_COMM_LEN), and how many names are told apart. */
 #define THREAD_NAME_BYTES 16
 #define THREAD_NAMES_MAX 1024
@@ -152,6 +155,17 @@ static void read_name(struct cpu_sampler *sampler, struct thread *thread)
     thread->name = intern_name(sampler, text);
 }
 
+/* CPU time without a stack, for all readers. */
+static void give_stackless(struct cpu_sampler *sampler, const struct thread *thread, const char *function,
+                           uint64_t count, uint64_t ns)
+{
+    struct stack_key key = {.function = function, .thread = thread->name};
+    LIST_EACH(link, &sampler->readers)
+    {
+        stack_table_add(LIST_ENTRY(link, struct cpu_reader, link)->stacks, &key, (int64_t)count, (int64_t)ns);
+    }
+}
+
 static void give_lost(struct cpu_sampler *sampler, struct thread *thread)
 {
     uint64_t lost = atomic_exchange(&thread->timer->lost_count, 0);
@@ -159,14 +173,12 @@ static void give_lost(struct cpu_sampler *sampler, struct thread *thread)
     uint64_t ns = atomic_exchange(&thread->timer->lost_ns, 0);
     if (lost == 0 && ns == 0)
         return;
-    struct stack_key key = {.thread = thread->name};
     sampler->lost_count += lost;
     LIST_EACH(link, &sampler->readers)
     {
-        struct cpu_reader *reader = LIST_ENTRY(link, struct cpu_reader, link);
-        reader->facts.lost_count += lost;
-        stack_table_add(reader->stacks, &key, (int64_t)expirations, (int64_t)ns);
+        LIST_ENTRY(link, struct cpu_reader, link)->facts.lost_count += lost;
     }
+    give_stackless(sampler, thread, LOST_FUNCTION, expirations, ns);
 }
 
 static void give_sample(struct cpu_sampler *sampler, const struct stack_key *key, const struct cpu_sample *sample)
@@ -214,6 +226,20 @@ static void drain_all(struct cpu_sampler *sampler)
         cpu_timer_release(ended->timer);
         list_remove(&ended->link);
         mem_free(ended);
+    }
+}
+
+/* Whenever a reader comes or goes: up to here all CPU time is the present readers', sampled or not, and from here all
+ * timers start afresh. So no reader gets what was due before it came, nor misses what was due when it went. */
+static void settle(struct cpu_sampler *sampler)
+{
+    drain_all(sampler);
+    struct thread *thread, *next_thread;
+    HASH_ITER(hh, sampler->threads, thread, next_thread)
+    {
+        uint64_t ns = cpu_timer_unsampled_ns(thread->timer);
+        if (ns > 0)
+            give_stackless(sampler, thread, UNSAMPLED_FUNCTION, ns / sampler->period_ns, ns);
     }
 }
 
@@ -311,7 +337,7 @@ static uint64_t handler_ns(const struct cpu_sampler *sampler)
 }
 
 /* The fastest reader decides. */
-static void update_period(struct cpu_sampler *sampler)
+static void restart_timers(struct cpu_sampler *sampler)
 {
     int hz = CPU_HZ_MIN;
     LIST_EACH(link, &sampler->readers)
@@ -319,19 +345,18 @@ static void update_period(struct cpu_sampler *sampler)
         const struct cpu_reader *reader = LIST_ENTRY(link, struct cpu_reader, link);
         hz = reader->facts.hz > hz ? reader->facts.hz : hz;
     }
-    uint64_t period_ns = period_of(hz);
-    if (period_ns == sampler->period_ns)
-        return;
+    sampler->period_ns = period_of(hz);
     LIST_EACH(link, &sampler->readers)
     {
-        struct cpu_reader *reader = LIST_ENTRY(link, struct cpu_reader, link);
-        reader->facts.period_changed = reader->facts.period_ns != 0;
+        struct cpu_profile_facts *facts = &LIST_ENTRY(link, struct cpu_reader, link)->facts;
+        if (facts->period_ns == 0)
+            facts->period_ns = sampler->period_ns;
+        facts->period_changed |= facts->period_ns != sampler->period_ns;
     }
-    sampler->period_ns = period_ns;
     struct thread *thread, *next;
     HASH_ITER(hh, sampler->threads, thread, next)
     {
-        cpu_timer_set_period(thread->timer, period_ns);
+        cpu_timer_restart(thread->timer, sampler->period_ns);
     }
 }
 
@@ -383,10 +408,9 @@ int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **st
     pthread_mutex_lock(&sampler->control);
     pthread_mutex_lock(&sampler->lock);
     bool is_first = list_empty(&sampler->readers);
-    drain_all(sampler); /* what was taken before is not this reader's */
+    settle(sampler);
     list_append(&sampler->readers, &reader->link);
-    update_period(sampler);
-    reader->facts.period_ns = sampler->period_ns;
+    restart_timers(sampler);
     reader->facts.start_wall_ns = clock_wall_ns();
     reader->facts.handler_ns = handler_ns(sampler);
     reader->start_ns = clock_monotonic_ns();
@@ -410,19 +434,18 @@ static void stop_reader(struct cpu_reader *reader)
     pthread_mutex_lock(&sampler->control);
     pthread_mutex_lock(&sampler->lock);
     bool is_last = sampler->readers.next == sampler->readers.previous;
+    settle(sampler);
     if (is_last) {
         sampler->is_stopping = true;
         pthread_cond_signal(&sampler->stop);
         stop_timers(sampler);
         closedir(sampler->tasks);
-    } else {
-        drain_all(sampler);
     }
     reader->facts.duration_ns = clock_monotonic_ns() - reader->start_ns;
     reader->facts.handler_ns = handler_ns(sampler) - reader->facts.handler_ns;
     list_remove(&reader->link);
     if (!is_last)
-        update_period(sampler);
+        restart_timers(sampler);
     pthread_mutex_unlock(&sampler->lock);
     if (is_last)
         pthread_join(sampler->poller, NULL);

@@ -10,9 +10,6 @@
 
 #include <inttypes.h>
 
-/* What stands for samples that found the ring full. */
-#define LOST_FUNCTION "[lost samples]"
-
 static uint32_t add_label(struct profile *profile, struct profile_label *labels, uint32_t count, const char *key,
                           const char *text)
 {
@@ -27,7 +24,7 @@ static void add_sample(struct profile *profile, struct symbol_writer *writer, co
     const struct stack_key *key = &entry->key;
     uint32_t locations[UNWIND_DEPTH_MAX], location_count = key->depth;
     if (location_count == 0)
-        locations[location_count++] = symbol_writer_named(writer, LOST_FUNCTION);
+        locations[location_count++] = symbol_writer_named(writer, key->function);
     else
         symbol_writer_stack(writer, key->epoch, key->pcs, key->depth, false, locations);
 

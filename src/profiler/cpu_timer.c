@@ -121,8 +121,10 @@ static void walk(struct cpu_timer_table *table, struct cpu_timer *timer, const u
 static void take_sample(struct cpu_timer_table *table, struct cpu_timer *timer, int overruns, const ucontext_t *context)
 {
     uint64_t period_ns = atomic_load_explicit(&timer->period_ns, memory_order_relaxed);
-    uint64_t ns = ((uint64_t)overruns + 1) * period_ns + atomic_exchange(&timer->carried_ns, 0);
+    uint64_t expired_ns = ((uint64_t)overruns + 1) * period_ns;
+    uint64_t ns = expired_ns + atomic_exchange(&timer->carried_ns, 0);
     uint64_t count = ns / period_ns;
+    bump(&timer->expired_ns, expired_ns);
     struct cpu_sample *sample = (struct cpu_sample *)ring_reserve(&timer->ring, SAMPLE_WORDS_MAX);
     if (!sample) {
         count_lost(timer, count, ns);
@@ -232,8 +234,20 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 }
 
+/* 0: the thread is gone. */
+static uint64_t read_cpu_clock(pid_t thread_id)
+{
+    struct timespec used;
+    if (clock_gettime(cpu_clock_of(thread_id), &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 static int arm(struct cpu_timer *timer, uint64_t first_ns, uint64_t period_ns)
 {
+    timer->armed_at_ns = read_cpu_clock(timer->thread_id);
+    timer->first_ns = first_ns;
+    atomic_store(&timer->expired_ns, 0);
     atomic_store(&timer->period_ns, period_ns);
     struct itimerspec spec = {.it_value = timespec_of(first_ns), .it_interval = timespec_of(period_ns)};
     return timer_settime(timer->timer, 0, &spec, NULL) == 0 ? 0 : -errno;
@@ -265,9 +279,6 @@ static int create_timer(struct cpu_timer *timer, uint32_t generation)
 int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, bool is_new,
                     struct cpu_timer **started)
 {
-    struct timespec used = {0};
-    if (is_new && clock_gettime(cpu_clock_of(thread_id), &used) != 0)
-        return -errno;
     struct cpu_timer *timer = free_slot(table);
     if (!timer)
         return -EAGAIN;
@@ -280,7 +291,7 @@ int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t per
     if (rc < 0)
         return rc;
     /* The thread's clock is cut into periods that begin at a random offset before its start. */
-    uint64_t position = (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec + random_below(period_ns);
+    uint64_t position = random_below(period_ns) + (is_new ? read_cpu_clock(thread_id) : 0);
     atomic_store(&timer->carried_ns, position / period_ns * period_ns);
     ring_init(&timer->ring, RING_WORDS);
     timer->state = CPU_TIMER_RUNNING;
@@ -295,10 +306,19 @@ int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t per
     return 0;
 }
 
-void cpu_timer_set_period(struct cpu_timer *timer, uint64_t period_ns)
+uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer)
 {
-    /* The old timer's phase says nothing about the new one's: it starts at random again. A thread that ended meanwhile
-     * has nothing more to sample. */
+    uint64_t now_ns = read_cpu_clock(timer->thread_id), first_expires_ns = timer->armed_at_ns + timer->first_ns;
+    if (now_ns < first_expires_ns)
+        return 0;
+    uint64_t period_ns = atomic_load(&timer->period_ns), expired_ns = atomic_load(&timer->expired_ns);
+    uint64_t due_ns = ((now_ns - first_expires_ns) / period_ns + 1) * period_ns;
+    return due_ns > expired_ns ? due_ns - expired_ns : 0;
+}
+
+void cpu_timer_restart(struct cpu_timer *timer, uint64_t period_ns)
+{
+    /* A thread that ended meanwhile has nothing more to sample. */
     (void)arm(timer, period_ns - random_below(period_ns), period_ns);
 }
 

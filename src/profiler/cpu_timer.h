@@ -43,6 +43,7 @@ struct cpu_timer {
     uint32_t index;
     pid_t thread_id;
     timer_t timer;
+    uint64_t armed_at_ns, first_ns; /* the thread's CPU clock when it was armed; how long until it first expires */
 
     /* Written while the timer does not run, read by the handler. */
     bool is_main_thread;
@@ -55,6 +56,7 @@ struct cpu_timer {
     struct ring ring;
     _Atomic uint32_t generation; /* of the timer in this slot; 0: none */
     _Atomic uint64_t period_ns;
+    _Atomic uint64_t expired_ns; /* CPU time that expirations since it was armed stand for */
     _Atomic uint64_t carried_ns; /* CPU time from before the timer, for the first sample to take along */
 
     /* Counted by the handler, over all threads that had this slot. handler_ns: estimated from some of the samples. */
@@ -81,7 +83,11 @@ void cpu_timer_uninstall(struct cpu_timer_table *table);
  * by its first sample. Negative errno: the thread is gone, or the kernel has no timer left. */
 int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, bool is_new,
                     struct cpu_timer **timer) MUST_USE;
-void cpu_timer_set_period(struct cpu_timer *timer, uint64_t period_ns);
+/* The thread's CPU time since the timer was started or restarted for which it should have expired and has not: the
+ * kernel looks at CPU timers on its tick, and the tick met the thread at rest. 0 if the thread is gone. */
+uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer);
+/* Begin anew from here, with this period and again at random. */
+void cpu_timer_restart(struct cpu_timer *timer, uint64_t period_ns);
 /* No new sample; a handler that runs just now may still finish one. */
 void cpu_timer_stop(struct cpu_timer *timer);
 /* Stopped, and no handler can write to its ring any more: read the rest of it, then release the slot. */

@@ -62,6 +62,7 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 static uint64_t hash_key(const struct stack_key *key)
 {
     uint64_t hash = mix(key->depth, key->epoch);
+    hash = mix(hash, (uintptr_t)key->function);
     hash = mix(hash, (uintptr_t)key->thread);
     for (int i = 0; i < LABEL_KEY_COUNT; i++)
         hash = mix(hash, (uintptr_t)key->labels[i]);
@@ -72,7 +73,7 @@ static uint64_t hash_key(const struct stack_key *key)
 
 static bool equal(const struct stack_key *a, const struct stack_key *b)
 {
-    return a->epoch == b->epoch && a->depth == b->depth && a->thread == b->thread &&
+    return a->epoch == b->epoch && a->depth == b->depth && a->function == b->function && a->thread == b->thread &&
            memcmp(a->labels, b->labels, sizeof a->labels) == 0 &&
            (a->depth == 0 || memcmp(a->pcs, b->pcs, a->depth * sizeof *a->pcs) == 0);
 }
@@ -118,7 +119,9 @@ static int compare_entries(const void *a, const void *b)
     for (uint32_t i = 0; i < x->depth; i++)
         if (x->pcs[i] != y->pcs[i])
             return x->pcs[i] < y->pcs[i] ? -1 : 1;
-    int order = compare_texts(x->thread, y->thread);
+    int order = compare_texts(x->function, y->function);
+    if (order == 0)
+        order = compare_texts(x->thread, y->thread);
     for (int i = 0; i < LABEL_KEY_COUNT && order == 0; i++)
         order = compare_texts(x->labels[i], y->labels[i]);
     return order ? order : (x->epoch > y->epoch) - (x->epoch < y->epoch);

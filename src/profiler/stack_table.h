@@ -12,7 +12,8 @@ struct stack_table;
 /* What makes two samples equal. Texts are compared by address: they are interned. */
 struct stack_key {
     uint32_t epoch; /* of symbols.h: what was mapped when it was taken */
-    uint32_t depth; /* 0: a sample that was lost */
+    uint32_t depth;
+    const char *function; /* stands in for the stack where depth is 0, such as "[lost samples]"; else NULL */
     const char *thread;
     const char *labels[LABEL_KEY_COUNT];
     const uintptr_t *pcs;

@@ -119,6 +119,22 @@ static void samples_add_up_to_the_process_cpu_time(void **state)
     }
 }
 
+/* The kernel's tick hardly ever meets such a thread at work. */
+static void brief_bursts_add_up_too(void **state)
+{
+    (void)state;
+    struct cpu_reader *reader = start(250);
+    uint64_t cpu_ns = clock_process_cpu_ns();
+    for (int i = 0; i < 1000; i++) {
+        burn(100 * NS_PER_US);
+        nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_US}, NULL);
+    }
+    cpu_ns = clock_process_cpu_ns() - cpu_ns;
+    struct profile *profile = cpu_reader_finish(reader);
+    assert_near(labelled_ns(profile, NULL, NULL), cpu_ns, 12);
+    profile_destroy(profile);
+}
+
 static void the_head_of_a_profile_says_how_it_was_made(void **state)
 {
     (void)state;
@@ -406,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_busy_threads_get_what_each_used),
         cmocka_unit_test(samples_add_up_to_the_process_cpu_time),
+        cmocka_unit_test(brief_bursts_add_up_too),
         cmocka_unit_test(the_head_of_a_profile_says_how_it_was_made),
         cmocka_unit_test(a_period_is_never_shorter_than_the_kernels_tick),
         cmocka_unit_test(overlapping_readers_each_get_everything),

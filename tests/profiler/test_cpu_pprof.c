@@ -106,7 +106,7 @@ static struct profile *collect(void)
         {.epoch = epoch, .depth = 4, .thread = "reactor-0", .pcs = pcs, .labels = {"Produce", "orders", "client"}},
         {.epoch = epoch, .depth = 2, .thread = "reactor-1", .pcs = pcs, .labels = {"Fetch"}},
         {.epoch = epoch, .depth = 1, .thread = "reactor-1", .pcs = pcs + 2},
-        {.thread = "reactor-0"},
+        {.function = "[lost samples]", .thread = "reactor-0"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
         stack_table_add(stacks, &keys[i], (int64_t)i + 1, 10000000 * ((int64_t)i + 1));

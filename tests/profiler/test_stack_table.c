@@ -39,7 +39,7 @@ static void whatever_differs_keeps_stacks_apart(void **state)
 {
     (void)state;
     static const uintptr_t other_pcs[] = {100, 200, 301};
-    struct stack_key keys[6];
+    struct stack_key keys[7];
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
         keys[i] = plain;
     keys[1].epoch = 2;
@@ -47,6 +47,7 @@ static void whatever_differs_keeps_stacks_apart(void **state)
     keys[3].thread = "other";
     keys[4].labels[LABEL_TOPIC] = "orders";
     keys[5].pcs = other_pcs;
+    keys[6].function = "[lost samples]";
     struct stack_table *table = stack_table_create();
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
         stack_table_add(table, &keys[i], 1, 1);
