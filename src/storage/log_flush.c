@@ -4,11 +4,13 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "runtime/task.h"
+#include "storage/files.h"
 
 /* The segments that a flush has to bring to the disk; held, since retention may remove them meanwhile. */
 struct flush_job {
     struct storage_segment **segments;
     size_t count;
+    char *folder; /* NULL, or has new names in it */
     int64_t end_offset;
     int result;
 };
@@ -25,6 +27,8 @@ static void begin_flush(struct storage_log *log, int64_t end_offset, struct flus
         job->segments[i] = log->segments[first + i];
         segment_acquire(job->segments[i]);
     }
+    if (job->count > 1)
+        job->folder = mem_copy_string(log->path);
     log->unflushed_messages = 0;
     log->unflushed_since_ns = 0;
 }
@@ -35,6 +39,8 @@ static void run_flush(void *argument)
     struct flush_job *job = argument;
     for (size_t i = 0; job->result == 0 && i < job->count; i++)
         job->result = segment_sync(job->segments[i], i + 1 < job->count);
+    if (job->result == 0 && job->folder)
+        job->result = folder_sync(job->folder);
 }
 
 /* Under append_lock again: note how far the disk is, or that it failed. */
@@ -43,6 +49,9 @@ static int end_flush(struct storage_log *log, struct flush_job *job, int rc)
     for (size_t i = 0; i < job->count; i++)
         segment_release(job->segments[i]);
     mem_free(job->segments);
+    mem_free(job->folder);
+    if (log->deleted)
+        return ERR_CLOSED; /* meanwhile, so that its folder has another name */
     if (rc != 0)
         return rc; /* cancelled, nothing was tried */
     if (job->result != 0) {

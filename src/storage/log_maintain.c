@@ -50,12 +50,11 @@ struct removal {
 
 static void run_removal(void *argument)
 {
-    struct removal *removal = argument;
+    const struct removal *removal = argument;
     for (size_t i = 0; i < removal->count; i++) {
         segment_unlink(removal->segments[i], removal->folder);
         segment_release(removal->segments[i]); /* the last release of a large file takes its time */
     }
-    removal->count = 0;
 }
 
 /* Take the oldest segments out of the log, under append_lock. */

@@ -130,6 +130,14 @@ static int recover_segment(struct storage_log *log, struct storage_segment *segm
     return 0;
 }
 
+static bool file_exists(const struct storage_log *log, int64_t base_offset, enum segment_file file)
+{
+    char *path = segment_path(log->path, base_offset, segment_suffix(file));
+    bool exists = access(path, F_OK) == 0;
+    mem_free(path);
+    return exists;
+}
+
 /* Bring the segments into order one after the other. *walked: the last one's producers are known from its batches. */
 static int open_segments(struct storage_log *log, const struct found_files *found, struct log_recovery *recovery,
                          bool *walked)
@@ -138,13 +146,15 @@ static int open_segments(struct storage_log *log, const struct found_files *foun
     for (size_t i = 0; i < found->count; i++) {
         bool is_last = i + 1 == found->count;
         struct storage_segment *segment;
+        bool has_indexes = file_exists(log, found->offsets[i], SEGMENT_INDEX) &&
+                           file_exists(log, found->offsets[i], SEGMENT_TIME_INDEX);
         int rc = segment_open(log->path, found->offsets[i], &segment);
         if (rc != 0)
             return rc;
         int64_t next_offset = is_last ? -1 : found->offsets[i + 1];
         bool on_disk = !is_last && next_offset <= recovery->recovery_point;
         *walked = !recovery->was_clean && !on_disk;
-        rc = *walked ? 0 : segment_load(segment, next_offset);
+        rc = *walked ? 0 : has_indexes ? segment_load(segment, next_offset) : ERR_CORRUPT;
         if (*walked || rc == ERR_CORRUPT) {
             *walked = true;
             rc = recover_segment(log, segment, next_offset, recovery, &cut);

@@ -63,7 +63,7 @@ static void format_checkpoint(struct buf *text, struct storage_topic *const *top
 }
 
 /* On the thread pool or at the end. A checkpoint that is not written costs time at the next start, nothing else. */
-static void write_checkpoint(void *argument)
+static void run_write_checkpoint(void *argument)
 {
     struct storage *storage = argument;
     char *path = storage_path(storage, STORAGE_RECOVERY_POINTS);
@@ -71,6 +71,24 @@ static void write_checkpoint(void *argument)
     if (rc != 0)
         log_warning("could not write the checkpoint file=%s error=%s", path, error_text(rc));
     mem_free(path);
+}
+
+void storage_write_checkpoint(struct storage *storage)
+{
+    ASSERT(task_mutex_held(&storage->change_lock));
+    size_t count;
+    struct storage_topic **topics = storage_topics_list(storage, &count);
+    struct buf text;
+    buf_init(&text);
+    format_checkpoint(&text, topics, count);
+    if (!bytes_equal(buf_bytes(&text), buf_bytes(&storage->checkpoint_written))) {
+        buf_clear(&storage->checkpoint_written);
+        buf_append_bytes(&storage->checkpoint_written, buf_bytes(&text));
+        if (task_offload(run_write_checkpoint, storage) != 0)
+            buf_clear(&storage->checkpoint_written);
+    }
+    buf_deinit(&text);
+    storage_topics_release(topics, count);
 }
 
 static void maintain(struct storage *storage, bool with_retention)
@@ -82,17 +100,10 @@ static void maintain(struct storage *storage, bool with_retention)
             log_maintain(topics[i]->logs[j], with_retention);
         task_yield();
     }
-    struct buf text;
-    buf_init(&text);
-    format_checkpoint(&text, topics, count);
-    if (!bytes_equal(buf_bytes(&text), buf_bytes(&storage->checkpoint_written))) {
-        buf_clear(&storage->checkpoint_written);
-        buf_append_bytes(&storage->checkpoint_written, buf_bytes(&text));
-        if (task_offload(write_checkpoint, storage) != 0)
-            buf_clear(&storage->checkpoint_written);
-    }
-    buf_deinit(&text);
     storage_topics_release(topics, count);
+    task_mutex_lock(&storage->change_lock);
+    storage_write_checkpoint(storage);
+    task_mutex_unlock(&storage->change_lock);
 }
 
 void storage_maintain_once(struct storage *storage)
@@ -144,7 +155,7 @@ void storage_close(struct storage *storage)
     }
     buf_clear(&storage->checkpoint_written);
     format_checkpoint(&storage->checkpoint_written, topics, count);
-    write_checkpoint(storage);
+    run_write_checkpoint(storage);
     mem_free(topics);
     if (rc == 0)
         rc = write_clean_marker(storage);

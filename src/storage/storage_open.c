@@ -217,18 +217,25 @@ static int open_topic(struct opening *opening, const char *name, int32_t partiti
     return 0;
 }
 
+static bool is_last_of_topic(const struct found_partitions *found, size_t i)
+{
+    return i + 1 == found->count || strcmp(found->items[i].topic, found->items[i + 1].topic) != 0;
+}
+
 static int open_topics(struct opening *opening)
 {
     struct found_partitions found = {.storage = opening->storage};
     int rc = folder_each(opening->storage->data_dir, note_folder, &found);
     if (found.count > 0)
         qsort(found.items, found.count, sizeof found.items[0], compare_partitions);
-    atomic_store(&opening->progress->partitions_total, (unsigned)found.count);
+    for (size_t i = 0; i < found.count; i++) {
+        if (is_last_of_topic(&found, i))
+            atomic_fetch_add(&opening->progress->partitions_total, (unsigned)found.items[i].partition + 1);
+    }
+    opening->report->was_clean |= found.count == 0; /* a new folder */
     for (size_t i = 0; rc == 0 && i < found.count; i++) {
-        const struct found_partition *item = &found.items[i];
-        bool is_last = i + 1 == found.count || strcmp(item->topic, item[1].topic) != 0;
-        if (is_last)
-            rc = open_topic(opening, item->topic, item->partition + 1);
+        if (is_last_of_topic(&found, i))
+            rc = open_topic(opening, found.items[i].topic, found.items[i].partition + 1);
     }
     for (size_t i = 0; i < found.count; i++)
         mem_free(found.items[i].topic);

@@ -25,7 +25,7 @@ struct storage {
     struct task_rwlock table_lock;
     struct topic_entry *by_name, *by_id;
 
-    struct buf checkpoint_written; /* what the file has: upkeep's */
+    struct buf checkpoint_written; /* what the file has; under change_lock */
 };
 
 /* One partition of a topic more than this is a mistake, of a folder's name or of a request. */
@@ -37,6 +37,8 @@ struct storage {
 
 /* "<data folder>/<name>"; the caller frees it with mem_free. */
 char *storage_path(const struct storage *storage, const char *name);
+/* Write the recovery points if they changed. The caller holds change_lock. [task] */
+void storage_write_checkpoint(struct storage *storage);
 /* Free everything; the files stay as they are. */
 void storage_destroy(struct storage *storage);
 

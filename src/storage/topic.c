@@ -257,6 +257,8 @@ static int delete_locked(struct storage *storage, struct topic_entry *entry)
     task_rwlock_write_unlock(&storage->table_lock);
     for (int32_t i = 0; i < topic->partition_count; i++)
         log_mark_deleted(topic->logs[i]);
+    /* A later topic of that name must not find recovery points of this one. */
+    storage_write_checkpoint(storage);
     struct deletion deletion = {.storage = storage, .topic = topic};
     int rc = task_offload(run_deletion, &deletion);
     return rc != 0 ? rc : deletion.result;

@@ -159,6 +159,23 @@ static void topics_are_found_again(void **state)
     mem_free(folder);
 }
 
+/* A partition that was removed by hand begins empty, and the topic keeps its others. */
+static void a_missing_partition_is_made_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct storage_progress progress = {0};
+    fixture_open(fixture);
+    task_test_run_with(create_two_topics, fixture);
+    fixture_close(fixture);
+    char *folder = in_folder(fixture, "orders-1");
+    remove_tree(folder);
+    mem_free(folder);
+    assert_int_equal(storage_open(&fixture->storage, &fixture->options, &progress, &fixture->report), 0);
+    assert_int_equal(progress.partitions_total, 4);
+    assert_int_equal(progress.partitions_done, 4);
+    task_test_run_with(note_ids, fixture);
+}
+
 #define HOUR_MS (3600 * 1000ll)
 #define START_MS (1700000000000ll)
 
@@ -278,6 +295,27 @@ static void flush_by_time_moves_the_checkpoint(void **state)
     assert_text(fixture, "recovery-point-offset-checkpoint", "0\n1\nt 0 1\n");
 }
 
+static void checkpoint_then_delete(void *argument)
+{
+    struct fixture *fixture = argument;
+    append_by_the_hour(fixture);
+    struct storage_topic *topic = topic_t(fixture);
+    TASK_CHECK(storage_log_flush(topic->logs[0]) == 0);
+    storage_topic_release(topic);
+    storage_maintain_once(fixture->storage);
+    TASK_CHECK(storage_topic_delete(fixture->storage, bytes_of_string("t")) == 0);
+}
+
+/* Else a new topic of the same name would be believed up to where the old one was on the disk. */
+static void a_deleted_topic_leaves_no_recovery_point(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_open(fixture);
+    assert_true(fixture->report.was_clean); /* a new folder */
+    task_test_run_with(checkpoint_then_delete, fixture);
+    assert_text(fixture, "recovery-point-offset-checkpoint", "0\n0\n");
+}
+
 static void upkeep_ends_when_cancelled(void **state)
 {
     struct fixture *fixture = *state;
@@ -324,9 +362,11 @@ int main(void)
         STORAGE_TEST(options_that_cannot_be_are_refused),
         cmocka_unit_test(names_are_kafkas),
         STORAGE_TEST(topics_are_found_again),
+        STORAGE_TEST(a_missing_partition_is_made_anew),
         STORAGE_TEST(retention_by_time),
         STORAGE_TEST(retention_by_size),
         STORAGE_TEST(flush_by_time_moves_the_checkpoint),
+        STORAGE_TEST(a_deleted_topic_leaves_no_recovery_point),
         STORAGE_TEST(upkeep_ends_when_cancelled),
         cmocka_unit_test(ids_read_back),
     };
