@@ -31,7 +31,8 @@ enum producers_verdict { PRODUCERS_NEW, PRODUCERS_DUPLICATE };
  * that it has. ERR_SEQUENCE, ERR_FENCED. */
 int producers_check(const struct producers *producers, const struct record_batch *batch,
                     int64_t *base_offset) MUST_USE;
-/* The batch is in the log at its offset. now_ms (wall clock, no client's timestamp): for expiry. Forgets who is silent for too long. */
+/* The batch is in the log at its offset. now_ms is the wall clock's, no client's timestamp; who is silent for too long
+ * is forgotten by it. */
 void producers_update(struct producers *producers, const struct record_batch *batch, int64_t now_ms);
 
 /* The snapshot file that Kafka has beside segments (version 1, ProducerSnapshot): the last batch of each producer. No

@@ -38,7 +38,7 @@ static void assert_file(const struct fixture *fixture, const char *suffix, const
     mem_free(path);
 }
 
-/* An entry in front of the first batch that begins more than 150 bytes behind the last entry's: last offset, position. */
+/* An entry for the first batch that begins more than 150 bytes behind the last entry's: last offset, position. */
 static const uint8_t golden_index[] = {
     0, 0, 0, 2, 0, 0, 0, 200, /* offset 2 at 200 */
     0, 0, 0, 4, 0, 0, 1, 144, /* offset 4 at 400 */

@@ -59,7 +59,8 @@ static void the_cluster_keeps_its_id_and_the_node_its_folder(void **state)
         assert_int_equal(storage_open(&other, &fixture->options, NULL, NULL), ERR_CORRUPT);
     }
     /* As Kafka writes it, with its comments and a line of its own. */
-    store_file(path, bytes_of_string("#\n#Mon Jan 01 00:00:00 UTC 2024\nnode.id=2\nversion=1\nother=x\ncluster.id=abc\r\n"));
+    store_file(path, bytes_of_string("#\n#Mon Jan 01 00:00:00 UTC 2024\nnode.id=2\nversion=1\nother=x\n"
+                                     "cluster.id=abc\r\n"));
     assert_int_equal(storage_open(&other, &fixture->options, NULL, NULL), 0);
     assert_string_equal(storage_cluster_id(other), "abc");
     storage_close(other);
@@ -98,7 +99,8 @@ static void create_two_topics(void *argument)
     struct fixture *fixture = argument;
     struct storage_topic *topic;
     TASK_CHECK(storage_topic_create(fixture->storage, bytes_of_string("orders"), 3, &topic) == 0);
-    TASK_CHECK(topic->partition_count == 3 && strcmp(topic->name, "orders") == 0 && strcmp(topic->label, "orders") == 0);
+    TASK_CHECK(topic->partition_count == 3 && strcmp(topic->name, "orders") == 0);
+    TASK_CHECK(strcmp(topic->label, "orders") == 0);
     TASK_CHECK(strcmp(storage_log_name(topic->logs[2]), "orders-2") == 0);
     storage_topic_release(topic);
     TASK_CHECK(storage_topic_create(fixture->storage, bytes_of_string("a-1"), 1, NULL) == 0);
