@@ -174,7 +174,7 @@ void kafka_handler_fetch(struct request *request)
     struct fetch *fetch = arena_alloc(request->arena, sizeof *fetch);
 
     /* Sessions (KIP-227) are never granted, so a request that goes on with one is mistaken. */
-    if (in->session_id != 0 && in->session_epoch > 0) {
+    if (in->session_epoch > 0) {
         out->error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
         return;
     }
