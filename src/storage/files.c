@@ -63,23 +63,23 @@ int file_read_all(const char *path, size_t limit, char **content, size_t *size)
     return rc;
 }
 
-static int write_and_sync(const char *path, struct bytes content)
+static int write_whole(const char *path, struct bytes content, enum file_durability durability)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
     int rc = file_write_at(fd, content.data, content.size, 0);
-    if (rc == 0 && fsync(fd) != 0)
+    if (rc == 0 && durability == FILE_SYNC && fsync(fd) != 0)
         rc = -errno;
     if (close(fd) != 0 && rc == 0)
         rc = -errno;
     return rc;
 }
 
-int file_replace(const char *path, struct bytes content)
+int file_replace(const char *path, struct bytes content, enum file_durability durability)
 {
     char *temporary = mem_printf("%s.tmp", path);
-    int rc = write_and_sync(temporary, content);
+    int rc = write_whole(temporary, content, durability);
     if (rc == 0 && rename(temporary, path) != 0)
         rc = -errno;
     if (rc != 0)

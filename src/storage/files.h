@@ -17,8 +17,10 @@ int file_write_at(int fd, const void *data, size_t size, off_t position) MUST_US
 
 /* The whole of a small file with a NUL behind it; the caller frees it with mem_free. ERR_TOO_LARGE beyond limit. */
 int file_read_all(const char *path, size_t limit, char **content, size_t *size) MUST_USE;
-/* Replace a file in one step: written beside it as .tmp, synced, renamed. */
-int file_replace(const char *path, struct bytes content) MUST_USE;
+/* Replace a file in one step: written beside it as .tmp and renamed. FILE_SYNC: on the disk before it is renamed, so
+ * that even a crash of the machine leaves the old content or the new. */
+enum file_durability { FILE_CACHED, FILE_SYNC };
+int file_replace(const char *path, struct bytes content, enum file_durability durability) MUST_USE;
 
 /* Make the names in a folder last. */
 int folder_sync(const char *path) MUST_USE;

@@ -52,7 +52,7 @@ static int write_meta(const char *path, int32_t node_id, char cluster_id[UUID_TE
     uuid_format(&directory, directory_id);
     char *text = mem_printf("#\nversion=1\ncluster.id=%s\nnode.id=%" PRId32 "\ndirectory.id=%s\n", cluster_id, node_id,
                             directory_id);
-    int rc = file_replace(path, bytes_of_string(text));
+    int rc = file_replace(path, bytes_of_string(text), FILE_SYNC);
     mem_free(text);
     return rc;
 }
@@ -95,14 +95,14 @@ int identity_write_topic(const char *partition_folder, const struct uuid *topic_
     uuid_format(topic_id, id);
     char *path = mem_printf("%s/partition.metadata", partition_folder);
     char *text = mem_printf("version: 0\ntopic_id: %s\n", id);
-    int rc = file_replace(path, bytes_of_string(text));
+    int rc = file_replace(path, bytes_of_string(text), FILE_SYNC);
     mem_free(path);
     mem_free(text);
     if (rc != 0)
         return rc;
     /* Version 0, one epoch: epoch 0 from offset 0 on. */
     path = mem_printf("%s/leader-epoch-checkpoint", partition_folder);
-    rc = file_replace(path, bytes_of_string("0\n1\n0 0\n"));
+    rc = file_replace(path, bytes_of_string("0\n1\n0 0\n"), FILE_SYNC);
     mem_free(path);
     return rc;
 }

@@ -205,7 +205,7 @@ int producers_save(const struct producers *producers, const char *path)
     big_endian_write_32(bytes + COUNT_AT, (int32_t)count);
     size_t size = (size_t)(entry - bytes);
     big_endian_write_32(bytes + CRC_AT, (int32_t)crc32c(bytes_of(bytes + COUNT_AT, size - COUNT_AT)));
-    int rc = file_replace(path, bytes_of(bytes, size));
+    int rc = file_replace(path, bytes_of(bytes, size), FILE_CACHED);
     buf_deinit(&buf);
     return rc;
 }

@@ -36,7 +36,8 @@ int producers_check(const struct producers *producers, const struct record_batch
 void producers_update(struct producers *producers, const struct record_batch *batch, int64_t now_ms);
 
 /* The snapshot file that Kafka has beside segments (version 1, ProducerSnapshot): the last batch of each producer. No
- * producers: no file. Blocks. */
+ * producers: no file. Not synced, for a roll writes it on the way: one that a crash of the machine tore has a wrong
+ * checksum, and all that is lost is who sent what twice. Blocks shortly. */
 int producers_save(const struct producers *producers, const char *path) MUST_USE;
 /* Replace what is known. 0 and nothing known when there is no file. ERR_CORRUPT: not to be believed. Blocks. */
 int producers_load(struct producers *producers, const char *path) MUST_USE;

@@ -67,7 +67,7 @@ static void run_write_checkpoint(void *argument)
 {
     struct storage *storage = argument;
     char *path = storage_path(storage, STORAGE_RECOVERY_POINTS);
-    int rc = file_replace(path, buf_bytes(&storage->checkpoint_written));
+    int rc = file_replace(path, buf_bytes(&storage->checkpoint_written), FILE_SYNC);
     if (rc != 0)
         log_warning("could not write the checkpoint file=%s error=%s", path, error_text(rc));
     mem_free(path);
@@ -134,7 +134,7 @@ void storage_maintain(void *argument)
 static int write_clean_marker(const struct storage *storage)
 {
     char *path = storage_path(storage, STORAGE_CLEAN_MARKER);
-    int rc = file_replace(path, bytes_of_string("{\"version\":0}\n"));
+    int rc = file_replace(path, bytes_of_string("{\"version\":0}\n"), FILE_SYNC);
     mem_free(path);
     return rc != 0 ? rc : folder_sync(storage->data_dir);
 }
