@@ -1,7 +1,7 @@
 """Clients that Debian does not package, each through the same matrix: kafkajs, Java and a current librdkafka.
 
-They come from their own registries, at pinned versions, into a cache below the build folder; where the machine cannot get
-them, their tests are skipped and say why."""
+They come from their own registries, at pinned versions, into a cache below the build folder; where the machine cannot
+get them, their tests are skipped and say why."""
 import concurrent.futures
 import os
 import pathlib
@@ -26,8 +26,12 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>takhin</groupId><artifactId>clients</artifactId><version>1</version>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-clients</artifactId><version>{version}</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>1.7.36</version></dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-clients</artifactId><version>{version}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>1.7.36</version>
+    </dependency>
   </dependencies>
 </project>
 """
@@ -61,7 +65,8 @@ def kafkajs():
         command("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, f"kafkajs@{KAFKAJS}", folder=folder)
 
     folder = install(f"kafkajs-{KAFKAJS}", ("node", "npm"), steps)
-    return ["env", f"NODE_PATH={folder}/node_modules", "KAFKAJS_NO_PARTITIONER_WARNING=1", "node", PROGRAMS / "matrix.js"]
+    return ["env", f"NODE_PATH={folder}/node_modules", "KAFKAJS_NO_PARTITIONER_WARNING=1",
+            "node", PROGRAMS / "matrix.js"]
 
 
 def librdkafka():

@@ -1,4 +1,4 @@
-"""The protocol's edges, asked for byte by byte: what clients seldom or never do, and what each deserves as an answer."""
+"""The protocol's edges, asked for byte by byte: what clients seldom or never do, and the answer it deserves."""
 import re
 import sys
 import time
@@ -44,7 +44,8 @@ class Protocol(unittest.TestCase):
     def create_topics(self, topics, validate_only=False):
         """topics: (name, partitions, replication factor, assignments, configs)"""
         body = array([string(name) + pack("ih", partitions, factor) +
-                      array([pack("i", index) + array([pack("i", node) for node in nodes]) for index, nodes in assigned]) +
+                      array([pack("i", index) + array([pack("i", node) for node in nodes])
+                             for index, nodes in assigned]) +
                       array([string(key) + string(value) for key, value in configs])
                       for name, partitions, factor, assigned, configs in topics])
         reader = self.connection.call(CREATE_TOPICS, 4, body + pack("i?", 10_000, validate_only))
@@ -146,8 +147,9 @@ class Protocol(unittest.TestCase):
     def create_with_id(self):
         Protocol.topic_count += 1
         name = f"topic-{Protocol.topic_count}"
-        body = compact([bytes([len(name) + 1]) + name.encode() + pack("ih", 1, 1) + compact([]) + compact([]) + NO_TAGS])
-        reader = self.connection.call(CREATE_TOPICS, 7, body + pack("i?", 10_000, False) + NO_TAGS, flexible=True)
+        topic = bytes([len(name) + 1]) + name.encode() + pack("ih", 1, 1) + compact([]) + compact([]) + NO_TAGS
+        body = compact([topic]) + pack("i?", 10_000, False) + NO_TAGS
+        reader = self.connection.call(CREATE_TOPICS, 7, body, flexible=True)
         reader.unpack("i")
         reader.uvarint()
         self.assertEqual(reader.compact_bytes().decode(), name)
@@ -307,8 +309,8 @@ class Produce(Protocol):
 
     def test_each_partition_of_a_request_has_its_own_answer(self):
         topic = self.new_topic(2)
-        parts = [(topic, 1, batch(b"a", b"b")), (topic, 2, batch(b"x")), (topic, 0, batch(b"c")), ("nowhere", 0, batch(b"x")),
-                 (topic, 1, batch(b"d")), (topic, -1, batch(b"x"))]
+        parts = [(topic, 1, batch(b"a", b"b")), (topic, 2, batch(b"x")), (topic, 0, batch(b"c")),
+                 ("nowhere", 0, batch(b"x")), (topic, 1, batch(b"d")), (topic, -1, batch(b"x"))]
         unknown = (UNKNOWN_TOPIC_OR_PARTITION, -1)
         self.assertEqual(self.produce(parts), [(NONE, 0), unknown, (NONE, 0), unknown, (NONE, 2), unknown])
 
@@ -348,11 +350,13 @@ class Topics(Protocol):
 
     def test_each_mistake_has_its_error_and_makes_nothing(self):
         before = self.metadata(None)[1]
-        for topic, error in ((("", 1, 1, [], []), INVALID_TOPIC_EXCEPTION), ((".", 1, 1, [], []), INVALID_TOPIC_EXCEPTION),
+        for topic, error in ((("", 1, 1, [], []), INVALID_TOPIC_EXCEPTION),
+                             ((".", 1, 1, [], []), INVALID_TOPIC_EXCEPTION),
                              (("..", 1, 1, [], []), INVALID_TOPIC_EXCEPTION),
                              (("a/b", 1, 1, [], []), INVALID_TOPIC_EXCEPTION),
                              (("x" * 250, 1, 1, [], []), INVALID_TOPIC_EXCEPTION),
-                             (("none", 0, 1, [], []), INVALID_PARTITIONS), (("minus", -2, 1, [], []), INVALID_PARTITIONS),
+                             (("none", 0, 1, [], []), INVALID_PARTITIONS),
+                             (("minus", -2, 1, [], []), INVALID_PARTITIONS),
                              (("many", 2**31 - 1, 1, [], []), INVALID_PARTITIONS),
                              (("copies", 1, 3, [], []), INVALID_REPLICATION_FACTOR),
                              (("elsewhere", -1, -1, [(0, [2])], []), INVALID_REPLICA_ASSIGNMENT),
@@ -375,7 +379,7 @@ class Topics(Protocol):
         self.assertEqual(found, {"assigned": (NONE, 2), "defaults": (NONE, 1)})
         self.assertEqual(self.create_topics([("assigned", 2, 1, [], [])]), {"assigned": TOPIC_ALREADY_EXISTS})
 
-    def test_many_topics_in_one_request_do_not_hold_up_the_others(self):
+    def test_many_topics_in_one_request_each_have_an_answer(self):
         names = [f"x{i}" * 20 for i in range(20_000)]
         answers = self.create_topics([(name, 0, 1, [], []) for name in names])
         self.assertEqual(set(answers.values()), {INVALID_PARTITIONS})
@@ -436,8 +440,9 @@ class Offsets(Protocol):
         first = 1_700_000_000_000
         self.assertEqual(self.offset(topic, 0, first), (NONE, -1, -1))
         self.produce([(topic, 0, batch(b"0", b"1", b"2"))])
-        for asked, answer in ((-1, (NONE, -1, 3)), (-2, (NONE, -1, 0)), (-3, (NONE, first + 2, 2)), (0, (NONE, first, 0)),
-                              (first + 1, (NONE, first + 1, 1)), (first + 3, (NONE, -1, -1))):
+        for asked, answer in ((-1, (NONE, -1, 3)), (-2, (NONE, -1, 0)), (-3, (NONE, first + 2, 2)),
+                              (0, (NONE, first, 0)), (first + 1, (NONE, first + 1, 1)),
+                              (first + 3, (NONE, -1, -1))):
             self.assertEqual(self.offset(topic, 0, asked), answer, asked)
 
     def test_of_what_does_not_exist(self):

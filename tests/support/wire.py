@@ -43,13 +43,13 @@ def batch(*values, producer=(-1, -1, -1)):
 
 class Reader:
     def __init__(self, data):
-        self.data = data
+        self.data, self.position = data, 0
 
     def take(self, size):
-        taken, self.data = self.data[:size], self.data[size:]
-        if len(taken) < size:
+        self.position += size
+        if self.position > len(self.data):
             raise AssertionError("the response ends too early")
-        return taken
+        return self.data[self.position - size:self.position]
 
     def unpack(self, layout):
         values = struct.unpack(">" + layout, self.take(struct.calcsize(">" + layout)))
@@ -83,8 +83,8 @@ class Reader:
         return [read() for _ in range(self.uvarint() - 1)]
 
     def end(self):
-        if self.data:
-            raise AssertionError(f"{len(self.data)} bytes are left")
+        if self.position != len(self.data):
+            raise AssertionError(f"{len(self.data) - self.position} bytes are left")
 
 
 class Connection:

@@ -17,7 +17,9 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -83,10 +85,11 @@ public class Matrix {
         check(admin.listOffsets(Map.of(one, OffsetSpec.forTimestamp(first + 86_400_000))).partitionResult(one).get()
             .offset(), -1L);
 
-        TopicDescription description = admin.describeTopics(List.of(one.topic())).allTopicNames().get().get(one.topic());
-        check(description.partitions().size(), PARTITIONS);
-        check(admin.describeTopics(org.apache.kafka.common.TopicCollection.ofTopicIds(List.of(description.topicId())))
-            .allTopicIds().get().get(description.topicId()).name(), one.topic());
+        TopicDescription byName = admin.describeTopics(List.of(one.topic())).allTopicNames().get().get(one.topic());
+        check(byName.partitions().size(), PARTITIONS);
+        Uuid id = byName.topicId();
+        check(admin.describeTopics(TopicCollection.ofTopicIds(List.of(id))).allTopicIds().get().get(id).name(),
+            one.topic());
         var node = admin.describeCluster().nodes().get().iterator().next();
         check(node.host() + ":" + node.port(), address);
 

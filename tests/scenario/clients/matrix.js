@@ -71,8 +71,8 @@ async function main() {
   const topic = `${prefix}-none`
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
   assert.strictEqual(topics[0].partitions.length, PARTITIONS)
-  const bounds = await admin.fetchTopicOffsets(topic)
-  assert.deepStrictEqual(bounds.map(({ low, high }) => [low, high]), Array(PARTITIONS).fill(['0', String(MESSAGES / 2)]))
+  const ends = await admin.fetchTopicOffsets(topic)
+  assert.deepStrictEqual(ends.map(({ low, high }) => [low, high]), Array(PARTITIONS).fill(['0', String(MESSAGES / 2)]))
   const found = await admin.fetchTopicOffsetsByTimestamp(topic, first + 100)
   assert.deepStrictEqual(found.map(({ offset }) => offset), ['50', '50'])
   const cluster = await admin.describeCluster()
