@@ -232,6 +232,7 @@ static struct reactor *second_reactor;
 #define APPENDS 50
 
 struct appender {
+    struct storage *storage;
     struct storage_log *log;
     struct task_group *group;
     atomic_int *seen; /* by offset */
@@ -434,6 +435,78 @@ static void without_the_option_only_a_flush_reaches_the_disk(void *argument)
     storage_topic_release(topic);
 }
 
+static void maintain_beside(void *argument)
+{
+    const struct appender *appender = argument;
+    while (storage_log_end_offset(appender->log) < 400) {
+        storage_maintain_once(appender->storage);
+        task_yield();
+    }
+    task_group_done(appender->group);
+}
+
+/* Old segments go under a reader's feet: it is told so, and what it holds stays whole. */
+static void retention_beside_a_reader_and_an_appender(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct storage_topic *topic = topic_t(fixture);
+    struct storage_log *log = topic->logs[0];
+    struct task_group group = {0};
+    struct appender appender = {.storage = fixture->storage, .log = log, .group = &group};
+    struct buf got;
+    buf_init(&got);
+    task_group_add(&group, 2);
+    TASK_CHECK(reactor_spawn(second_reactor, "appender", append_for_reader, &appender) == 0);
+    TASK_CHECK(reactor_spawn(second_reactor, "upkeep", maintain_beside, &appender) == 0);
+    for (int64_t offset = 0; offset < 400;) {
+        struct storage_slice slice;
+        int rc = storage_log_read(log, offset, 300, true, &slice);
+        if (rc == ERR_OUT_OF_RANGE) {
+            TASK_CHECK(slice.start_offset > offset);
+            offset = slice.start_offset;
+            continue;
+        }
+        TASK_CHECK(rc == 0);
+        task_yield();
+        if (slice.size > 0)
+            check_slice(&slice, &offset, &got);
+        storage_slice_release(&slice);
+    }
+    TASK_CHECK(task_group_wait(&group, TIMEOUT_NEVER) == 0);
+    buf_deinit(&got);
+    storage_topic_release(topic);
+}
+
+static void append_until_closed(void *argument)
+{
+    const struct appender *appender = argument;
+    int64_t offset;
+    int rc;
+    while ((rc = append_spec(appender->log, &(struct batch_spec){.records = 1, .value_bytes = 20}, &offset)) == 0)
+        task_yield();
+    TASK_CHECK(rc == ERR_CLOSED);
+    task_group_done(appender->group);
+}
+
+static void a_deletion_ends_the_appends_of_others(void *argument)
+{
+    struct fixture *fixture = argument;
+    for (int i = 0; i < 10; i++) {
+        struct storage_topic *topic = topic_t(fixture);
+        struct task_group group = {0};
+        struct appender appender = {.log = topic->logs[0], .group = &group};
+        task_group_add(&group, 2);
+        TASK_CHECK(reactor_spawn(second_reactor, "appender", append_until_closed, &appender) == 0);
+        TASK_CHECK(reactor_spawn(second_reactor, "appender", append_until_closed, &appender) == 0);
+        while (storage_log_end_offset(topic->logs[0]) < 5)
+            task_yield();
+        TASK_CHECK(storage_topic_delete(fixture->storage, bytes_of_string("t")) == 0);
+        TASK_CHECK(task_group_wait(&group, TIMEOUT_NEVER) == 0);
+        TASK_CHECK(!storage_log_failed(topic->logs[0]));
+        storage_topic_release(topic);
+    }
+}
+
 static void run_body(void **state, void (*body)(void *fixture))
 {
     struct fixture *fixture = *state;
@@ -469,6 +542,8 @@ BODY_TEST(a_long_poll_follows_an_appender, options->segment_bytes = 3000, option
 BODY_TEST(waiters_may_leave_at_any_time)
 BODY_TEST(any_of_several_logs_wakes_the_waiter)
 BODY_TEST(a_deleted_topic_stays_readable_for_who_reads)
+BODY_TEST(retention_beside_a_reader_and_an_appender, options->segment_bytes = 500, options->retention_bytes = 1500)
+BODY_TEST(a_deletion_ends_the_appends_of_others, options->segment_bytes = 500)
 BODY_TEST(a_flush_per_message_comes_before_the_answer, options->flush_messages = 1)
 BODY_TEST(without_the_option_only_a_flush_reaches_the_disk)
 
@@ -488,6 +563,8 @@ int main(void)
         STORAGE_TEST(test_waiters_may_leave_at_any_time),
         STORAGE_TEST(test_any_of_several_logs_wakes_the_waiter),
         STORAGE_TEST(test_a_deleted_topic_stays_readable_for_who_reads),
+        STORAGE_TEST(test_retention_beside_a_reader_and_an_appender),
+        STORAGE_TEST(test_a_deletion_ends_the_appends_of_others),
         STORAGE_TEST(test_a_flush_per_message_comes_before_the_answer),
         STORAGE_TEST(test_without_the_option_only_a_flush_reaches_the_disk),
     };
