@@ -39,6 +39,7 @@ struct cpu_sampler {
     pthread_cond_t stop;
     bool is_stopping;
     struct list readers;
+    uint64_t period_ns; /* in force */
     struct cpu_threads *threads;
 };
 
@@ -135,16 +136,35 @@ static uint64_t period_of(int hz)
     return period_ns > (uint64_t)tick.tv_nsec ? period_ns : (uint64_t)tick.tv_nsec;
 }
 
-/* The period for the readers that there are: the fastest one's. Each is told what it is or becomes. */
-static uint64_t choose_period(struct cpu_sampler *sampler)
+/* What the fastest of the readers asks for, but for one that is leaving. */
+static uint64_t fastest_period(const struct cpu_sampler *sampler, const struct cpu_reader *leaving)
 {
     int hz = CPU_HZ_MIN;
     LIST_EACH(link, &sampler->readers)
     {
-        int asked = LIST_ENTRY(link, struct cpu_reader, link)->facts.hz;
-        hz = asked > hz ? asked : hz;
+        const struct cpu_reader *reader = LIST_ENTRY(link, struct cpu_reader, link);
+        if (reader != leaving && reader->facts.hz > hz)
+            hz = reader->facts.hz;
     }
-    uint64_t period_ns = period_of(hz);
+    return period_of(hz);
+}
+
+/* Before a reader joins or leaves: what was used up to here is the present readers'. Time that is due for a sample and
+ * has none yet is lost to them only if the timers begin anew; else it passes from reader to reader, in and out alike. */
+static void close_books(struct cpu_sampler *sampler, bool timers_restart)
+{
+    if (timers_restart)
+        cpu_threads_settle(sampler->threads);
+    else
+        cpu_threads_drain(sampler->threads);
+}
+
+/* After a reader joined or left; each is told which period it has, or that it changed. */
+static void apply_period(struct cpu_sampler *sampler, uint64_t period_ns)
+{
+    if (period_ns != sampler->period_ns)
+        cpu_threads_restart(sampler->threads, period_ns);
+    sampler->period_ns = period_ns;
     LIST_EACH(link, &sampler->readers)
     {
         struct cpu_profile_facts *facts = &LIST_ENTRY(link, struct cpu_reader, link)->facts;
@@ -152,14 +172,13 @@ static uint64_t choose_period(struct cpu_sampler *sampler)
             facts->period_ns = period_ns;
         facts->period_changed |= facts->period_ns != period_ns;
     }
-    return period_ns;
 }
 
 /* For the first reader. Both locks are held. */
 static int start_sampling(struct cpu_sampler *sampler)
 {
     unwinder_refresh(sampler->unwinder);
-    int rc = cpu_threads_start(sampler->threads, choose_period(sampler));
+    int rc = cpu_threads_start(sampler->threads, sampler->period_ns);
     if (rc < 0)
         return rc;
     rc = start_poller(sampler);
@@ -172,17 +191,17 @@ static int start_sampling(struct cpu_sampler *sampler)
 static int add_reader(struct cpu_sampler *sampler, struct cpu_reader *reader)
 {
     bool is_first = list_empty(&sampler->readers);
-    if (!is_first) /* what was used up to here is not this reader's */
-        cpu_threads_settle(sampler->threads);
+    uint64_t period_ns = period_of(reader->facts.hz);
+    if (!is_first) {
+        period_ns = period_ns < sampler->period_ns ? period_ns : sampler->period_ns;
+        close_books(sampler, period_ns != sampler->period_ns);
+    }
     list_append(&sampler->readers, &reader->link);
+    apply_period(sampler, period_ns);
     reader->facts.start_wall_ns = clock_wall_ns();
     reader->facts.handler_ns = cpu_threads_count(sampler->threads).handler_ns;
     reader->start_ns = clock_monotonic_ns();
-    if (!is_first) {
-        cpu_threads_restart(sampler->threads, choose_period(sampler));
-        return 0;
-    }
-    int rc = start_sampling(sampler);
+    int rc = is_first ? start_sampling(sampler) : 0;
     if (rc < 0)
         list_remove(&reader->link);
     return rc;
@@ -215,7 +234,8 @@ int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **st
 static bool remove_reader(struct cpu_sampler *sampler, struct cpu_reader *reader)
 {
     bool is_last = sampler->readers.next == sampler->readers.previous;
-    cpu_threads_settle(sampler->threads);
+    uint64_t period_ns = fastest_period(sampler, reader);
+    close_books(sampler, is_last || period_ns != sampler->period_ns);
     if (is_last) {
         cpu_threads_stop(sampler->threads);
         sampler->is_stopping = true;
@@ -225,7 +245,7 @@ static bool remove_reader(struct cpu_sampler *sampler, struct cpu_reader *reader
     reader->facts.handler_ns = cpu_threads_count(sampler->threads).handler_ns - reader->facts.handler_ns;
     list_remove(&reader->link);
     if (!is_last)
-        cpu_threads_restart(sampler->threads, choose_period(sampler));
+        apply_period(sampler, period_ns);
     return is_last;
 }
 

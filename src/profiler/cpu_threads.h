@@ -43,7 +43,7 @@ void cpu_threads_stop(struct cpu_threads *threads);
 void cpu_threads_drain(struct cpu_threads *threads);
 /* Timers for threads that are new, none for those that are gone. */
 void cpu_threads_scan(struct cpu_threads *threads);
-/* Empty the rings, and take the CPU time too that was due for a sample and has none yet. */
+/* Empty the rings, and take the CPU time too that is due for a sample and has none yet: restart or stop follows. */
 void cpu_threads_settle(struct cpu_threads *threads);
 /* All timers begin anew, with this period. */
 void cpu_threads_restart(struct cpu_threads *threads, uint64_t period_ns);
