@@ -37,8 +37,8 @@ struct text {
     bool is_own;
 };
 
-/* Functions of ours that nothing called: the program's entry and the tasks'. */
-#define OWN_ROOTS_MAX 4
+/* Functions of ours that nothing called: the program's entry, the tasks', and room. */
+#define OWN_ROOTS_MAX 6
 
 /* Built once, then only read, but for the cache. What each walk reads comes first: a signal finds the processor's
  * caches full of other things, so a walk costs as many nanoseconds as it touches cache lines. */
@@ -114,10 +114,12 @@ static void find_own_roots(struct table *table, const struct text *text)
 {
     table->own = text->range;
     const struct cfi_row *rows = table->rows.rows + text->first_row;
-    for (size_t i = 0; i + 1 < text->row_count && table->own_root_count < OWN_ROOTS_MAX; i++) {
-        if (cfi_rule_kind(rows[i].rule) == CFI_ROOT)
-            table->own_roots[table->own_root_count++] =
-                (struct range){text->range.start + rows[i].pc, text->range.start + rows[i + 1].pc};
+    for (size_t i = 0; i + 1 < text->row_count; i++) {
+        if (cfi_rule_kind(rows[i].rule) != CFI_ROOT)
+            continue;
+        ASSERT(table->own_root_count < OWN_ROOTS_MAX);
+        table->own_roots[table->own_root_count++] =
+            (struct range){text->range.start + rows[i].pc, text->range.start + rows[i + 1].pc};
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <alloca.h>
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
@@ -378,9 +379,10 @@ static void stack_is_the_one_that_glibc_sees(void **state)
     assert_true(same_on_a_thread);
 }
 
-/* --- tasks: their entry is a root, and their switch has no rule --- */
+/* --- frames of a kind: a task's entry, an aligned stack, a context switch --- */
 
-static struct unwind_start own_frame(uintptr_t *pc_of_caller)
+/* The caller's frame, as it is on return. */
+NOINLINE static struct unwind_start own_frame(uintptr_t *pc_of_caller)
 {
     const uintptr_t *frame = __builtin_frame_address(0);
     *pc_of_caller = frame[1];
@@ -391,11 +393,12 @@ static struct unwind_start own_frame(uintptr_t *pc_of_caller)
                                  .pc_is_return_address = true};
 }
 
-static uintptr_t pc_in_entry;
+static uintptr_t pc_in_entry; /* an address whose frame is a root */
 
 NOINLINE static unsigned walk_from_entry(uintptr_t *pcs, unsigned capacity, enum unwind_end *end)
 {
-    struct unwind_start start = own_frame(&pc_in_entry);
+    uintptr_t pc;
+    struct unwind_start start = own_frame(&pc);
     unsigned depth;
     *end = unwind_walk(unwinder, &start, pcs, capacity, &depth);
     return depth;
@@ -417,8 +420,33 @@ static void task_entry_is_the_root(void **state)
     enum unwind_end end;
     unsigned depth = task_entry(pcs, UNWIND_DEPTH_MAX, &end);
     assert_int_equal(end, UNWIND_ROOT);
-    assert_int_equal(depth, 1);
-    assert_true(holds(pcs, 1, (uintptr_t)task_entry));
+    assert_int_equal(depth, 2);
+    assert_true(holds(pcs, 1, (uintptr_t)walk_from_entry));
+    assert_true(holds(pcs + 1, 1, (uintptr_t)task_entry));
+}
+
+/* gcc aligns this stack by way of another register, and then finds its frame through a pointer that it keeps. */
+NOINLINE static enum unwind_end walk_from_aligned_stack(unsigned size, uintptr_t *pcs, unsigned *depth)
+{
+    _Alignas(64) volatile unsigned char aligned[128];
+    volatile unsigned char *more = alloca(size);
+    uintptr_t pc;
+    aligned[0] = more[0] = 1;
+    struct unwind_start start = own_frame(&pc);
+    start.pc_is_return_address = false; /* as if interrupted here: by rule, not by frame pointer */
+    enum unwind_end end = unwind_walk(unwinder, &start, pcs, UNWIND_DEPTH_MAX, depth);
+    sink += aligned[0] + more[0];
+    return end;
+}
+
+static void stack_that_was_aligned_anew_is_walked(void **state)
+{
+    (void)state;
+    uintptr_t pcs[UNWIND_DEPTH_MAX];
+    unsigned depth;
+    assert_int_equal(walk_from_aligned_stack(40, pcs, &depth), UNWIND_ROOT);
+    assert_true(holds(pcs, 1, (uintptr_t)walk_from_aligned_stack));
+    assert_true(holds(pcs + 1, 1, (uintptr_t)stack_that_was_aligned_anew_is_walked));
 }
 
 /* Moves to another stack and spins there, without unwind data, like a context switch. */
@@ -611,13 +639,12 @@ static void walks_go_on_while_objects_come_and_go(void **state)
     compression();
     timer_t timer = start_sampling(CLOCK_MONOTONIC);
     assert_int_equal(pthread_create(&churner, NULL, churn, &done), 0);
-    while (!atomic_load(&done)) {
+    while (!atomic_load(&done) || atomic_load(&seen.sampled) < SAMPLES) {
         compression();
         callback_through_libc();
     }
     timer_delete(timer);
     pthread_join(churner, NULL);
-    assert_true(seen.sampled > 0);
     assert_true(all_rooted("churn"));
 }
 
@@ -627,6 +654,10 @@ static int create(void **state)
     stack_high = (uintptr_t)__libc_stack_end;
     unwinder = unwinder_create();
     listen_to(SIGPROF, sample);
+    uintptr_t pcs[2] = {0};
+    enum unwind_end end;
+    task_entry(pcs, 2, &end);
+    pc_in_entry = pcs[1];
     return 0;
 }
 
@@ -648,6 +679,7 @@ int main(void)
         cmocka_unit_test(samples_inside_a_signal_handler_reach_the_root),
         cmocka_unit_test(stack_is_the_one_that_glibc_sees),
         cmocka_unit_test(task_entry_is_the_root),
+        cmocka_unit_test(stack_that_was_aligned_anew_is_walked),
         cmocka_unit_test(sample_in_a_context_switch_goes_on_from_its_frame),
         cmocka_unit_test(walk_ends_where_the_room_does),
         cmocka_unit_test(nothing_beyond_the_bounds_is_read),
