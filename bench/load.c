@@ -171,10 +171,9 @@ static void create_topics(rd_kafka_t *client)
     rd_kafka_NewTopic_destroy_array(topics, (size_t)load.options.topic_count);
 }
 
-/* Consumes all partitions from their current end: what this run produces, and nothing older. */
-static void *consume(void *argument)
+/* All partitions from their current end on: what this run produces, and nothing older. Before anything is produced. */
+static void assign_partitions(rd_kafka_t *client)
 {
-    rd_kafka_t *client = argument;
     rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(16);
     for (int topic = 0; topic < load.options.topic_count; topic++)
         for (int partition = 0; partition < load.options.partition_count; partition++) {
@@ -190,8 +189,12 @@ static void *consume(void *argument)
     if (err)
         die("assign", rd_kafka_err2str(err));
     rd_kafka_topic_partition_list_destroy(partitions);
-
     rd_kafka_poll_set_consumer(client);
+}
+
+static void *consume(void *argument)
+{
+    rd_kafka_t *client = argument;
     while (!atomic_load(&load.stop)) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(client, 100);
         if (!message)
@@ -336,6 +339,7 @@ int main(int argc, char **argv)
     pthread_t consumer_thread;
     if (load.options.consume) {
         consumer = client_create(RD_KAFKA_CONSUMER, "load-consumer");
+        assign_partitions(consumer);
         pthread_create(&consumer_thread, NULL, consume, consumer);
     }
 
