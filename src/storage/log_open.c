@@ -118,6 +118,9 @@ static int recover_segment(struct storage_log *log, struct storage_segment *segm
     if (rc != 0)
         return rc;
     recovery->segments_checked++;
+    /* What was mended is not on the disk before the next flush, which would cost each partition three syncs here. */
+    if (recovery->recovery_point > segment->base_offset)
+        recovery->recovery_point = segment->base_offset;
     *cut = bytes_cut > 0;
     /* Compaction may have left less than the offsets up to the next segment. */
     if (!*cut && next_offset >= 0)
@@ -192,7 +195,7 @@ static int open_found(struct storage_log *log, struct log_recovery *recovery)
     }
     log->start_offset = log->segments[0]->base_offset;
     log->end_offset = log_active_segment(log)->state.next_offset;
-    log->recovery_point = recovery->was_clean || walked ? log->end_offset : recovery->recovery_point;
+    log->recovery_point = recovery->recovery_point < log->end_offset ? recovery->recovery_point : log->end_offset;
     rc = walked ? 0 : load_producers(log, log->end_offset);
     return rc != 0 ? rc : remove_orphans(log);
 }

@@ -359,8 +359,6 @@ int segment_recover(struct storage_segment *segment, int64_t offset_limit, int64
         rc = file_write_at(segment->fds[SEGMENT_INDEX], rebuilt.index.data, rebuilt.index.size, 0);
     if (rc == 0)
         rc = file_write_at(segment->fds[SEGMENT_TIME_INDEX], rebuilt.time_index.data, rebuilt.time_index.size, 0);
-    if (rc == 0)
-        rc = segment_sync(segment, true);
     if (rc == 0) {
         segment->state = rebuilt.state;
         *bytes_cut = file_bytes - rebuilt.state.size_bytes;

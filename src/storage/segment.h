@@ -50,7 +50,7 @@ int segment_open(const char *folder, int64_t base_offset, struct storage_segment
 int segment_load(struct storage_segment *segment, int64_t next_offset) MUST_USE;
 /* Believe only what checks: walk all batches with their checksums, cut .log behind the last good one, write both
  * indexes anew, tell `producers` of each batch. A batch that reaches offset_limit, where the next segment begins, is a
- * bad one. *bytes_cut is what was cut off. */
+ * bad one. *bytes_cut is what was cut off. Nothing is synced. */
 int segment_recover(struct storage_segment *segment, int64_t offset_limit, int64_t index_interval_bytes,
                     struct producers *producers, int64_t *bytes_cut) MUST_USE;
 
