@@ -29,6 +29,9 @@ void cpu_sampler_destroy(struct cpu_sampler *sampler);
  * refuses timers. Blocks shortly: offload it. [any] */
 int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **reader) MUST_USE;
 /* Stop collecting and free the reader; the profile (pprof/profile.h), symbols and all, becomes the caller's.
+ * All CPU time of the window is in it: "[lost samples]" stands for samples that found no room, "[between ticks]" for
+ * time that was due for a sample while the kernel's tick, on which CPU timers expire, never met the thread at work.
+ * Threads that lived for less than the sampler's poll of 100 ms may be missing.
  * Reads symbol tables of objects it meets first: offload it. [any] */
 struct profile *cpu_reader_finish(struct cpu_reader *reader);
 /* Stop and throw away. [any] */
