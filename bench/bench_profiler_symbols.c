@@ -15,7 +15,6 @@
 #define ADDRESS_COUNT 2000
 
 static uintptr_t addresses[ADDRESS_COUNT];
-static char last_line[512];
 
 static const struct module *choose_module(const struct module_list *list, const char *name)
 {
@@ -29,12 +28,8 @@ static unsigned resolve_all(struct symbols *symbols)
 {
     struct symbol_frame frames[SYMBOL_INLINE_MAX];
     unsigned frame_count = 0;
-    for (unsigned i = 0; i < ADDRESS_COUNT; i++) {
-        unsigned count = symbols_resolve(symbols, addresses[i], false, frames, SYMBOL_INLINE_MAX);
-        frame_count += count;
-        for (unsigned j = 0; j < count && getenv("PRINT_FRAMES"); j++)
-            printf("%s\n%s:%u\n", frames[j].function, frames[j].file, frames[j].line);
-    }
+    for (unsigned i = 0; i < ADDRESS_COUNT; i++)
+        frame_count += symbols_resolve(symbols, addresses[i], false, frames, SYMBOL_INLINE_MAX);
     return frame_count;
 }
 
@@ -51,8 +46,9 @@ static int run_addr2line(const struct module *module)
     fclose(file);
     char *command = mem_printf("addr2line -f -i -e '%s' < %s 2>/dev/null", module->path, list);
     FILE *pipe = popen(command, "r");
+    char line[4096];
     int line_count = 0;
-    while (pipe && fgets(last_line, sizeof last_line, pipe))
+    while (pipe && fgets(line, sizeof line, pipe))
         line_count++;
     int status = pipe ? pclose(pipe) : -1;
     mem_free(command);

@@ -150,7 +150,8 @@ static uint64_t fastest_period(const struct cpu_sampler *sampler, const struct c
 }
 
 /* Before a reader joins or leaves: what was used up to here is the present readers'. Time that is due for a sample and
- * has none yet is lost to them only if the timers begin anew; else it passes from reader to reader, in and out alike. */
+ * has none yet is lost to them only if the timers begin anew; else it passes from reader to reader, in and
+ * out alike. */
 static void close_books(struct cpu_sampler *sampler, bool timers_restart)
 {
     if (timers_restart)

@@ -66,7 +66,7 @@ static uintptr_t own_stack_high(const struct cpu_timer *timer)
     return timer->is_main_thread ? (uintptr_t)__libc_stack_end : (uintptr_t)pthread_self();
 }
 
-/* The end of the stack that holds this address: the task's or the thread's own. 0: neither, as on an alternate stack. */
+/* The end of the stack that holds this address: the task's or the thread's own. 0: neither, as on an alternate one. */
 static uintptr_t stack_high_of(struct cpu_timer *timer, uintptr_t address)
 {
     uintptr_t low = probe_execution.stack_low, high = probe_execution.stack_high;

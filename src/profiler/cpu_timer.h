@@ -2,7 +2,8 @@
  *
  * A thread's timer runs on that thread's own CPU clock and signals that thread. The signal's value names a slot and the
  * slot's generation, so the handler needs no search, and a signal that comes late, for a timer that is gone, is known
- * by its old generation. Slots are never freed while the table is installed. One thread at a time but for the handler. */
+ * by its old generation. Slots are never freed while the table is installed. But for the handler, one thread at a
+ * time. */
 #ifndef PROFILER_CPU_TIMER_H
 #define PROFILER_CPU_TIMER_H
 

@@ -51,8 +51,8 @@ static struct cpu_reader *start(int hz)
     return reader;
 }
 
-/* Within so many percent, where signals come when they should. Timers expire on a tick that meets the thread running, so
- * the last of a thread's CPU time, some 10 ms of it on a crowded machine, may go unseen. */
+/* Within so many percent, where signals come when they should. Timers expire on a tick that meets the thread running,
+ * so the last of a thread's CPU time, some 10 ms of it on a crowded machine, may go unseen. */
 static void assert_near(uint64_t value, uint64_t expected, unsigned percent)
 {
     if (!SIGNALS_ARE_LATE)
