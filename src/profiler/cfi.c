@@ -1,11 +1,13 @@
-/* cfi.c: reads .eh_frame, runs its call frame instructions, and keeps what a walk on x86-64 needs of their results. */
+/* cfi.c: runs the call frame instructions of each function, and keeps what a walk on x86-64 needs of their results. */
 #include "profiler/cfi.h"
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "profiler/eh_frame.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 #ifndef __x86_64__
 #error "the rows hold x86-64 registers"
@@ -13,23 +15,6 @@
 
 /* Register numbers of the AMD64 ABI. */
 enum { REGISTER_RBP = 6, REGISTER_RSP = 7, REGISTER_RETURN_ADDRESS = 16 };
-
-/* Pointer encodings: a format, what the value is relative to, and a flag. */
-enum {
-    ENCODING_ABSOLUTE = 0x00,
-    ENCODING_ULEB128 = 0x01,
-    ENCODING_UDATA2 = 0x02,
-    ENCODING_UDATA4 = 0x03,
-    ENCODING_UDATA8 = 0x04,
-    ENCODING_SLEB128 = 0x09,
-    ENCODING_SDATA2 = 0x0a,
-    ENCODING_SDATA4 = 0x0b,
-    ENCODING_SDATA8 = 0x0c,
-    ENCODING_FORMAT = 0x0f,
-    ENCODING_PCREL = 0x10,
-    ENCODING_DATAREL = 0x30,
-    ENCODING_BASE = 0xf0, /* with the flag for an indirect pointer, which no code address has */
-};
 
 /* Call frame instructions, DWARF 5 section 7.24; the first three carry an operand in their low six bits. */
 enum {
@@ -78,6 +63,7 @@ enum {
 
 /* glibc's __restore_rt finds the interrupted rsp there: the offset in ucontext_t of its general register REG_RSP. */
 #define UCONTEXT_RSP 160
+_Static_assert(UCONTEXT_RSP == offsetof(ucontext_t, uc_mcontext.gregs[REG_RSP]), "what the expression names");
 
 /* Compilers remember one or two states at a time. */
 #define REMEMBERED_MAX 16
@@ -85,196 +71,6 @@ enum {
 /* Less than this between two functions is padding, or the way back out of glibc's clone, whose unwind data ends at the
  * system call on account of the child: there the rule before still holds. */
 #define GAP_MIN 16
-
-/* Reads within bounds; after the first read beyond them every value is 0 and `failed` stays set. */
-struct reader {
-    const uint8_t *at, *end;
-    bool failed;
-};
-
-static bool more(const struct reader *reader)
-{
-    return !reader->failed && reader->at < reader->end;
-}
-
-static struct bytes read_bytes(struct reader *reader, uint64_t size)
-{
-    if (reader->failed || size > (size_t)(reader->end - reader->at)) {
-        reader->failed = true;
-        return bytes_of(reader->at, 0);
-    }
-    reader->at += size;
-    return bytes_of(reader->at - size, size);
-}
-
-static uint64_t read_fixed(struct reader *reader, size_t size)
-{
-    uint64_t value = 0;
-    struct bytes bytes = read_bytes(reader, size);
-    if (bytes.size)
-        memcpy(&value, bytes.data, size); /* x86-64 is little-endian */
-    return value;
-}
-
-/* Little-endian base 128: seven bits a byte. `*shift` becomes the number of bits read. */
-static uint64_t read_leb128(struct reader *reader, unsigned *shift, uint8_t *last)
-{
-    uint64_t value = 0;
-    *shift = 0;
-    do {
-        *last = (uint8_t)read_fixed(reader, 1);
-        if (*shift < 64)
-            value |= (uint64_t)(*last & 0x7f) << *shift;
-        *shift += 7;
-    } while (*last & 0x80);
-    return value;
-}
-
-static uint64_t read_unsigned(struct reader *reader)
-{
-    unsigned shift;
-    uint8_t last;
-    return read_leb128(reader, &shift, &last);
-}
-
-static int64_t read_signed(struct reader *reader)
-{
-    unsigned shift;
-    uint8_t last;
-    uint64_t value = read_leb128(reader, &shift, &last);
-    if ((last & 0x40) && shift < 64)
-        value |= UINT64_MAX << shift;
-    return (int64_t)value;
-}
-
-/* The value in this format, before what it is relative to is added. */
-static uint64_t read_format(struct reader *reader, uint8_t encoding)
-{
-    switch (encoding & ENCODING_FORMAT) {
-    case ENCODING_ULEB128: return read_unsigned(reader);
-    case ENCODING_SLEB128: return (uint64_t)read_signed(reader);
-    case ENCODING_UDATA2: return read_fixed(reader, 2);
-    case ENCODING_UDATA4: return read_fixed(reader, 4);
-    case ENCODING_SDATA2: return (uint64_t)(int16_t)read_fixed(reader, 2);
-    case ENCODING_SDATA4: return (uint64_t)(int32_t)read_fixed(reader, 4);
-    case ENCODING_ABSOLUTE:
-    case ENCODING_UDATA8:
-    case ENCODING_SDATA8: return read_fixed(reader, 8);
-    default: reader->failed = true; return 0;
-    }
-}
-
-static uint64_t read_address(struct reader *reader, uint8_t encoding, const struct cfi_source *source)
-{
-    uint64_t here = source->address + (uint64_t)(reader->at - source->eh_frame.data);
-    uint64_t value = read_format(reader, encoding);
-    switch (encoding & ENCODING_BASE) {
-    case ENCODING_ABSOLUTE: return value;
-    case ENCODING_PCREL: return value + here;
-    case ENCODING_DATAREL: return value + source->header_address;
-    default: reader->failed = true; return 0;
-    }
-}
-
-/* What functions have in common: a common information entry. */
-struct cie {
-    size_t offset; /* in the section; SIZE_MAX: not read */
-    uint64_t code_factor;
-    int64_t data_factor;
-    uint8_t encoding; /* of code addresses */
-    bool is_signal;   /* its functions were not called but interrupted something */
-    bool has_augmentation_data;
-    struct reader instructions;
-};
-
-/* One function: a frame description entry. */
-struct fde {
-    uint64_t start, end; /* run-time addresses */
-    struct reader instructions;
-};
-
-/* A CIE or FDE as it lies in the section. */
-struct entry {
-    size_t id_offset; /* where its first word lies, which a CIE pointer counts back from */
-    uint32_t id;      /* 0: a CIE; else the distance back to the function's CIE */
-    struct reader body;
-    size_t next_offset;
-};
-
-/* False at the zero word that ends the section, or where no entry fits. */
-static bool entry_read(struct bytes section, size_t offset, struct entry *entry)
-{
-    if (offset >= section.size)
-        return false;
-    struct reader reader = {section.data + offset, section.data + section.size, false};
-    /* 0xffffffff would say that 64 bits of length follow; as a length it never fits, and nothing writes it. */
-    uint64_t length = read_fixed(&reader, 4);
-    entry->id_offset = offset + 4;
-    struct bytes content = read_bytes(&reader, length);
-    entry->next_offset = entry->id_offset + content.size;
-    entry->body = (struct reader){content.data, content.data + content.size, false};
-    entry->id = (uint32_t)read_fixed(&entry->body, 4);
-    return !reader.failed && !entry->body.failed;
-}
-
-static bool cie_read_augmentation(struct cie *cie, const char *letters, struct reader *body)
-{
-    if (letters[0] == '\0')
-        return true;
-    if (letters[0] != 'z')
-        return false;
-    cie->has_augmentation_data = true;
-    struct bytes data = read_bytes(body, read_unsigned(body));
-    struct reader reader = {data.data, data.data + data.size, false};
-    for (const char *letter = letters + 1; *letter; letter++) {
-        switch (*letter) {
-        case 'R': cie->encoding = (uint8_t)read_fixed(&reader, 1); break;
-        case 'P': read_format(&reader, (uint8_t)read_fixed(&reader, 1)); break;
-        case 'L': read_fixed(&reader, 1); break;
-        case 'S': cie->is_signal = true; break;
-        default: return false;
-        }
-    }
-    return !reader.failed;
-}
-
-static bool cie_read(struct cie *cie, const struct cfi_source *source, size_t offset)
-{
-    struct entry entry;
-    if (!entry_read(source->eh_frame, offset, &entry) || entry.id != 0)
-        return false;
-    struct reader *body = &entry.body;
-    uint64_t version = read_fixed(body, 1);
-    const char *letters = (const char *)body->at;
-    while (read_fixed(body, 1) != 0) {}
-    *cie = (struct cie){.offset = SIZE_MAX, .code_factor = read_unsigned(body)};
-    cie->data_factor = read_signed(body);
-    uint64_t return_address = version == 1 ? read_fixed(body, 1) : read_unsigned(body);
-    if (body->failed || (version != 1 && version != 3) || return_address != REGISTER_RETURN_ADDRESS ||
-        cie->code_factor == 0 || cie->code_factor > UINT16_MAX || !cie_read_augmentation(cie, letters, body))
-        return false;
-    cie->instructions = *body;
-    cie->offset = offset;
-    return !body->failed;
-}
-
-/* `*cie` is the last one that was read, which is mostly the one that is needed. */
-static bool fde_read(struct fde *fde, struct cie *cie, const struct cfi_source *source, const struct entry *entry)
-{
-    if (entry->id == 0 || entry->id > entry->id_offset)
-        return false;
-    size_t cie_offset = entry->id_offset - entry->id;
-    if (cie->offset != cie_offset && !cie_read(cie, source, cie_offset))
-        return false;
-    struct reader body = entry->body;
-    fde->start = read_address(&body, cie->encoding, source);
-    uint64_t size = read_format(&body, cie->encoding);
-    if (cie->has_augmentation_data)
-        read_bytes(&body, read_unsigned(&body));
-    fde->instructions = body;
-    bool overflows = __builtin_add_overflow(fde->start, size, &fde->end);
-    return !body.failed && !overflows && size > 0;
-}
 
 /* Where the caller's value of a register is. */
 struct saved {
@@ -416,7 +212,7 @@ static void define_cfa(struct run *run, uint64_t number, int64_t offset)
 
 static int64_t read_factored(struct run *run, struct reader *reader)
 {
-    return (int64_t)((uint64_t)read_signed(reader) * (uint64_t)run->cie->data_factor);
+    return (int64_t)((uint64_t)reader_signed(reader) * (uint64_t)run->cie->data_factor);
 }
 
 /* One instruction that has its operands behind it. False: unknown, or the function's end. */
@@ -426,41 +222,41 @@ static bool execute_extended(struct run *run, uint8_t instruction, struct reader
     switch (instruction) {
     case CFA_NOP: return true;
     case CFA_SET_LOC:
-        return advance_to(run, read_address(reader, run->cie->encoding, run->source) - run->source->text_start);
-    case CFA_ADVANCE_LOC1: return advance(run, read_fixed(reader, 1));
-    case CFA_ADVANCE_LOC2: return advance(run, read_fixed(reader, 2));
-    case CFA_ADVANCE_LOC4: return advance(run, read_fixed(reader, 4));
+        return advance_to(run, reader_address(reader, run->cie->encoding, run->source) - run->source->text_start);
+    case CFA_ADVANCE_LOC1: return advance(run, reader_fixed(reader, 1));
+    case CFA_ADVANCE_LOC2: return advance(run, reader_fixed(reader, 2));
+    case CFA_ADVANCE_LOC4: return advance(run, reader_fixed(reader, 4));
     case CFA_OFFSET_EXTENDED:
-        number = read_unsigned(reader);
-        save_at_cfa(run, number, read_unsigned(reader));
+        number = reader_unsigned(reader);
+        save_at_cfa(run, number, reader_unsigned(reader));
         return true;
     case CFA_OFFSET_EXTENDED_SF:
-        number = read_unsigned(reader);
-        save_at_cfa(run, number, (uint64_t)read_signed(reader));
+        number = reader_unsigned(reader);
+        save_at_cfa(run, number, (uint64_t)reader_signed(reader));
         return true;
     case CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
-        number = read_unsigned(reader);
-        save_at_cfa(run, number, -read_unsigned(reader));
+        number = reader_unsigned(reader);
+        save_at_cfa(run, number, -reader_unsigned(reader));
         return true;
-    case CFA_RESTORE_EXTENDED: restore(run, read_unsigned(reader)); return true;
-    case CFA_UNDEFINED: save(run, read_unsigned(reader), (struct saved){SAVED_UNDEFINED, 0}); return true;
-    case CFA_SAME_VALUE: save(run, read_unsigned(reader), (struct saved){SAVED_SAME, 0}); return true;
+    case CFA_RESTORE_EXTENDED: restore(run, reader_unsigned(reader)); return true;
+    case CFA_UNDEFINED: save(run, reader_unsigned(reader), (struct saved){SAVED_UNDEFINED, 0}); return true;
+    case CFA_SAME_VALUE: save(run, reader_unsigned(reader), (struct saved){SAVED_SAME, 0}); return true;
     case CFA_REGISTER:
     case CFA_VAL_OFFSET:
     case CFA_VAL_OFFSET_SF:
-        save(run, read_unsigned(reader), (struct saved){SAVED_ELSEWHERE, 0});
-        read_unsigned(reader);
+        save(run, reader_unsigned(reader), (struct saved){SAVED_ELSEWHERE, 0});
+        reader_unsigned(reader);
         return true;
     case CFA_EXPRESSION: {
-        number = read_unsigned(reader);
-        struct bytes expression = read_bytes(reader, read_unsigned(reader));
+        number = reader_unsigned(reader);
+        struct bytes expression = reader_bytes(reader, reader_unsigned(reader));
         bool at_rbp = EXPRESSION_IS(expression, OP_BREG_RBP, 0);
         save(run, number, (struct saved){at_rbp ? SAVED_AT_RBP : SAVED_ELSEWHERE, 0});
         return true;
     }
     case CFA_VAL_EXPRESSION:
-        save(run, read_unsigned(reader), (struct saved){SAVED_ELSEWHERE, 0});
-        read_bytes(reader, read_unsigned(reader));
+        save(run, reader_unsigned(reader), (struct saved){SAVED_ELSEWHERE, 0});
+        reader_bytes(reader, reader_unsigned(reader));
         return true;
     case CFA_REMEMBER_STATE:
         if (run->remembered_count == REMEMBERED_MAX)
@@ -473,38 +269,43 @@ static bool execute_extended(struct run *run, uint8_t instruction, struct reader
         run->state = run->remembered[--run->remembered_count];
         return true;
     case CFA_DEF_CFA:
-        number = read_unsigned(reader);
-        define_cfa(run, number, (int64_t)read_unsigned(reader));
+        number = reader_unsigned(reader);
+        define_cfa(run, number, (int64_t)reader_unsigned(reader));
         return true;
     case CFA_DEF_CFA_SF:
-        number = read_unsigned(reader);
+        number = reader_unsigned(reader);
         define_cfa(run, number, read_factored(run, reader));
         return true;
-    case CFA_DEF_CFA_REGISTER: define_cfa(run, read_unsigned(reader), run->state.cfa_offset); return true;
+    case CFA_DEF_CFA_REGISTER: define_cfa(run, reader_unsigned(reader), run->state.cfa_offset); return true;
     case CFA_DEF_CFA_OFFSET:
-        define_cfa(run, run->state.cfa_register, (int64_t)read_unsigned(reader));
+        define_cfa(run, run->state.cfa_register, (int64_t)reader_unsigned(reader));
         return true;
     case CFA_DEF_CFA_OFFSET_SF:
         define_cfa(run, run->state.cfa_register, read_factored(run, reader));
         return true;
     case CFA_DEF_CFA_EXPRESSION:
-        run->state.cfa_expression = read_bytes(reader, read_unsigned(reader));
+        run->state.cfa_expression = reader_bytes(reader, reader_unsigned(reader));
         return true;
-    case CFA_GNU_ARGS_SIZE: read_unsigned(reader); return true;
+    case CFA_GNU_ARGS_SIZE: reader_unsigned(reader); return true;
     default: return false;
     }
+}
+
+static bool more(const struct reader *reader)
+{
+    return !reader->failed && reader->at < reader->end;
 }
 
 /* True if every instruction was understood, down to the last or to the function's end. */
 static bool execute(struct run *run, struct reader reader)
 {
     while (more(&reader)) {
-        uint8_t instruction = (uint8_t)read_fixed(&reader, 1);
+        uint8_t instruction = (uint8_t)reader_fixed(&reader, 1);
         uint8_t operand = instruction & 0x3f;
         bool goes_on = true;
         switch (instruction & 0xc0) {
         case CFA_ADVANCE_LOC: goes_on = advance(run, operand); break;
-        case CFA_OFFSET: save_at_cfa(run, operand, read_unsigned(&reader)); break;
+        case CFA_OFFSET: save_at_cfa(run, operand, reader_unsigned(&reader)); break;
         case CFA_RESTORE: restore(run, operand); break;
         default: goes_on = execute_extended(run, instruction, &reader); break;
         }
