@@ -22,7 +22,7 @@ struct lock_queue {
 };
 
 /* Mutual exclusion. Contended: spins a bounded time if the owner runs on another reactor just now, else parks.
- * Not recursive; not cancelable. */
+ * Not recursive; not cancelable. Its memory may go once the last unlock has returned. */
 struct task_mutex {
     atomic_uint waiter_count;     /* first: {0} must initialise the struct for clang too */
     _Atomic(struct task *) owner; /* NULL: free */
@@ -35,7 +35,8 @@ void task_mutex_unlock(struct task_mutex *mutex);
 /* For assertions: the running task holds it. */
 bool task_mutex_held(const struct task_mutex *mutex);
 
-/* Many readers or one writer; a waiting writer stops new readers. Not cancelable. */
+/* Many readers or one writer, in order of arrival: a waiting writer stops new readers. Not recursive, not even for
+ * readers; not cancelable. */
 struct task_rwlock {
     struct lock_queue queue;
     struct task *writer;

@@ -16,7 +16,7 @@
 #define TASK_NAME_SIZE 32
 /* Read buffers of streams; see stream.c. */
 #define BLOCK_SIZE_BYTES ((size_t)64 * 1024)
-#define BLOCK_IDLE_MAX 16
+#define BLOCK_IDLE_MAX 8
 
 /* Lives at the top of its own stack. */
 struct task {

@@ -22,6 +22,7 @@ uint16_t listener_port(const struct listener *listener);
 /* Wait for the next connection; *fd is a non-blocking socket that the caller owns, to be given to stream_open on any
  * reactor. Running out of descriptors waits and tries again. UV_ECANCELED when cancelled. [task] */
 int listener_accept(struct listener *listener, int *fd) MUST_USE;
+/* No task may be waiting in listener_accept. NULL is allowed. [task] */
 void listener_close(struct listener *listener);
 
 struct stream_options {

@@ -47,15 +47,16 @@ const char *wait_reason_text(enum wait_reason reason);
 #define TIMEOUT_NEVER UINT64_MAX
 
 /* Start a task on this reactor; it runs first when the caller parks or yields. The name is copied (31 bytes). NULL
- * once the reactor stops. The pointer may be used for task_cancel and task_unpark for ever: a task struct is never
- * unmapped, so that a late call at worst wakes a later task spuriously. [loop] [task] */
+ * once the reactor stops. A task struct is never unmapped: task_unpark may come late and at worst wakes a later task
+ * spuriously. No memory for another stack ends the process. [loop] [task] */
 struct task *task_spawn(const char *name, void (*run)(void *argument), void *argument);
 /* The task that runs on this thread; NULL outside of one. [any] */
 struct task *task_self(void);
 uint64_t task_id(const struct task *task);
 const char *task_name(const struct task *task);
 
-/* Sticky; wakes the task if what it waits for may be given up. [any] */
+/* Sticky; wakes the task if what it waits for may be given up. The caller knows that it has not ended: the next task
+ * in that struct would be cancelled instead. [any] */
 void task_cancel(struct task *task);
 /* Whether the running task is cancelled. [task] */
 bool task_canceled(void);

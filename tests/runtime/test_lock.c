@@ -65,6 +65,37 @@ static void a_mutex_excludes_across_reactors(void **state)
     assert_false(crew.mutex.waking);
 }
 
+/* One owner parks and unlocks just while the other lines up, and nobody comes after who could make good a wake that
+ * was missed: each round ends only when both had the mutex. */
+struct duel {
+    struct crew crew;
+    atomic_uint arrived;
+};
+
+static void meet_and_lock(void *argument)
+{
+    struct crew *crew = argument;
+    struct duel *duel = CONTAINER_OF(crew, struct duel, crew);
+    for (unsigned i = 0; i < crew->rounds; i++) {
+        atomic_fetch_add(&duel->arrived, 1);
+        while (atomic_load(&duel->arrived) < 2 * (i + 1))
+            task_yield();
+        task_mutex_lock(&crew->mutex);
+        task_yield();
+        crew->counter++;
+        task_mutex_unlock(&crew->mutex);
+    }
+    task_group_done(&crew->group);
+}
+
+static void an_unlock_is_not_missed_by_one_who_lines_up(void **state)
+{
+    (void)state;
+    struct duel duel = {.crew.rounds = SCALED(20000, 1000)};
+    crew_run(&duel.crew, 2, 2, meet_and_lock);
+    assert_int_equal(duel.crew.counter, 2 * duel.crew.rounds);
+}
+
 static void a_mutex_excludes_on_one_reactor(void **state)
 {
     (void)state;
@@ -343,6 +374,47 @@ static void timeouts_and_signals_race_without_loss(void **state)
     assert_null(tickets.crew.condition.queue.first);
 }
 
+/* The same at one certain moment: the timer has readied the waiter, and before it runs it is signalled. */
+
+struct late_signal {
+    struct task_mutex mutex;
+    struct task_condition condition;
+    struct task *waiter;
+    int rc;
+    bool done;
+};
+
+static void wait_a_moment(void *argument)
+{
+    struct late_signal *late = argument;
+    late->waiter = task_self();
+    task_mutex_lock(&late->mutex);
+    late->rc = task_condition_wait(&late->condition, &late->mutex, 1);
+    task_mutex_unlock(&late->mutex);
+    late->done = true;
+}
+
+static void signal_late(void *argument)
+{
+    struct late_signal *late = argument;
+    CHECK(task_spawn("waiter", wait_a_moment, late) != NULL);
+    task_yield();
+    while (late->waiter->reason == WAIT_CONDITION)
+        task_yield();
+    CHECK(late->waiter->timed_out && late->waiter->reason == WAIT_READY);
+    task_condition_signal(&late->condition);
+    while (!late->done)
+        task_yield();
+    CHECK(late->rc == 0); /* it must not be lost: nobody else got it */
+}
+
+static void a_signal_that_meets_a_timeout_counts(void **state)
+{
+    (void)state;
+    struct late_signal late = {.rc = -1};
+    run_alone(signal_late, &late);
+}
+
 /* Pitfall 10: the group lives on the waiter's stack and is gone right after the last done. */
 
 static void done_soon(void *argument)
@@ -415,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mutex_excludes_across_reactors),
+        cmocka_unit_test(an_unlock_is_not_missed_by_one_who_lines_up),
         cmocka_unit_test(a_mutex_excludes_on_one_reactor),
         cmocka_unit_test(a_holder_may_offload),
         cmocka_unit_test(try_lock_does_not_wait),
@@ -423,6 +496,7 @@ int main(void)
         cmocka_unit_test(each_signal_is_consumed_once),
         cmocka_unit_test(a_condition_wait_that_ends_early_holds_the_mutex),
         cmocka_unit_test(timeouts_and_signals_race_without_loss),
+        cmocka_unit_test(a_signal_that_meets_a_timeout_counts),
         cmocka_unit_test(a_group_may_go_as_soon_as_its_wait_returns),
         cmocka_unit_test(a_group_wait_times_out_and_is_cancelled),
         cmocka_unit_test(done_from_any_thread),

@@ -42,6 +42,9 @@ static struct pair pair_open(const struct stream_options *options)
     pair.peer = plain_connect(listener_port(listener));
     CHECK(listener_accept(listener, &fd) == 0);
     listener_close(listener);
+    /* Small, so that a large write is taken in part. */
+    int size = 128 * 1024;
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0);
     CHECK(stream_open(&pair.stream, fd, options) == 0);
     return pair;
 }
@@ -137,6 +140,11 @@ static void read_more_than_allowed(void *argument)
     char many[1000];
     memset(many, 'x', sizeof many);
     CHECK(send(pair.peer, many, sizeof many, 0) == sizeof many);
+    /* Nobody reads for a while: the buffer fills, and the rest stays in the kernel. */
+    while (stream_buffered(pair.stream).size < small_buffer.buffer_max)
+        task_yield();
+    for (unsigned i = 0; i < 200; i++)
+        task_yield();
     size_t total = 0;
     while (total < sizeof many) {
         CHECK(stream_read(pair.stream, 1, TIMEOUT_NEVER, &view) == 0);
@@ -320,6 +328,75 @@ static void a_write_to_a_stuck_peer_times_out_and_gives_the_bytes_back(void **st
 {
     (void)state;
     run_alone(write_to_stuck_peer, NULL);
+}
+
+/* The time limit is for a peer that takes nothing. The test makes the writer's timer due by hand, first after some
+ * bytes have moved and then after none. */
+
+struct slow_write {
+    struct pair pair;
+    struct task *writer;
+    int rc;
+    bool done;
+};
+
+static void write_slowly(void *argument)
+{
+    struct slow_write *slow = argument;
+    size_t size = 32u << 20;
+    struct bytes piece = bytes_of(mem_alloc(size), size);
+    slow->writer = task_self();
+    slow->rc = stream_write(slow->pair.stream, &piece, 1, 3600 * 1000);
+    mem_free((void *)piece.data);
+    slow->done = true;
+}
+
+static void time_out_now(struct task *task)
+{
+    CHECK(task->timer_open && task->reason == WAIT_WRITE);
+    uv_timer_start(&task->timer, task->timer.timer_cb, 0, 0);
+    while (!task->timed_out)
+        task_yield();
+}
+
+static void yield_often(void)
+{
+    for (unsigned i = 0; i < 1000; i++)
+        task_yield();
+}
+
+static void drain(int fd, size_t size)
+{
+    static char data[64 * 1024];
+    while (size > 0) {
+        ssize_t got = recv(fd, data, size < sizeof data ? size : sizeof data, MSG_DONTWAIT);
+        size -= got > 0 ? (size_t)got : 0;
+        task_yield();
+    }
+}
+
+static void write_to_slow_peer(void *argument)
+{
+    (void)argument;
+    struct slow_write slow = {.pair = pair_open(&small_buffer)};
+    CHECK(task_spawn("writer", write_slowly, &slow) != NULL);
+    yield_often(); /* now the kernel takes no more */
+    drain(slow.pair.peer, 4u << 20);
+    yield_often();
+    time_out_now(slow.writer);
+    yield_often();
+    CHECK(!slow.done); /* bytes have moved: it goes on */
+    time_out_now(slow.writer);
+    while (!slow.done)
+        task_yield();
+    CHECK(slow.rc == UV_ETIMEDOUT);
+    pair_close(&slow.pair);
+}
+
+static void a_write_times_out_only_when_nothing_moves(void **state)
+{
+    (void)state;
+    run_alone(write_to_slow_peer, NULL);
 }
 
 struct endless {
@@ -700,6 +777,7 @@ int main(void)
         cmocka_unit_test(bites_of_any_size_come_in_order),
         cmocka_unit_test(many_pieces_reach_a_slow_peer_in_order),
         cmocka_unit_test(a_write_to_a_stuck_peer_times_out_and_gives_the_bytes_back),
+        cmocka_unit_test(a_write_times_out_only_when_nothing_moves),
         cmocka_unit_test(a_cancel_ends_a_parked_write_safely),
         cmocka_unit_test(a_write_to_a_gone_peer_is_an_error_and_no_signal),
         cmocka_unit_test(echo_between_two_reactors),

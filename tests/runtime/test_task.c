@@ -74,14 +74,25 @@ static void a_long_name_is_cut(void **state)
     run_alone(spawn_long_name, NULL);
 }
 
+static void keep_looping(void *argument)
+{
+    const bool *stop = argument;
+    while (!*stop)
+        task_yield();
+}
+
 static void sleep_at_least(void *argument)
 {
     (void)argument;
-    for (uint64_t ms = 0; ms < 4; ms++) {
-        uint64_t before = clock_monotonic_ns();
+    static bool stop;
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t ms = i % 4, before = clock_monotonic_ns();
         CHECK(task_sleep_ms(ms) == 0);
         CHECK(clock_monotonic_ns() - before >= ms * NS_PER_MS);
+        if (i == 10) /* from here on the loop looks at its timers all the time, and not only when one is due */
+            CHECK(task_spawn("busy", keep_looping, &stop) != NULL);
     }
+    stop = true;
 }
 
 static void a_sleep_is_never_too_short(void **state)
@@ -208,12 +219,23 @@ static void an_uncancelable_park_outlives_a_cancel(void **state)
 
 /* Pitfall 1: libuv blocks in the poll of the same pass that ran the timer. */
 
+static void burn(void *argument)
+{
+    uint64_t start = clock_monotonic_ns();
+    while (clock_monotonic_ns() - start < *(uint64_t *)argument)
+        continue;
+}
+
+/* The timer is due when libuv's pass starts, and no other event comes: without the stop before the poll, the task
+ * would wait for ever. */
 static void only_a_timer(void *argument)
 {
     (void)argument;
-    /* No other event comes: without the stop before the poll, this would wait for ever. */
-    for (unsigned i = 0; i < 20; i++)
+    uint64_t burn_ns = 4 * NS_PER_MS;
+    for (unsigned i = 0; i < 5; i++) {
+        CHECK(task_spawn("burn", burn, &burn_ns) != NULL);
         CHECK(task_sleep_ms(1) == 0);
+    }
 }
 
 static void a_task_that_a_timer_readied_does_not_sleep_through_the_poll(void **state)
@@ -271,21 +293,14 @@ static void yielding_lets_timers_fire(void **state)
     run_alone(spin_yielding, NULL);
 }
 
-static void burst(void *argument)
-{
-    (void)argument;
-    uint64_t start = clock_monotonic_ns();
-    while (clock_monotonic_ns() - start < 5 * NS_PER_MS)
-        continue;
-}
-
 static void a_long_burst_shows_as_lag(void **state)
 {
     (void)state;
     struct reactors reactors;
     reactors_start(&reactors, 1);
-    run_on(reactors.reactor[0], burst, NULL);
-    WAIT_UNTIL(reactor_lag_ns(reactors.reactor[0]) >= 5 * NS_PER_MS);
+    uint64_t burst_ns = 5 * NS_PER_MS;
+    run_on(reactors.reactor[0], burn, &burst_ns);
+    WAIT_UNTIL(reactor_lag_ns(reactors.reactor[0]) >= burst_ns);
     reactors_end(&reactors);
 }
 
