@@ -1,0 +1,46 @@
+"""What the benchmarks in Python share: a figure beside its goal, and what a process has used."""
+import contextlib
+import pathlib
+import statistics
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+
+
+def show(what, value, unit, at_most=None, at_least=None, note=""):
+    """One line; a figure that misses its goal says so."""
+    goal = verdict = ""
+    if at_most is not None:
+        goal, verdict = f"goal <= {at_most:g}", "" if value <= at_most else "MISSED"
+    elif at_least is not None:
+        goal, verdict = f"goal >= {at_least:g}", "" if value >= at_least else "MISSED"
+    digits = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    print(f"  {what:<50} {digits:>12} {unit:<11} {goal:<14} {verdict}{note}".rstrip(), flush=True)
+
+
+def spread(values):
+    """The median and the quartiles, as text."""
+    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    return f"median {middle:.4f}, quartiles {low:.4f} to {high:.4f}, {len(values)} pairs"
+
+
+def status_mib(pid, field):
+    """VmRSS or VmHWM (its peak) of a process."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1024
+    raise KeyError(field)
+
+
+def of_each_thread(pid, file):
+    """What /proc says in this file about each thread of a process; those that end meanwhile are left out."""
+    texts = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            texts.append((task / file).read_text().strip())
+    return texts
+
+
+def cpu_seconds(pid):
+    """CPU time of the threads that live, by the scheduler's own count in nanoseconds."""
+    return sum(int(text.split()[0]) for text in of_each_thread(pid, "schedstat")) / 1e9
