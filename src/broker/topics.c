@@ -6,7 +6,6 @@
 #include "kafka/error.h"
 #include "storage/log.h"
 
-#include <string.h>
 #include <uv.h>
 
 static void release_topic(void *topic)
@@ -27,11 +26,9 @@ struct storage_topic *topic_by_name(struct request *request, struct bytes name)
     return topic;
 }
 
-struct storage_topic *topic_by_id(struct request *request, struct wire_uuid id)
+struct storage_topic *topic_by_id(struct request *request, struct uuid id)
 {
-    struct uuid uuid;
-    memcpy(uuid.bytes, id.bytes, sizeof uuid.bytes);
-    struct storage_topic *topic = storage_topic_find_by_id(request->context->storage, &uuid);
+    struct storage_topic *topic = storage_topic_find_by_id(request->context->storage, &id);
     if (topic)
         topic_hold(request, topic);
     return topic;
@@ -40,13 +37,6 @@ struct storage_topic *topic_by_id(struct request *request, struct wire_uuid id)
 struct storage_log *topic_log(struct storage_topic *topic, int32_t partition)
 {
     return topic && partition >= 0 && partition < topic->partition_count ? topic->logs[partition] : NULL;
-}
-
-struct wire_uuid topic_wire_id(const struct storage_topic *topic)
-{
-    struct wire_uuid id;
-    memcpy(id.bytes, topic->id.bytes, sizeof id.bytes);
-    return id;
 }
 
 int16_t topic_error(int code)

@@ -3,18 +3,17 @@
 #define BROKER_TOPICS_H
 
 #include "base/bytes.h"
+#include "base/uuid.h"
 #include "broker/request.h"
-#include "kafka/wire.h"
 #include "storage/storage.h"
 
 /* The topic of this name, or NULL; held until the request is over. */
 struct storage_topic *topic_by_name(struct request *request, struct bytes name);
-struct storage_topic *topic_by_id(struct request *request, struct wire_uuid id);
+struct storage_topic *topic_by_id(struct request *request, struct uuid id);
 /* Give back a topic when the request is over. */
 void topic_hold(struct request *request, struct storage_topic *topic);
 /* The log of a partition; NULL: no such topic (`topic` may be NULL) or partition. */
 struct storage_log *topic_log(struct storage_topic *topic, int32_t partition);
-struct wire_uuid topic_wire_id(const struct storage_topic *topic);
 
 /* What a client is told of a code of ours or of libuv's; 0 is KAFKA_NONE. */
 int16_t topic_error(int code);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_FAILED 1
@@ -194,6 +195,16 @@ static void reload(struct program *program)
              (int)program->config.log.level);
 }
 
+/* Each segment of the log holds three descriptors and each connection one: take all that the system grants. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int print_text(void (*write_text)(struct buf *text), FILE *file)
 {
     struct buf text;
@@ -207,6 +218,7 @@ static int print_text(void (*write_text)(struct buf *text), FILE *file)
 static int run(struct program *program, const sigset_t *signals, uint64_t start_ns)
 {
     int number = 0;
+    raise_descriptor_limit();
     int rc = start(program);
     if (rc == 0) {
         log_info("broker ready version=%s after_ms=%llu", TAKHIN_VERSION,

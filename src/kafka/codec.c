@@ -110,7 +110,7 @@ static void decode_value(struct decoder *decoder, const struct codec_field *fiel
         *(int64_t *)target = wire_read_int64(reader);
         break;
     case CODEC_UUID:
-        *(struct wire_uuid *)target = wire_read_uuid(reader);
+        *(struct uuid *)target = wire_read_uuid(reader);
         break;
     case CODEC_STRING:
         *(struct bytes *)target = checked_null(decoder, field, wire_read_string(reader, decoder->flexible));
@@ -242,7 +242,7 @@ static void encode_value(struct encoder *encoder, const struct codec_field *fiel
         wire_write_int64(writer, *(const int64_t *)source);
         break;
     case CODEC_UUID:
-        wire_write_uuid(writer, *(const struct wire_uuid *)source);
+        wire_write_uuid(writer, *(const struct uuid *)source);
         break;
     case CODEC_STRING:
         wire_write_string(writer, *(const struct bytes *)source, encoder->flexible, nullable);
@@ -277,7 +277,7 @@ static void encode_member(struct encoder *encoder, const struct codec_field *fie
 static bool is_default(const struct codec_field *field, const uint8_t *message)
 {
     const uint8_t *member = message + field->offset;
-    static const struct wire_uuid no_uuid;
+    static const struct uuid no_uuid;
     if (field->array)
         return load_array(member).count == 0;
     switch (field->type) {

@@ -44,7 +44,7 @@ enum codec_type {
 #define CODEC_C_INT16 int16_t
 #define CODEC_C_INT32 int32_t
 #define CODEC_C_INT64 int64_t
-#define CODEC_C_UUID struct wire_uuid
+#define CODEC_C_UUID struct uuid
 #define CODEC_C_STRING struct bytes
 #define CODEC_C_BYTES struct bytes
 #define CODEC_C_RECORDS struct wire_records

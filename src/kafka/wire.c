@@ -119,9 +119,9 @@ int64_t wire_read_varlong(struct wire_reader *reader)
     return (int64_t)(value >> 1 ^ -(value & 1));
 }
 
-struct wire_uuid wire_read_uuid(struct wire_reader *reader)
+struct uuid wire_read_uuid(struct wire_reader *reader)
 {
-    struct wire_uuid uuid = {{0}};
+    struct uuid uuid = {{0}};
     read_scalar(reader, uuid.bytes, sizeof uuid.bytes);
     return uuid;
 }
@@ -219,7 +219,7 @@ void wire_write_unsigned_varint(struct wire_writer *writer, uint32_t value)
     buf_append_byte(&writer->bytes, (uint8_t)value);
 }
 
-void wire_write_uuid(struct wire_writer *writer, struct wire_uuid uuid)
+void wire_write_uuid(struct wire_writer *writer, struct uuid uuid)
 {
     buf_append(&writer->bytes, uuid.bytes, sizeof uuid.bytes);
 }

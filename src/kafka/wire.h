@@ -10,16 +10,13 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/uuid.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Strings are bounded by int16 in all versions, as in Kafka itself. */
 #define WIRE_STRING_MAX INT16_MAX
-
-struct wire_uuid {
-    uint8_t bytes[16]; /* all zero: none */
-};
 
 /* Record batches. What a message carried is a view of its bytes. A message to send may promise them instead: with a
  * `source` only their size goes into the frame, and whoever writes that to the socket splices them in: wire_hole. */
@@ -48,7 +45,7 @@ uint32_t wire_read_unsigned_varint(struct wire_reader *reader);
 /* Zigzag, as in records (protobuf's sint32 and sint64). */
 int32_t wire_read_varint(struct wire_reader *reader);
 int64_t wire_read_varlong(struct wire_reader *reader);
-struct wire_uuid wire_read_uuid(struct wire_reader *reader);
+struct uuid wire_read_uuid(struct wire_reader *reader);
 /* Exactly so many bytes. */
 struct bytes wire_read_raw(struct wire_reader *reader, size_t size);
 /* Null: data is NULL. Empty: it is not. */
@@ -83,7 +80,7 @@ void wire_write_int16(struct wire_writer *writer, int16_t value);
 void wire_write_int32(struct wire_writer *writer, int32_t value);
 void wire_write_int64(struct wire_writer *writer, int64_t value);
 void wire_write_unsigned_varint(struct wire_writer *writer, uint32_t value);
-void wire_write_uuid(struct wire_writer *writer, struct wire_uuid uuid);
+void wire_write_uuid(struct wire_writer *writer, struct uuid uuid);
 /* NULL data is written as null where that is allowed, as empty elsewhere. */
 void wire_write_string(struct wire_writer *writer, struct bytes string, bool flexible, bool nullable);
 void wire_write_bytes(struct wire_writer *writer, struct bytes bytes, bool flexible, bool nullable);

@@ -3,7 +3,7 @@
 #define STORAGE_IDENTITY_H
 
 #include "base/check.h"
-#include "storage/uuid.h"
+#include "base/uuid.h"
 
 #include <stdint.h>
 

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "storage/options.h"
-#include "storage/uuid.h"
+#include "base/uuid.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

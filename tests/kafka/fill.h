@@ -55,7 +55,7 @@ static void fill_value(const struct fill *fill, const struct codec_field *field,
         *(int64_t *)target = hash * 1000ll; /* also a time that Python has */
         break;
     case CODEC_UUID:
-        for (size_t i = 0; i < sizeof(struct wire_uuid); i++)
+        for (size_t i = 0; i < sizeof(struct uuid); i++)
             target[i] = (uint8_t)(hash >> (24 - i % 4 * 8));
         break;
     case CODEC_STRING:

@@ -70,7 +70,7 @@ static int16_t create(struct request *request, const struct create_topics_reques
         if (rc < 0)
             return refuse(out, topic_error(rc), error_text(rc));
         topic_hold(request, topic);
-        out->topic_id = topic_wire_id(topic);
+        out->topic_id = topic->id;
     }
     out->num_partitions = partitions;
     out->replication_factor = 1;

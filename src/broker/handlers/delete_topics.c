@@ -15,7 +15,7 @@ static void delete(struct request *request, struct storage_topic *topic, int16_t
         return;
     }
     out->name = bytes_of_string(topic->name);
-    out->topic_id = topic_wire_id(topic);
+    out->topic_id = topic->id;
     int rc = storage_topic_delete(request->context->storage, out->name);
     out->error_code = topic_error(rc);
     if (rc < 0)

@@ -22,7 +22,7 @@ static void describe(struct request *request, struct storage_topic *topic, struc
 
     out->error_code = KAFKA_NONE;
     out->name = bytes_of_string(topic->name);
-    out->topic_id = topic_wire_id(topic);
+    out->topic_id = topic->id;
     out->partitions.count = (size_t)topic->partition_count;
     out->partitions.items = CODEC_NEW(request->arena, metadata_response_partition, out->partitions.count);
     for (int32_t i = 0; i < topic->partition_count; i++) {
@@ -51,7 +51,7 @@ static struct storage_topic *create(struct request *request, struct bytes name)
 static void describe_named(struct request *request, const struct metadata_request_topic *in, bool may_create,
                            struct metadata_response_topic *out)
 {
-    static const struct wire_uuid no_id;
+    static const struct uuid no_id;
     /* Not a null name: beside an id the Java client sends an empty one. */
     const bool by_id = memcmp(&in->topic_id, &no_id, sizeof no_id) != 0;
     struct storage_topic *topic = NULL;

@@ -38,7 +38,7 @@ struct create_topics_response_config {
 
 struct create_topics_response_topic {
     struct bytes name;
-    struct wire_uuid topic_id; /* version 7 on */
+    struct uuid topic_id; /* version 7 on */
     int16_t error_code;
     struct bytes error_message;        /* nullable */
     int16_t topic_config_error_code;   /* why configs is null; tagged; version 5 on */

@@ -6,7 +6,7 @@
 
 struct delete_topics_request_topic {
     struct bytes name; /* nullable: named by id */
-    struct wire_uuid topic_id;
+    struct uuid topic_id;
 };
 
 struct delete_topics_request {
@@ -17,7 +17,7 @@ struct delete_topics_request {
 
 struct delete_topics_response_topic {
     struct bytes name;         /* nullable from version 6 on */
-    struct wire_uuid topic_id; /* version 6 on */
+    struct uuid topic_id; /* version 6 on */
     int16_t error_code;
     struct bytes error_message; /* nullable; version 5 on */
 };

@@ -16,19 +16,19 @@ struct fetch_request_partition {
     int32_t last_fetched_epoch; /* -1: none; version 12 on */
     int64_t log_start_offset;   /* of a follower, -1 for consumers; version 5 on */
     int32_t partition_max_bytes;
-    struct wire_uuid replica_directory_id; /* of a follower; tagged; version 17 on */
+    struct uuid replica_directory_id; /* of a follower; tagged; version 17 on */
 };
 
 struct fetch_request_topic {
     struct bytes topic;        /* to version 12 */
-    struct wire_uuid topic_id; /* version 13 on */
+    struct uuid topic_id; /* version 13 on */
     CODEC_ARRAY(struct fetch_request_partition) partitions;
 };
 
 /* Of a fetch session: what the client no longer wants. */
 struct fetch_request_forgotten_topic {
     struct bytes topic;        /* to version 12 */
-    struct wire_uuid topic_id; /* version 13 on */
+    struct uuid topic_id; /* version 13 on */
     CODEC_ARRAY(int32_t) partitions;
 };
 
@@ -83,7 +83,7 @@ struct fetch_response_partition {
 
 struct fetch_response_topic {
     struct bytes topic;        /* to version 12 */
-    struct wire_uuid topic_id; /* version 13 on */
+    struct uuid topic_id; /* version 13 on */
     CODEC_ARRAY(struct fetch_response_partition) partitions;
 };
 

@@ -8,7 +8,7 @@
 #define METADATA_OPERATIONS_NOT_ASKED INT32_MIN
 
 struct metadata_request_topic {
-    struct wire_uuid topic_id; /* version 10 on */
+    struct uuid topic_id; /* version 10 on */
     struct bytes name;         /* nullable from version 10 on: asked for by id */
 };
 
@@ -40,7 +40,7 @@ struct metadata_response_partition {
 struct metadata_response_topic {
     int16_t error_code;
     struct bytes name;         /* nullable from version 12 on: an id that nobody knows */
-    struct wire_uuid topic_id; /* version 10 on */
+    struct uuid topic_id; /* version 10 on */
     bool is_internal;          /* version 1 on */
     CODEC_ARRAY(struct metadata_response_partition) partitions;
     int32_t topic_authorized_operations; /* default METADATA_OPERATIONS_NOT_ASKED; version 8 on */

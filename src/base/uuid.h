@@ -1,6 +1,6 @@
 /* uuid.h: the 16-byte ids of topics, clusters and folders, and Kafka's way to write them. [any] */
-#ifndef STORAGE_UUID_H
-#define STORAGE_UUID_H
+#ifndef BASE_UUID_H
+#define BASE_UUID_H
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct uuid {
-    uint8_t bytes[16];
+    uint8_t bytes[16]; /* all zero: none */
 };
 
 /* base64url without padding (RFC 4648 section 5), and the NUL. */

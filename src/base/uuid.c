@@ -1,5 +1,5 @@
 /* uuid.c: random ids and their base64url text. */
-#include "storage/uuid.h"
+#include "base/uuid.h"
 
 #include "base/error.h"
 
