@@ -55,7 +55,7 @@ static void on_fault(int signal, siginfo_t *info, void *machine_context)
     uintptr_t address = (uintptr_t)info->si_addr;
     if (task && address < task->context.low && address >= task->context.low - STACK_GUARD_BYTES)
         say_overflow(task, address);
-    /* On return the instruction faults again and meets the old action; a signal that somebody sent must be sent again. */
+    /* On return the instruction faults again and meets the old action; a signal that was sent must be sent again. */
     sigaction(SIGSEGV, &action_before, NULL);
     if (info->si_code <= 0)
         raise(signal);

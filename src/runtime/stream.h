@@ -31,7 +31,8 @@ struct stream_options {
 /* Take over a connected socket, TCP_NODELAY on. On failure it is closed. [task] */
 int stream_open(struct stream **stream, int fd, const struct stream_options *options) MUST_USE;
 /* Connect to a host and port. [task] */
-int stream_connect(struct stream **stream, const char *host, uint16_t port, const struct stream_options *options) MUST_USE;
+int stream_connect(struct stream **stream, const char *host, uint16_t port,
+                   const struct stream_options *options) MUST_USE;
 /* Parks until libuv has let go of it; no other task may be waiting on it then. What the kernel has taken is still sent.
  * NULL is allowed. */
 void stream_close(struct stream *stream);

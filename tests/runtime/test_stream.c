@@ -2,16 +2,11 @@
 #include "reactors.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -603,106 +598,6 @@ static void a_file_to_a_stuck_peer_times_out(void **state)
     run_alone(send_file_to_stuck_peer, NULL);
 }
 
-/* Connecting and listening. */
-
-static void connect_to_nobody(void *argument)
-{
-    (void)argument;
-    struct listener *listener;
-    struct stream *stream;
-    CHECK(listener_open(&listener, "127.0.0.1", 0) == 0);
-    uint16_t port = listener_port(listener);
-    struct listener *second;
-    CHECK(listener_open(&second, "127.0.0.1", port) == UV_EADDRINUSE);
-    listener_close(listener);
-    CHECK(stream_connect(&stream, "127.0.0.1", port, &small_buffer) == UV_ECONNREFUSED);
-    CHECK(stream_connect(&stream, "no such host", port, &small_buffer) < 0);
-    CHECK(listener_open(&second, "no such host", 0) < 0);
-}
-
-static void nobody_there_and_taken_ports_are_errors(void **state)
-{
-    (void)state;
-    run_alone(connect_to_nobody, NULL);
-}
-
-static void open_of_no_socket(void *argument)
-{
-    (void)argument;
-    int ends[2];
-    CHECK(pipe(ends) == 0);
-    struct stream *stream;
-    CHECK(stream_open(&stream, ends[0], &small_buffer) < 0);
-    char byte = 0;
-    CHECK(write(ends[1], &byte, 1) < 0 && errno == EPIPE); /* so the other end is closed */
-    close(ends[1]);
-}
-
-static void a_failed_open_closes_the_descriptor(void **state)
-{
-    (void)state;
-    run_alone(open_of_no_socket, NULL);
-}
-
-static atomic_uint exhausted_lines;
-
-static void count_line(const char *line, void *context)
-{
-    (void)context;
-    if (strstr(line, "cannot accept connections"))
-        atomic_fetch_add(&exhausted_lines, 1);
-}
-
-struct exhausted {
-    _Atomic uint16_t port;
-    atomic_bool accepted;
-};
-
-static void accept_one(void *argument)
-{
-    struct exhausted *exhausted = argument;
-    struct listener *listener;
-    CHECK(listener_open(&listener, "127.0.0.1", 0) == 0);
-    atomic_store(&exhausted->port, listener_port(listener));
-    int fd;
-    CHECK(listener_accept(listener, &fd) == 0);
-    atomic_store(&exhausted->accepted, true);
-    close(fd);
-    listener_close(listener);
-}
-
-static void running_out_of_descriptors_waits_and_is_logged_once(void **state)
-{
-    (void)state;
-    struct reactors reactors;
-    struct exhausted exhausted = {0};
-    reactors_start(&reactors, 1);
-    log_redirect(count_line, NULL);
-    assert_int_equal(reactor_spawn(reactors.reactor[0], "accept", accept_one, &exhausted), 0);
-    WAIT_UNTIL(atomic_load(&exhausted.port) != 0);
-    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct rlimit before, none;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = before;
-    none.rlim_cur = 0;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atomic_load(&exhausted.port))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
-    WAIT_UNTIL(atomic_load(&exhausted_lines) == 1);
-    uint64_t pass = reactor_pass_count(reactors.reactor[0]);
-    WAIT_UNTIL(reactor_pass_count(reactors.reactor[0]) > pass + 2); /* two more tries at least */
-    assert_false(atomic_load(&exhausted.accepted));
-
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    WAIT_UNTIL(atomic_load(&exhausted.accepted));
-    reactors_end(&reactors);
-    log_redirect(NULL, NULL);
-    close(client);
-    assert_int_equal(atomic_load(&exhausted_lines), 1);
-}
-
 /* Pitfall 2: the reader that is resumed in place closes the stream and ends, inside libuv's callback; bytes keep
  * coming, so libuv would go on reading if it could. */
 
@@ -783,9 +678,6 @@ int main(void)
         cmocka_unit_test(echo_between_two_reactors),
         cmocka_unit_test(a_file_reaches_a_slow_peer_whole_and_a_short_one_says_so),
         cmocka_unit_test(a_file_to_a_stuck_peer_times_out),
-        cmocka_unit_test(nobody_there_and_taken_ports_are_errors),
-        cmocka_unit_test(a_failed_open_closes_the_descriptor),
-        cmocka_unit_test(running_out_of_descriptors_waits_and_is_logged_once),
         cmocka_unit_test(a_reader_may_close_and_end_inside_the_read_callback),
         cmocka_unit_test(a_canceled_reader_closes_its_stream),
     };
