@@ -62,7 +62,7 @@ class Rounds:
         self.connection.call(key, version, body)
 
     def run(self):
-        """(requests a second, CPU seconds of the broker)"""
+        """(requests a second, CPU seconds of the broker, the part of its core that it used)"""
         topic = f"round-{self.count % 1000:03}"
         self.count += 1
         self.admin(CREATE_TOPICS, 2, array([string(topic) + pack("ih", 1, 1) + array([]) + array([])]) +
@@ -87,7 +87,7 @@ class Rounds:
         took, cpu = time.monotonic() - begin, cpu_seconds(self.broker.process.pid) - cpu
         sender.join()
         self.admin(DELETE_TOPICS, 1, array([string(topic)]) + pack("i", 10_000))
-        return self.requests / took, cpu
+        return self.requests / took, cpu, cpu / took
 
     def pair(self, profile, first):
         """Two rounds: with the profile and without (or, for the control, both without)."""
@@ -98,8 +98,8 @@ class Rounds:
                     results[with_profile] = self.run()
             else:
                 results[with_profile] = self.run()
-        (rate_on, cpu_on), (rate_off, cpu_off) = results[True], results[False]
-        return rate_on / rate_off, cpu_on / cpu_off, rate_off
+        (rate_on, cpu_on, _), (rate_off, cpu_off, busy) = results[True], results[False]
+        return rate_on / rate_off, cpu_on / cpu_off, rate_off, busy
 
 
 def main():
@@ -123,8 +123,9 @@ def main():
 
     print(f"{arguments.pairs} pairs of rounds of {arguments.requests} requests of {MESSAGES_A_REQUEST} messages of "
           f"{MESSAGE_BYTES} bytes, the broker on one core")
-    rate = statistics.median(pair[2] for pairs in kinds.values() for pair in pairs)
+    rate, busy = (statistics.median(pair[i] for pairs in kinds.values() for pair in pairs) for i in (2, 3))
     show("produced, no profile", rate * MESSAGES_A_REQUEST, "messages/s")
+    show("part of its core that the broker used meanwhile", busy, "", note="  near 1: it is what limits")
     for kind, pairs in kinds.items():
         control = kind.startswith("no")
         throughput, cpu = [pair[0] for pair in pairs], [pair[1] for pair in pairs]

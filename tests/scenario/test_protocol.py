@@ -195,6 +195,14 @@ class Fetch(Protocol):
                 first, second = self.fetch([(topic, 0, 0), (topic, 1, 0)], **limits)
                 self.assertEqual((len(first[2]), second[2]), (len(sent), b""))
 
+    def test_a_response_has_a_limit_of_its_own(self):
+        topic = self.new_topic()
+        sent = batch(b"x" * 1_000_000)
+        for _ in range(60):
+            self.produce([(topic, 0, sent)])
+        found = self.fetch([(topic, 0, 0)], max_bytes=2**31 - 1, partition_max_bytes=2**31 - 1)[0][2]
+        self.assertEqual(len(found), 57 * len(sent), "as many as fit in 55 MiB")
+
     def test_a_batch_is_sent_whole_for_an_offset_inside_of_it(self):
         topic = self.new_topic()
         sent = batch(b"1", b"2", b"3")

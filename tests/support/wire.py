@@ -105,13 +105,13 @@ class Connection:
         self.received += 1
 
     def _receive(self, size):
-        data = b""
-        while len(data) < size:
-            piece = self.socket.recv(size - len(data))
-            if not piece:
+        data, filled = bytearray(size), 0
+        while filled < size:
+            got = self.socket.recv_into(memoryview(data)[filled:])
+            if not got:
                 raise EOFError("closed by the broker")
-            data += piece
-        return data
+            filled += got
+        return bytes(data)
 
     def receive(self, flexible=False):
         reader = Reader(self._receive(struct.unpack(">i", self._receive(4))[0]))

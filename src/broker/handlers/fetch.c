@@ -12,6 +12,9 @@
 
 #include <uv.h>
 
+/* What a response carries at most, as with Kafka's fetch.max.bytes: a frame's size is an int32, and a client may ask for
+ * as much. */
+#define RESPONSE_BYTES_MAX (55u * 1024 * 1024)
 /* How often a long poll looks whether its client is still there. */
 #define GONE_CHECK_MS 1000
 
@@ -180,7 +183,7 @@ void kafka_handler_fetch(struct request *request)
     }
     fetch->count = partition_count(in);
     fetch->partitions = arena_alloc_array(request->arena, fetch->count, sizeof *fetch->partitions);
-    fetch->max_bytes = positive(in->max_bytes);
+    fetch->max_bytes = positive(in->max_bytes) < RESPONSE_BYTES_MAX ? positive(in->max_bytes) : RESPONSE_BYTES_MAX;
     prepare(request, in, out, fetch);
     request_defer(request, release_slices, fetch);
     read_when_enough(request, in, fetch);
