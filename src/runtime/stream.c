@@ -30,6 +30,7 @@ struct stream {
     size_t need;    /* what the reader waits for */
     int read_error; /* UV_EOF or the socket's error, once libuv has said so */
     bool reading;
+    bool viewed; /* the reader has a view of the buffer: it may be appended to, but not moved */
     bool close_started, closed;
     char peer[ADDRESS_TEXT_SIZE];
 };
@@ -69,7 +70,7 @@ static void buffer_make_room(struct stream *stream)
         stream->buffer = reactor_block_acquire(stream->reactor);
         stream->capacity = BLOCK_SIZE_BYTES;
     }
-    if (stream->capacity - stream->end >= ROOM_MIN)
+    if (stream->viewed || stream->capacity - stream->end >= ROOM_MIN)
         return;
     /* Moving down is cheap while it is less than half, and enough unless the reader needs more than fits. */
     if (stream->start >= stream->capacity / 2) {
@@ -104,6 +105,8 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf)
         stream->end += (size_t)size;
         if (buffered(stream) >= stream->buffer_max)
             read_stop(stream);
+    } else if (size == UV_ENOBUFS) {
+        read_stop(stream); /* no room without moving a view: the next read makes some */
     } else if (size < 0) {
         stream->read_error = (int)size;
         read_stop(stream);
@@ -269,6 +272,7 @@ struct bytes stream_buffered(const struct stream *stream)
 void stream_consume(struct stream *stream, size_t size)
 {
     ASSERT(size <= buffered(stream));
+    stream->viewed = false;
     stream->start += size;
     if (stream->buffer && buffered(stream) == 0)
         buffer_free(stream);
@@ -294,9 +298,11 @@ int stream_read(struct stream *stream, size_t need, uint64_t timeout_ms, struct 
 {
     ASSERT(need >= 1);
     int rc = task_canceled() ? UV_ECANCELED : need > stream->buffer_max ? ERR_TOO_LARGE : 0;
+    stream->viewed = false;
     if (rc == 0)
         rc = wait_input(stream, need, timeout_ms);
     *view = stream_buffered(stream);
+    stream->viewed = true;
     if (rc != 0)
         return rc;
     return view->size >= need ? 0 : stream->read_error;

@@ -40,7 +40,7 @@ void stream_close(struct stream *stream);
 const char *stream_peer(const struct stream *stream);
 
 /* Wait until at least `need` bytes (>= 1) are buffered; *view is all that is buffered, valid until the next read or
- * consume. 0, UV_EOF (the peer closed first; *view is what is left), UV_ETIMEDOUT, UV_ECANCELED, ERR_TOO_LARGE, or
+ * consume, also while the task waits for other things and more arrives behind it. 0, UV_EOF (the peer closed first; *view is what is left), UV_ETIMEDOUT, UV_ECANCELED, ERR_TOO_LARGE, or
  * the socket's error. */
 int stream_read(struct stream *stream, size_t need, uint64_t timeout_ms, struct bytes *view) MUST_USE;
 /* Drop bytes from the front of what is buffered. */

@@ -232,6 +232,38 @@ static void a_large_frame_grows_the_buffer_and_leaves_none_behind(void **state)
     run_alone(read_large, NULL);
 }
 
+/* A handler works on a frame while the client sends the next ones. */
+static void keep_view_while_more_arrives(void *argument)
+{
+    (void)argument;
+    struct pair pair = pair_open(&large_buffer);
+    pthread_t sender;
+    struct bytes view;
+    CHECK(pthread_create(&sender, NULL, send_pattern, &pair.peer) == 0);
+    CHECK(stream_read(pair.stream, 1000, TIMEOUT_NEVER, &view) == 0);
+    struct bytes kept = view;
+    /* Until nothing more comes in: the sender is then stuck behind a full buffer and full sockets. */
+    for (size_t before = 0; stream_buffered(pair.stream).size != before;) {
+        before = stream_buffered(pair.stream).size;
+        CHECK(stream_wait_closed(pair.stream, 20) == UV_ETIMEDOUT);
+    }
+    CHECK(stream_buffered(pair.stream).data == kept.data);
+    CHECK(is_pattern(kept, 0));
+
+    stream_consume(pair.stream, 1000);
+    CHECK(stream_read(pair.stream, LARGE_SIZE - 1000, TIMEOUT_NEVER, &view) == 0); /* reading goes on */
+    CHECK(is_pattern(view, 1000));
+    stream_consume(pair.stream, view.size);
+    pthread_join(sender, NULL);
+    pair_close(&pair);
+}
+
+static void a_view_stays_while_more_arrives(void **state)
+{
+    (void)state;
+    run_alone(keep_view_while_more_arrives, NULL);
+}
+
 static void read_in_odd_bites(void *argument)
 {
     (void)argument;
@@ -670,6 +702,7 @@ int main(void)
         cmocka_unit_test(no_more_is_buffered_than_allowed),
         cmocka_unit_test(a_peer_that_goes_is_noticed),
         cmocka_unit_test(a_large_frame_grows_the_buffer_and_leaves_none_behind),
+        cmocka_unit_test(a_view_stays_while_more_arrives),
         cmocka_unit_test(bites_of_any_size_come_in_order),
         cmocka_unit_test(many_pieces_reach_a_slow_peer_in_order),
         cmocka_unit_test(a_write_to_a_stuck_peer_times_out_and_gives_the_bytes_back),
