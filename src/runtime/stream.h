@@ -40,8 +40,8 @@ void stream_close(struct stream *stream);
 const char *stream_peer(const struct stream *stream);
 
 /* Wait until at least `need` bytes (>= 1) are buffered; *view is all that is buffered, valid until the next read or
- * consume, also while the task waits for other things and more arrives behind it. 0, UV_EOF (the peer closed first; *view is what is left), UV_ETIMEDOUT, UV_ECANCELED, ERR_TOO_LARGE, or
- * the socket's error. */
+ * consume, also while the task waits for other things and more arrives behind it. 0, UV_EOF (the peer closed first;
+ * *view is what is left), UV_ETIMEDOUT, UV_ECANCELED, ERR_TOO_LARGE, or the socket's error. */
 int stream_read(struct stream *stream, size_t need, uint64_t timeout_ms, struct bytes *view) MUST_USE;
 /* Drop bytes from the front of what is buffered. */
 void stream_consume(struct stream *stream, size_t size);
@@ -49,7 +49,7 @@ void stream_consume(struct stream *stream, size_t size);
 struct bytes stream_buffered(const struct stream *stream);
 
 /* Wait until the peer has closed or failed, for one that only needs to know whether somebody still listens. What it
- * sends is kept for the next read; once buffer_max is, its end goes unseen.
+ * sends is kept for the next read; once the buffer is full, its end goes unseen.
  * 0: gone. UV_ETIMEDOUT: still there. UV_ECANCELED. */
 int stream_wait_closed(struct stream *stream, uint64_t timeout_ms);
 
