@@ -67,7 +67,7 @@ def footprint(starts):
     for profiler in (False, True):
         with Broker(profiler=profiler) as broker:
             time.sleep(1)
-            show(f"resident, idle, profiler {'on' if profiler else 'off'}", status_mib(broker.process.pid, "VmRSS"),
+            show(f"resident, idle, profiler {'on' if profiler else 'off'}", status_mib(broker, "VmRSS"),
                  "MiB", at_most=10)
 
 
@@ -76,17 +76,16 @@ def through_tool(mib):
     tool, count = build_tool(), mib * 1024 * 1024 // MESSAGE_BYTES
     with Broker() as broker:
         run("kcat", "-b", broker.address, "-L", "-t", "performance")
-        pid = broker.process.pid
         for what, arguments in (("produced, acks=all", ("-P", "-a", "-1", "-s", MESSAGE_BYTES)),
                                 ("consumed", ("-C", "-o", "beginning"))):
-            cpu = cpu_seconds(pid)
+            cpu = cpu_seconds(broker)
             result = run(tool, *arguments, "-b", broker.address, "-t", "performance", "-p", 0, "-c", count, "-q",
                          timeout_s=600)
-            cpu = cpu_seconds(pid) - cpu
+            cpu = cpu_seconds(broker) - cpu
             # The last line that has rates: what comes before are intervals.
             per_second, mb = re.findall(r"(\d+) msgs/s (?:and|\() ?([\d.]+) MB/s", result.stdout + result.stderr)[-1]
             show(what, float(per_second), "messages/s", note=f"{mb} MB/s, {cpu:.2f} s of the broker's CPU time")
-        show("resident, peak", status_mib(pid, "VmHWM"), "MiB", at_most=64)
+        show("resident, peak", status_mib(broker, "VmHWM"), "MiB", at_most=64)
 
 
 def load(*arguments):

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from figures import cpu_seconds, of_each_thread, show, spread
+from figures import cpu_seconds, show, spread
 from support.broker import Broker
 from support.wire import CREATE_TOPICS, DELETE_TOPICS, PRODUCE, Connection, array, batch, pack, records, string
 
@@ -36,11 +36,10 @@ class Profile:
     """A CPU profile that is being taken for as long as the block lasts."""
 
     def __init__(self, broker):
-        self.port = broker.ports["profiler"]
-        self.pid = broker.process.pid
+        self.broker = broker
 
     def __enter__(self):
-        self.connection = socket.create_connection(("127.0.0.1", self.port))
+        self.connection = socket.create_connection(("127.0.0.1", self.broker.ports["profiler"]))
         self.connection.sendall(b"GET /debug/pprof/profile?seconds=120&hz=100 HTTP/1.1\r\nHost: takhin\r\n\r\n")
         self.await_sampler(True)
 
@@ -49,7 +48,7 @@ class Profile:
         self.await_sampler(False)
 
     def await_sampler(self, wanted):
-        while ("takhin-profiler"[:15] in of_each_thread(self.pid, "comm")) != wanted:
+        while ("takhin-profiler"[:15] in self.broker.of_each_thread("comm")) != wanted:
             time.sleep(0.01)
 
 
@@ -77,14 +76,14 @@ class Rounds:
         sender = threading.Thread(target=send)
         scratch = bytearray(1 << 20)
         left = self.requests // REQUESTS_A_WRITE * REQUESTS_A_WRITE * RESPONSE_BYTES
-        cpu, begin = cpu_seconds(self.broker.process.pid), time.monotonic()
+        cpu, begin = cpu_seconds(self.broker), time.monotonic()
         sender.start()
         while left:
             got = client.recv_into(scratch, min(left, len(scratch)))
             if not got:
                 raise SystemExit("the broker has closed the connection")
             left -= got
-        took, cpu = time.monotonic() - begin, cpu_seconds(self.broker.process.pid) - cpu
+        took, cpu = time.monotonic() - begin, cpu_seconds(self.broker) - cpu
         sender.join()
         self.admin(DELETE_TOPICS, 1, array([string(topic)]) + pack("i", 10_000))
         return self.requests / took, cpu, cpu / took

@@ -1,5 +1,4 @@
-"""What the benchmarks in Python share: a figure beside its goal, and what a process has used."""
-import contextlib
+"""What the benchmarks in Python share: a figure beside its goal, and what a broker has used."""
 import pathlib
 import statistics
 import sys
@@ -24,23 +23,14 @@ def spread(values):
     return f"median {middle:.4f}, quartiles {low:.4f} to {high:.4f}, {len(values)} pairs"
 
 
-def status_mib(pid, field):
-    """VmRSS or VmHWM (its peak) of a process."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+def status_mib(broker, field):
+    """VmRSS or VmHWM (its peak)."""
+    for line in pathlib.Path(f"/proc/{broker.process.pid}/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) / 1024
     raise KeyError(field)
 
 
-def of_each_thread(pid, file):
-    """What /proc says in this file about each thread of a process; those that end meanwhile are left out."""
-    texts = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            texts.append((task / file).read_text().strip())
-    return texts
-
-
-def cpu_seconds(pid):
+def cpu_seconds(broker):
     """CPU time of the threads that live, by the scheduler's own count in nanoseconds."""
-    return sum(int(text.split()[0]) for text in of_each_thread(pid, "schedstat")) / 1e9
+    return sum(int(text.split()[0]) for text in broker.of_each_thread("schedstat")) / 1e9

@@ -1,4 +1,5 @@
 """Starts the real broker for a scenario test: free ports, a folder of its own, stopped by pid."""
+import contextlib
 import os
 import pathlib
 import re
@@ -95,6 +96,14 @@ class Broker:
     def get(self, service, path, timeout_s=60):
         with urllib.request.urlopen(self.url(service, path), timeout=timeout_s) as response:
             return response.read()
+
+    def of_each_thread(self, file):
+        """What /proc says in this file about each of its threads; those that end meanwhile are left out."""
+        texts = []
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                texts.append((task / file).read_text().strip())
+        return texts
 
     def signal(self, number):
         os.kill(self.process.pid, number)
