@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 
     uint64_t start_ns = clock_monotonic_ns();
     struct symbols *symbols = symbols_create();
+    symbols_acquire(symbols);
     unsigned frame_count = resolve_all(symbols);
     uint64_t cold_ns = clock_monotonic_ns() - start_ns;
     start_ns = clock_monotonic_ns();
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
                (double)addr2line_ns / (double)NS_PER_MS, (double)addr2line_ns / (double)cold_ns);
     else
         printf("addr2line: not here, nothing to compare with\n");
+    symbols_release(symbols);
     symbols_destroy(symbols);
     module_list_destroy(list);
     return 0;

@@ -135,12 +135,14 @@ static void look_up_work(void *argument)
     struct symbol_lookup *lookup = argument;
     /* pprof only asks whether the number is 0: whether there are symbols here at all. */
     buf_append_string(&lookup->names, "num_symbols: 1\n");
+    symbols_acquire(lookup->symbols);
     for (const char *rest = lookup->addresses; *rest;) {
         struct symbol_frame frames[SYMBOL_INLINE_MAX];
         uintptr_t address = read_address(&rest);
         if (address != 0 && symbols_resolve(lookup->symbols, address, false, frames, ARRAY_COUNT(frames)) > 0)
             buf_printf(&lookup->names, "%#lx %s\n", (unsigned long)address, frames[0].function);
     }
+    symbols_release(lookup->symbols);
 }
 
 /* Reading symbol tables takes time, so a pool thread does it. */

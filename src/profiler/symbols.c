@@ -6,6 +6,7 @@
 #include "profiler/modules.h"
 #include "profiler/object.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -28,7 +29,7 @@ struct placement {
     uint64_t text_file_offset;
     bool is_program;
     uint32_t first_epoch, last_epoch;
-    struct object *object; /* NULL until somebody asks for a name in it */
+    struct object *object; /* under `reading`; NULL until somebody asks for a name in it */
 };
 
 /* A made-up name, kept so that a frame may point at it. */
@@ -38,11 +39,16 @@ struct synthetic {
 };
 
 struct symbols {
+    /* Held shortly. Guards what was mapped when; a placement never goes, and of it only the last epoch changes. */
     pthread_mutex_t lock;
     uint64_t generation; /* of the modules that the newest epoch saw */
     uint32_t epoch;
     struct placement **placements; /* the program's is the first */
     uint32_t placement_count, placement_capacity;
+
+    /* Held while files are read; taken before `lock`. Guards what comes out of them. */
+    pthread_mutex_t reading;
+    unsigned holder_count;
     struct shared_object *objects;
     struct synthetic *synthetics;
 };
@@ -140,6 +146,7 @@ struct symbols *symbols_create(void)
 {
     struct symbols *symbols = MEM_NEW(struct symbols);
     pthread_mutex_init(&symbols->lock, NULL);
+    pthread_mutex_init(&symbols->reading, NULL);
     observe(symbols);
     return symbols;
 }
@@ -148,11 +155,31 @@ void symbols_destroy(struct symbols *symbols)
 {
     if (!symbols)
         return;
+    ASSERT(symbols->holder_count == 0);
     for (uint32_t i = 0; i < symbols->placement_count; i++) {
         mem_free(symbols->placements[i]->path);
         mem_free(symbols->placements[i]);
     }
     mem_free(symbols->placements);
+    pthread_mutex_destroy(&symbols->reading);
+    pthread_mutex_destroy(&symbols->lock);
+    mem_free(symbols);
+}
+
+void symbols_acquire(struct symbols *symbols)
+{
+    pthread_mutex_lock(&symbols->reading);
+    symbols->holder_count++;
+    pthread_mutex_unlock(&symbols->reading);
+}
+
+/* Nobody holds a name any more; `reading` is held. */
+static void forget_files(struct symbols *symbols)
+{
+    pthread_mutex_lock(&symbols->lock);
+    for (uint32_t i = 0; i < symbols->placement_count; i++)
+        symbols->placements[i]->object = NULL;
+    pthread_mutex_unlock(&symbols->lock);
     while (symbols->objects) {
         struct shared_object *shared = symbols->objects;
         symbols->objects = shared->next;
@@ -166,8 +193,17 @@ void symbols_destroy(struct symbols *symbols)
         HASH_DEL(symbols->synthetics, synthetic);
         mem_free(synthetic);
     }
-    pthread_mutex_destroy(&symbols->lock);
-    mem_free(symbols);
+    /* Else glibc keeps what was freed, in an arena of its own for each thread that ever read a file. */
+    malloc_trim(0);
+}
+
+void symbols_release(struct symbols *symbols)
+{
+    pthread_mutex_lock(&symbols->reading);
+    ASSERT(symbols->holder_count > 0);
+    if (--symbols->holder_count == 0)
+        forget_files(symbols);
+    pthread_mutex_unlock(&symbols->reading);
 }
 
 uint32_t symbols_epoch(struct symbols *symbols)
@@ -180,7 +216,7 @@ uint32_t symbols_epoch(struct symbols *symbols)
 }
 
 /* Who had this address in that epoch. If nobody: who had it last before, or else first after. A stack may have been
- * walked just before an object went, or just after one came. */
+ * walked just before an object went, or just after one came. The lock is held. */
 static struct placement *placement_at(const struct symbols *symbols, uintptr_t address, uint32_t epoch)
 {
     struct placement *before = NULL, *after = NULL;
@@ -239,7 +275,7 @@ static const char *synthetic_name(struct symbols *symbols, const struct placemen
     return synthetic->text;
 }
 
-/* Frames at a place in code (not a return address). The lock is held; capacity is not 0. */
+/* Frames at a place in code (not a return address). `reading` is held; capacity is not 0. */
 static unsigned resolve(struct symbols *symbols, struct placement *placement, uintptr_t address,
                         struct symbol_frame *frames, unsigned capacity)
 {
@@ -260,14 +296,19 @@ static unsigned resolve(struct symbols *symbols, struct placement *placement, ui
 unsigned symbols_resolve(struct symbols *symbols, uintptr_t address, bool is_return_address,
                          struct symbol_frame *frames, unsigned capacity)
 {
-    unsigned count = 0;
+    uintptr_t place = address - (is_return_address ? 1 : 0);
     pthread_mutex_lock(&symbols->lock);
     observe(symbols);
-    uintptr_t place = address - (is_return_address ? 1 : 0);
     struct placement *placement = placement_at(symbols, place, symbols->epoch);
-    if (placement && placement->last_epoch == symbols->epoch && capacity > 0)
-        count = resolve(symbols, placement, place, frames, capacity);
+    if (placement && placement->last_epoch != symbols->epoch)
+        placement = NULL;
     pthread_mutex_unlock(&symbols->lock);
+    if (!placement || capacity == 0)
+        return 0;
+    pthread_mutex_lock(&symbols->reading);
+    ASSERT(symbols->holder_count > 0);
+    unsigned count = resolve(symbols, placement, place, frames, capacity);
+    pthread_mutex_unlock(&symbols->reading);
     return count;
 }
 
@@ -302,9 +343,13 @@ struct symbol_writer *symbol_writer_create(struct symbols *symbols, struct profi
     struct symbol_writer *writer = MEM_NEW(struct symbol_writer);
     writer->symbols = symbols;
     writer->profile = profile;
+    symbols_acquire(symbols);
     pthread_mutex_lock(&symbols->lock);
-    mapping_of(writer, symbols->placements[0]);
+    struct placement *program = symbols->placements[0];
     pthread_mutex_unlock(&symbols->lock);
+    pthread_mutex_lock(&symbols->reading);
+    mapping_of(writer, program);
+    pthread_mutex_unlock(&symbols->reading);
     return writer;
 }
 
@@ -324,6 +369,7 @@ void symbol_writer_destroy(struct symbol_writer *writer)
         HASH_DEL(writer->mappings, mapping);
         mem_free(mapping);
     }
+    symbols_release(writer->symbols);
     mem_free(writer);
 }
 
@@ -343,7 +389,9 @@ static uint32_t add_location(struct symbol_writer *writer, struct placement *pla
 
 static uint32_t location_of(struct symbol_writer *writer, uint32_t epoch, uintptr_t address)
 {
+    pthread_mutex_lock(&writer->symbols->lock);
     struct placement *placement = placement_at(writer->symbols, address, epoch);
+    pthread_mutex_unlock(&writer->symbols->lock);
     struct location_key key;
     memset(&key, 0, sizeof key);
     key.placement = placement;
@@ -362,12 +410,12 @@ static uint32_t location_of(struct symbol_writer *writer, uint32_t epoch, uintpt
 void symbol_writer_stack(struct symbol_writer *writer, uint32_t epoch, const uintptr_t *pcs, unsigned depth,
                          bool leaf_is_return_address, uint32_t *locations)
 {
-    pthread_mutex_lock(&writer->symbols->lock);
+    pthread_mutex_lock(&writer->symbols->reading);
     for (unsigned i = 0; i < depth; i++) {
         bool is_return_address = i > 0 || leaf_is_return_address;
         locations[i] = location_of(writer, epoch, pcs[i] - (is_return_address ? 1 : 0));
     }
-    pthread_mutex_unlock(&writer->symbols->lock);
+    pthread_mutex_unlock(&writer->symbols->reading);
 }
 
 uint32_t symbol_writer_named(struct symbol_writer *writer, const char *function)

@@ -1,8 +1,9 @@
 /* symbols.h: from addresses of this process to functions, files and lines, and from stacks to a profile's locations.
  *
- * Objects are read when an address in them is met first, and kept. An object that was unloaded stays known under the
- * epochs in which it was mapped, so a stack that was taken then still gets its names. Reading files takes time: call
- * this off the loops. One lock inside. [any] */
+ * An object's file is read when an address in it is met first, and closed with the last holder: debug information takes
+ * ten times the memory of an idle broker, and milliseconds to read again. An object that was unloaded stays known under
+ * the epochs in which it was mapped, so a stack that was taken then still gets its names. Reading files takes time: call
+ * this off the loops. Locks inside. [any] */
 #ifndef PROFILER_SYMBOLS_H
 #define PROFILER_SYMBOLS_H
 
@@ -18,7 +19,7 @@ struct symbol_writer;
 /* Inlined functions at one address, at most: deeper ones lose their outermost callers. */
 #define SYMBOL_INLINE_MAX 32
 
-/* The texts live as long as the symbols. */
+/* The texts live until symbols_release. */
 struct symbol_frame {
     const char *function; /* never NULL; "[libfoo.so+0x1234]" where the object has no name for it */
     const char *file;     /* as it was given to the compiler; "" if unknown */
@@ -27,20 +28,24 @@ struct symbol_frame {
 };
 
 struct symbols *symbols_create(void);
-/* No writer may be left. */
+/* No holder may be left. */
 void symbols_destroy(struct symbols *symbols);
 
+/* Names are there between these two; any number of holders. */
+void symbols_acquire(struct symbols *symbols);
+void symbols_release(struct symbols *symbols);
+
 /* Look at what is mapped now. The number grows whenever something was loaded or unloaded; a stack that was walked
- * before the call belongs to the epoch that it returns. Cheap while nothing changes. */
+ * before the call belongs to the epoch that it returns. Cheap while nothing changes, and never waits for files. */
 uint32_t symbols_epoch(struct symbols *symbols);
 
 /* Frames at an address as the process is mapped now, innermost inlined function first; how many. A return address is
- * looked up one byte earlier, in the call. 0: no object is mapped there. */
+ * looked up one byte earlier, in the call. 0: no object is mapped there. Between acquire and release. */
 unsigned symbols_resolve(struct symbols *symbols, uintptr_t address, bool is_return_address,
                          struct symbol_frame *frames, unsigned capacity);
 
 /* A writer puts stacks into one profile: it adds mappings (the program's first), functions and locations, each once.
- * One thread at a time; symbols and profile outlive it. */
+ * It holds the symbols. One thread at a time; symbols and profile outlive it. */
 struct symbol_writer *symbol_writer_create(struct symbols *symbols, struct profile *profile);
 void symbol_writer_destroy(struct symbol_writer *writer);
 /* A location id for each pc: the first is where the thread stood, the others are return addresses (the first too, if

@@ -6,6 +6,7 @@
 #include "profiler/modules.h"
 #include "profiler/object.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -62,12 +63,14 @@ static int create(void **state)
 {
     (void)state;
     symbols = symbols_create();
+    symbols_acquire(symbols);
     return 0;
 }
 
 static int destroy(void **state)
 {
     (void)state;
+    symbols_release(symbols);
     symbols_destroy(symbols);
     return 0;
 }
@@ -291,6 +294,43 @@ static void a_profile_names_the_program_first_and_every_location(void **state)
     profile_destroy(profile);
 }
 
+static unsigned count_open_files(void)
+{
+    DIR *files = opendir("/proc/self/fd");
+    unsigned count = 0;
+    while (readdir(files))
+        count++;
+    closedir(files);
+    return count;
+}
+
+static void no_file_stays_open_once_the_last_profile_is_written(void **state)
+{
+    (void)state;
+    struct symbols *own = symbols_create();
+    struct profile *profile = profile_create();
+    uintptr_t pcs[] = {(uintptr_t)dlsym(RTLD_DEFAULT, "strtoul") + 8, outer()};
+    uint32_t first[ARRAY_COUNT(pcs)], again[ARRAY_COUNT(pcs)];
+    unsigned before = count_open_files();
+
+    struct symbol_writer *writer = symbol_writer_create(own, profile);
+    symbol_writer_stack(writer, symbols_epoch(own), pcs, ARRAY_COUNT(pcs), false, first);
+    assert_true(count_open_files() > before);
+    struct symbol_writer *second = symbol_writer_create(own, profile);
+    symbol_writer_destroy(writer);
+    symbol_writer_stack(second, symbols_epoch(own), pcs, ARRAY_COUNT(pcs), false, again);
+    symbol_writer_destroy(second);
+
+    assert_int_equal(count_open_files(), before);
+    assert_memory_equal(first, again, sizeof first); /* the same locations of the one profile */
+    writer = symbol_writer_create(own, profile);
+    symbol_writer_stack(writer, symbols_epoch(own), pcs, ARRAY_COUNT(pcs), false, again);
+    symbol_writer_destroy(writer);
+    assert_memory_equal(first, again, sizeof first); /* and read again from the start */
+    profile_destroy(profile);
+    symbols_destroy(own);
+}
+
 static void a_parked_tasks_first_pc_is_a_return_address_too(void **state)
 {
     (void)state;
@@ -408,6 +448,7 @@ int main(void)
         cmocka_unit_test(an_unloaded_object_keeps_its_names_under_its_epoch),
         cmocka_unit_test(loading_the_same_object_again_does_not_add_up),
         cmocka_unit_test(a_profile_names_the_program_first_and_every_location),
+        cmocka_unit_test(no_file_stays_open_once_the_last_profile_is_written),
         cmocka_unit_test(a_parked_tasks_first_pc_is_a_return_address_too),
         cmocka_unit_test(threads_may_ask_at_once),
         cmocka_unit_test(a_file_that_is_missing_or_another_has_no_names),
