@@ -14,7 +14,7 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0])
 from support.broker import BUILD, Broker, run
 
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "clients"
-CACHE = pathlib.Path(os.environ.get("TAKHIN_CLIENTS_DIR", BUILD / "clients"))
+CACHE = pathlib.Path(os.environ.get("TAKHIN_CLIENTS_DIR", BUILD / "clients")).resolve()
 INSTALL_TIMEOUT_S = 300
 MESSAGES = 200
 

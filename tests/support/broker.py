@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("TAKHIN_BUILD_DIR", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("TAKHIN_BUILD_DIR", ROOT / "build")).resolve()
 TAKHIN = BUILD / "takhin"
 PROFILER = BUILD / "takhin-profiler"
 LOAD = BUILD / "bench" / "takhin-load"
