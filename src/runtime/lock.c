@@ -5,13 +5,16 @@
 
 /* Some 50 us at most: sections here are shorter than the wake of another thread. */
 #define SPIN_MAX 1000
+/* Who was woken for a mutex and came too late so often is handed it. */
+#define LATE_MAX 4
 
 /* Lives on the waiting task's stack. */
 struct lock_waiter {
     struct task *task;
     struct lock_waiter *next, *previous;
     bool linked; /* under the queue's guard; cleared by who wakes it */
-    bool writer; /* rwlock only */
+    bool writer;   /* rwlock only */
+    unsigned late; /* mutex only: how often it was woken and came too late */
 };
 
 static struct task *running(void)
@@ -93,7 +96,8 @@ static void queue_wait_uncancelable(struct lock_queue *queue, struct lock_waiter
     }
 }
 
-/* Mutex. An unlock wakes one waiter but does not hand over: whoever comes first gets it. */
+/* Mutex. An unlock wakes one waiter but does not hand over: whoever comes first gets it, and nobody waits for a wake.
+ * But an owner that unlocks and locks again before it parks would always come first, so patience has an end. */
 
 bool task_mutex_try_lock(struct task_mutex *mutex)
 {
@@ -135,8 +139,10 @@ static NOINLINE void mutex_lock_slow(struct task_mutex *mutex)
     bool woken = false;
     while (!mutex_spin(mutex, waiter.task)) {
         guard_lock(&mutex->queue);
-        if (woken)
+        if (woken) {
             mutex->waking = false;
+            waiter.late++;
+        }
         /* Who was woken and came too late keeps its turn. */
         (woken ? queue_prepend : queue_append)(&mutex->queue, &waiter);
         atomic_fetch_add(&mutex->waiter_count, 1);
@@ -149,6 +155,8 @@ static NOINLINE void mutex_lock_slow(struct task_mutex *mutex)
         }
         queue_wait_uncancelable(&mutex->queue, &waiter, WAIT_MUTEX);
         guard_unlock(&mutex->queue);
+        if (task_mutex_held(mutex))
+            return; /* handed over */
         woken = true;
     }
     if (woken) {
@@ -164,24 +172,44 @@ void task_mutex_lock(struct task_mutex *mutex)
         mutex_lock_slow(mutex);
 }
 
-static NOINLINE void mutex_wake_one(struct task_mutex *mutex)
+/* Under the guard. One on its way is enough: it wakes the next when it unlocks. */
+static void mutex_wake_one(struct task_mutex *mutex, bool on_its_way)
+{
+    mutex->waking = on_its_way;
+    atomic_fetch_sub(&mutex->waiter_count, 1);
+    queue_wake(&mutex->queue, mutex->queue.first);
+}
+
+static NOINLINE void mutex_unlock_contended(struct task_mutex *mutex)
 {
     guard_lock(&mutex->queue);
-    /* One on its way is enough: it wakes the next when it unlocks. */
-    if (mutex->queue.first && !mutex->waking) {
-        mutex->waking = true;
-        atomic_fetch_sub(&mutex->waiter_count, 1);
-        queue_wake(&mutex->queue, mutex->queue.first);
-    }
+    const struct lock_waiter *first = mutex->waking ? NULL : mutex->queue.first;
+    bool hand_over = first && first->late >= LATE_MAX;
+    atomic_store(&mutex->owner, hand_over ? first->task : NULL);
+    if (first)
+        mutex_wake_one(mutex, !hand_over);
+    guard_unlock(&mutex->queue);
+}
+
+/* Somebody lined up while the mutex was let go of. */
+static NOINLINE void mutex_unlocked_late(struct task_mutex *mutex)
+{
+    guard_lock(&mutex->queue);
+    if (mutex->queue.first && !mutex->waking)
+        mutex_wake_one(mutex, true);
     guard_unlock(&mutex->queue);
 }
 
 void task_mutex_unlock(struct task_mutex *mutex)
 {
     ASSERT(task_mutex_held(mutex));
+    if (atomic_load(&mutex->waiter_count) != 0) {
+        mutex_unlock_contended(mutex);
+        return;
+    }
     atomic_store(&mutex->owner, NULL);
     if (atomic_load(&mutex->waiter_count) != 0)
-        mutex_wake_one(mutex);
+        mutex_unlocked_late(mutex);
 }
 
 bool task_mutex_held(const struct task_mutex *mutex)

@@ -21,7 +21,8 @@ struct lock_queue {
     struct lock_waiter *first, *last;
 };
 
-/* Mutual exclusion. Contended: spins a bounded time if the owner runs on another reactor just now, else parks.
+/* Mutual exclusion. Contended: spins a bounded time if the owner runs on another reactor just now, else parks. Whoever
+ * comes first gets it, but one who was woken in vain a few times is handed it, so that nobody waits for ever.
  * Not recursive; not cancelable. Its memory may go once the last unlock has returned. */
 struct task_mutex {
     atomic_uint waiter_count;     /* first: {0} must initialise the struct for clang too */

@@ -130,6 +130,52 @@ static void a_holder_may_offload(void **state)
     assert_int_equal(crew.counter, 8 * 50);
 }
 
+/* One that parks while it holds and never otherwise: the others' turns come only at its unlocks. */
+struct greed {
+    struct crew crew;
+    unsigned rounds_before_other;
+    bool other_waits, other_had_it;
+};
+
+static void hold_again_and_again(void *argument)
+{
+    struct greed *greed = CONTAINER_OF((struct crew *)argument, struct greed, crew);
+    while (!greed->other_waits)
+        task_yield();
+    while (!greed->other_had_it && greed->rounds_before_other < 1000) {
+        task_mutex_lock(&greed->crew.mutex);
+        greed->rounds_before_other += !greed->other_had_it;
+        task_yield();
+        task_mutex_unlock(&greed->crew.mutex);
+    }
+    task_group_done(&greed->crew.group);
+}
+
+static void lock_once(void *argument)
+{
+    struct greed *greed = argument;
+    greed->other_waits = true;
+    task_yield();
+    task_mutex_lock(&greed->crew.mutex);
+    greed->other_had_it = true;
+    task_mutex_unlock(&greed->crew.mutex);
+}
+
+static void a_waiter_gets_its_turn_beside_one_who_locks_again_at_once(void **state)
+{
+    (void)state;
+    struct greed greed = {.crew = {.rounds = 0}};
+    struct reactors reactors;
+    reactors_start(&reactors, 1);
+    crew_start(&greed.crew, &reactors, 1, hold_again_and_again);
+    run_on(reactors.reactor[0], lock_once, &greed);
+    run_on(reactors.reactor[0], wait_for_crew, &greed.crew);
+    reactors_end(&reactors);
+    assert_in_range(greed.rounds_before_other, 1, 20);
+    assert_int_equal(atomic_load(&greed.crew.mutex.waiter_count), 0);
+    assert_null(atomic_load(&greed.crew.mutex.owner));
+}
+
 static void try_while_held(void *argument)
 {
     struct crew *crew = argument;
@@ -490,6 +536,7 @@ int main(void)
         cmocka_unit_test(an_unlock_is_not_missed_by_one_who_lines_up),
         cmocka_unit_test(a_mutex_excludes_on_one_reactor),
         cmocka_unit_test(a_holder_may_offload),
+        cmocka_unit_test(a_waiter_gets_its_turn_beside_one_who_locks_again_at_once),
         cmocka_unit_test(try_lock_does_not_wait),
         cmocka_unit_test(readers_never_see_a_half_written_state),
         cmocka_unit_test(a_waiting_writer_goes_before_new_readers_who_then_enter_together),
