@@ -1,6 +1,7 @@
 /* cpu_threads.c: finds threads under /proc/self/task, keeps a timer for each, and empties their rings. */
 #include "profiler/cpu_threads.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -46,6 +47,7 @@ struct cpu_threads {
     bool is_installed;   /* SIGPROF is ours, from the first start on */
     DIR *tasks;          /* /proc/self/task, between start and stop */
     uint64_t scan_count; /* since start */
+    uint64_t last_scan_ns;
     uint64_t period_ns;
     struct thread *alive;
     struct list ended;
@@ -210,11 +212,10 @@ void cpu_threads_restart(struct cpu_threads *threads, uint64_t period_ns)
     }
 }
 
-static int add_thread(struct cpu_threads *threads, pid_t id)
+static int add_thread(struct cpu_threads *threads, pid_t id, uint64_t absent_ns)
 {
     struct cpu_timer *timer;
-    bool is_new = threads->scan_count > 1;
-    int rc = cpu_timer_start(&threads->timers, id, threads->period_ns, is_new, &timer);
+    int rc = cpu_timer_start(&threads->timers, id, threads->period_ns, absent_ns, &timer);
     if (rc < 0)
         return rc;
     struct thread *thread = MEM_NEW(struct thread);
@@ -238,6 +239,8 @@ static void end_thread(struct cpu_threads *threads, struct thread *thread)
 static int scan(struct cpu_threads *threads)
 {
     int rc = 0;
+    uint64_t absent_ns = threads->scan_count > 0 ? threads->last_scan_ns : 0;
+    threads->last_scan_ns = clock_monotonic_ns();
     threads->scan_count++;
     rewinddir(threads->tasks);
     for (struct dirent *entry; (entry = readdir(threads->tasks));) {
@@ -247,14 +250,15 @@ static int scan(struct cpu_threads *threads)
         if (thread) {
             thread->seen_in_scan = threads->scan_count;
         } else if (id > 0) {
-            int added = add_thread(threads, id);
+            int added = add_thread(threads, id, absent_ns);
             rc = added < 0 ? added : rc;
         }
     }
     struct thread *thread, *next_thread;
     HASH_ITER(hh, threads->alive, thread, next_thread)
     {
-        if (thread->seen_in_scan != threads->scan_count)
+        /* The kernel's list may skip a thread while others end. */
+        if (thread->seen_in_scan != threads->scan_count && !cpu_timer_thread_lives(thread->timer))
             end_thread(threads, thread);
     }
     return rc;
@@ -290,8 +294,10 @@ void cpu_threads_stop(struct cpu_threads *threads)
     {
         end_thread(threads, thread);
     }
-    cpu_timer_wait_for_handlers();
-    cpu_threads_drain(threads);
+    do {
+        cpu_timer_wait_for_handlers();
+        cpu_threads_drain(threads);
+    } while (!list_empty(&threads->ended)); /* a handler that came late, for a signal of long ago */
     closedir(threads->tasks);
 }
 

@@ -276,7 +276,7 @@ static int create_timer(struct cpu_timer *timer, uint32_t generation)
     return timer_create(cpu_clock_of(timer->thread_id), &event, &timer->timer) == 0 ? 0 : -errno;
 }
 
-int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, bool is_new,
+int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, uint64_t absent_ns,
                     struct cpu_timer **started)
 {
     struct cpu_timer *timer = free_slot(table);
@@ -291,7 +291,9 @@ int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t per
     if (rc < 0)
         return rc;
     /* The thread's clock is cut into periods that begin at a random offset before its start. */
-    uint64_t position = random_below(period_ns) + (is_new ? read_cpu_clock(thread_id) : 0);
+    uint64_t used_ns = read_cpu_clock(thread_id);
+    bool is_new = absent_ns > 0 && used_ns <= clock_monotonic_ns() - absent_ns;
+    uint64_t position = random_below(period_ns) + (is_new ? used_ns : 0);
     atomic_store(&timer->carried_ns, position / period_ns * period_ns);
     ring_init(&timer->ring, RING_WORDS);
     timer->state = CPU_TIMER_RUNNING;
@@ -304,6 +306,11 @@ int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t per
     }
     *started = timer;
     return 0;
+}
+
+bool cpu_timer_thread_lives(const struct cpu_timer *timer)
+{
+    return clock_getres(cpu_clock_of(timer->thread_id), NULL) == 0;
 }
 
 uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer)

@@ -80,10 +80,13 @@ int cpu_timer_install(struct cpu_timer_table *table) MUST_USE;
 void cpu_timer_uninstall(struct cpu_timer_table *table);
 
 /* Give a thread of this process a timer, first to expire after a random part of the period, so that short windows
- * count right on average. is_new: it was born since sampling began; CPU time that it used before this call is carried
- * by its first sample. Negative errno: the thread is gone, or the kernel has no timer left. */
-int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, bool is_new,
+ * count right on average. absent_ns: when (clock_monotonic_ns) there was no such thread yet, 0 if that is not known; the
+ * CPU time that it used since is carried by its first sample. A thread that used more was there before after all, and
+ * carries nothing. Negative errno: the thread is gone, or the kernel has no timer left. */
+int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, uint64_t absent_ns,
                     struct cpu_timer **timer) MUST_USE;
+/* The timer's thread has not ended. */
+bool cpu_timer_thread_lives(const struct cpu_timer *timer);
 /* The thread's CPU time since the timer was started or restarted for which it should have expired and has not: the
  * kernel looks at CPU timers on its tick, and the tick met the thread at rest. 0 if the thread is gone. */
 uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer);
