@@ -1,4 +1,7 @@
-/* test_cpu_storm.c: at the highest rate, while objects, threads and memory come and go, nothing breaks. */
+/* test_cpu_storm.c: at the highest rate, while objects, threads and memory come and go, nothing breaks.
+ *
+ * TAKHIN_TEST_STORM_SECONDS and TAKHIN_TEST_STORM_HZ make it longer, and set the rate of the reader that stays:
+ *   TAKHIN_TEST_STORM_SECONDS=600 TAKHIN_TEST_STORM_HZ=250 build/tests/profiler_test_cpu_storm */
 #include "profiler/cpu.h"
 
 #include "base/check.h"
@@ -15,7 +18,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define STORM_NS (3 * NS_PER_S)
+#define STORM_SECONDS 3
 
 #if defined(__SANITIZE_THREAD__)
 /* The loader's own lock is not visible to ThreadSanitizer, so that what dl_iterate_phdr shows seems unguarded. */
@@ -91,6 +94,18 @@ static void *churn_readers(void *argument)
     return NULL;
 }
 
+static int setting(const char *variable, int otherwise)
+{
+    const char *value = getenv(variable);
+    return value ? atoi(value) : otherwise;
+}
+
+static void sleep_until(uint64_t monotonic_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(monotonic_ns / NS_PER_S), .tv_nsec = (long)(monotonic_ns % NS_PER_S)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {} /* a sample interrupts it */
+}
+
 static void a_storm_is_survived_and_counted(void **state)
 {
     (void)state;
@@ -99,14 +114,14 @@ static void a_storm_is_survived_and_counted(void **state)
     assert_int_equal(profiler_create(&profiler, &options), 0);
     struct cpu_sampler *sampler = profiler_cpu(profiler);
     struct cpu_reader *reader;
-    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX, &reader), 0);
+    assert_int_equal(cpu_reader_start(sampler, setting("TAKHIN_TEST_STORM_HZ", CPU_HZ_MAX), &reader), 0);
 
     void *(*const storms[])(void *) = {load_and_unload, churn_memory, churn_threads, churn_readers};
     pthread_t threads[ARRAY_COUNT(storms)];
     uint64_t cpu_ns = clock_process_cpu_ns();
     for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, storms[i], sampler), 0);
-    nanosleep(&(struct timespec){.tv_sec = STORM_NS / NS_PER_S}, NULL);
+    sleep_until(clock_monotonic_ns() + (uint64_t)setting("TAKHIN_TEST_STORM_SECONDS", STORM_SECONDS) * NS_PER_S);
     cpu_ns = clock_process_cpu_ns() - cpu_ns;
     struct cpu_stats stats = cpu_sampler_stats(sampler);
     struct profile *profile = cpu_reader_finish(reader);
