@@ -1,7 +1,6 @@
 /* producers.c: what a partition remembers of its idempotent producers. */
 #include "storage/producers.h"
 
-#include "base/buf.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -127,86 +126,103 @@ static void forget_silent(struct producers *producers, int64_t now_ms)
     }
 }
 
-void producers_update(struct producers *producers, const struct record_batch *batch, int64_t now_ms)
+/* The producer's newest batch. A new epoch forgets the batches of the one before. */
+static void note_batch(struct producers *producers, int64_t id, int16_t epoch, struct sent_batch batch, int64_t now_ms)
 {
-    if (batch->producer_id < 0 || batch->attributes & RECORD_BATCH_CONTROL)
-        return;
-    struct producer *producer = find(producers, batch->producer_id);
+    struct producer *producer = find(producers, id);
     if (!producer)
-        producer = add(producers, batch->producer_id);
-    if (producer->epoch != batch->producer_epoch)
+        producer = add(producers, id);
+    if (producer->epoch != epoch)
         producer->batch_count = 0;
     if (producer->batch_count == PRODUCERS_BATCHES) {
         producer->batch_count--;
         memmove(producer->batches, producer->batches + 1, producer->batch_count * sizeof producer->batches[0]);
     }
-    producer->epoch = batch->producer_epoch;
-    producer->batches[producer->batch_count++] = (struct sent_batch){
+    producer->epoch = epoch;
+    producer->batches[producer->batch_count++] = batch;
+    producer->last_seen_ms = now_ms;
+    list_remove(&producer->link);
+    list_append(&producers->by_age, &producer->link);
+}
+
+void producers_update(struct producers *producers, const struct record_batch *batch, int64_t now_ms)
+{
+    if (batch->producer_id < 0 || batch->attributes & RECORD_BATCH_CONTROL)
+        return;
+    struct sent_batch sent = {
         .last_sequence = sequence_after(batch->base_sequence, batch->last_offset_delta),
         .offset_delta = batch->last_offset_delta,
         .last_offset = record_batch_last_offset(batch),
     };
-    producer->last_seen_ms = now_ms;
-    list_remove(&producer->link);
-    list_append(&producers->by_age, &producer->link);
+    note_batch(producers, batch->producer_id, batch->producer_epoch, sent, now_ms);
     forget_silent(producers, now_ms);
 }
 
-/* The snapshot: version i16, checksum u32 (of what follows), count i32, entries. */
+/* The snapshot: version i16, checksum u32 (of what follows), count i32, entries. Kafka writes one entry a producer, its
+ * newest batch. Ours has one a batch, the newest last: of entries with the same id Kafka takes the last. */
 #define SNAPSHOT_VERSION 1
 #define CRC_AT 2
 #define COUNT_AT 6
 #define ENTRIES_AT 10
 #define ENTRY_BYTES 46
+#define LAST_SEQUENCE_AT 10
 #define LAST_OFFSET_AT 14
 #define DELTA_AT 22
-#define SNAPSHOT_BYTES_MAX (ENTRIES_AT + PRODUCERS_MAX * ENTRY_BYTES)
+#define LAST_SEEN_AT 26
+#define SNAPSHOT_BYTES_MAX (ENTRIES_AT + PRODUCERS_MAX * PRODUCERS_BATCHES * ENTRY_BYTES)
 
-static void encode_entry(const struct producer *producer, uint8_t *entry)
+static void encode_entry(const struct producer *producer, const struct sent_batch *batch, uint8_t *entry)
 {
-    const struct sent_batch *newest = &producer->batches[producer->batch_count - 1];
     big_endian_write_64(entry, producer->id);
     entry[8] = (uint8_t)((uint16_t)producer->epoch >> 8);
     entry[9] = (uint8_t)producer->epoch;
-    big_endian_write_32(entry + 10, newest->last_sequence);
-    big_endian_write_64(entry + LAST_OFFSET_AT, newest->last_offset);
-    big_endian_write_32(entry + DELTA_AT, newest->offset_delta);
-    big_endian_write_64(entry + 26, producer->last_seen_ms);
+    big_endian_write_32(entry + LAST_SEQUENCE_AT, batch->last_sequence);
+    big_endian_write_64(entry + LAST_OFFSET_AT, batch->last_offset);
+    big_endian_write_32(entry + DELTA_AT, batch->offset_delta);
+    big_endian_write_64(entry + LAST_SEEN_AT, producer->last_seen_ms);
     big_endian_write_32(entry + 34, -1); /* coordinator epoch: no transactions */
     big_endian_write_64(entry + 38, -1); /* first offset of the current transaction */
 }
 
-static void decode_entry(struct producers *producers, const uint8_t *entry)
+/* false: no broker wrote this. */
+static bool decode_entry(struct producers *producers, const uint8_t *entry)
 {
-    struct producer *producer = add(producers, big_endian_read_64(entry));
-    producer->epoch = (int16_t)(entry[8] << 8 | entry[9]);
-    producer->batches[0].last_sequence = big_endian_read_32(entry + 10);
-    producer->batches[0].last_offset = big_endian_read_64(entry + LAST_OFFSET_AT);
-    producer->batches[0].offset_delta = big_endian_read_32(entry + DELTA_AT);
-    producer->batch_count = 1;
-    producer->last_seen_ms = big_endian_read_64(entry + 26);
+    struct sent_batch batch = {
+        .last_sequence = big_endian_read_32(entry + LAST_SEQUENCE_AT),
+        .offset_delta = big_endian_read_32(entry + DELTA_AT),
+        .last_offset = big_endian_read_64(entry + LAST_OFFSET_AT),
+    };
+    if (batch.offset_delta < 0 || batch.last_offset < batch.offset_delta)
+        return false;
+    note_batch(producers, big_endian_read_64(entry), (int16_t)(entry[8] << 8 | entry[9]), batch,
+               big_endian_read_64(entry + LAST_SEEN_AT));
+    return true;
+}
+
+static size_t count_batches(const struct producers *producers)
+{
+    size_t count = 0;
+    LIST_EACH(link, &producers->by_age)
+        count += LIST_ENTRY(link, struct producer, link)->batch_count;
+    return count;
 }
 
 int producers_save(const struct producers *producers, const char *path)
 {
-    size_t count = producers_count(producers);
+    size_t count = count_batches(producers), size = ENTRIES_AT + count * ENTRY_BYTES;
     if (count == 0)
         return 0;
-    struct buf buf;
-    buf_init(&buf);
-    uint8_t *bytes = buf_reserve(&buf, ENTRIES_AT + count * ENTRY_BYTES);
-    uint8_t *entry = bytes + ENTRIES_AT;
+    uint8_t *bytes = mem_alloc(size), *entry = bytes + ENTRIES_AT;
     LIST_EACH(link, &producers->by_age) {
-        encode_entry(LIST_ENTRY(link, struct producer, link), entry);
-        entry += ENTRY_BYTES;
+        const struct producer *producer = LIST_ENTRY(link, struct producer, link);
+        for (unsigned i = 0; i < producer->batch_count; i++, entry += ENTRY_BYTES)
+            encode_entry(producer, &producer->batches[i], entry);
     }
-    bytes[0] = 0;
     bytes[1] = SNAPSHOT_VERSION;
     big_endian_write_32(bytes + COUNT_AT, (int32_t)count);
-    size_t size = (size_t)(entry - bytes);
     big_endian_write_32(bytes + CRC_AT, (int32_t)crc32c(bytes_of(bytes + COUNT_AT, size - COUNT_AT)));
     int rc = file_replace(path, bytes_of(bytes, size), FILE_CACHED);
-    buf_deinit(&buf);
+    mem_free(bytes);
     return rc;
 }
 
@@ -220,12 +236,10 @@ static int decode_snapshot(struct producers *producers, const uint8_t *bytes, si
     if (size != ENTRIES_AT + count * ENTRY_BYTES)
         return ERR_CORRUPT;
     for (const uint8_t *entry = bytes + ENTRIES_AT; entry < bytes + size; entry += ENTRY_BYTES) {
-        if (find(producers, big_endian_read_64(entry)) || big_endian_read_32(entry + DELTA_AT) < 0 ||
-            big_endian_read_64(entry + LAST_OFFSET_AT) < big_endian_read_32(entry + DELTA_AT)) {
+        if (!decode_entry(producers, entry)) {
             producers_clear(producers);
             return ERR_CORRUPT;
         }
-        decode_entry(producers, entry);
     }
     return 0;
 }

@@ -35,7 +35,7 @@ int producers_check(const struct producers *producers, const struct record_batch
  * is forgotten by it. */
 void producers_update(struct producers *producers, const struct record_batch *batch, int64_t now_ms);
 
-/* The snapshot file that Kafka has beside segments (version 1, ProducerSnapshot): the last batch of each producer. No
+/* The snapshot file that Kafka has beside segments (version 1, ProducerSnapshot): the batches of each producer. No
  * producers: no file. Not synced, for a roll writes it on the way: one that a crash of the machine tore has a wrong
  * checksum, and all that is lost is who sent what twice. Blocks shortly. */
 int producers_save(const struct producers *producers, const char *path) MUST_USE;

@@ -129,6 +129,29 @@ static void the_snapshot_is_kafkas(void **state)
     producers_destroy(producers);
 }
 
+/* A client that lost its answers sends up to five batches again, to a broker that was restarted meanwhile too. */
+static void the_snapshot_remembers_all_five_batches(void **state)
+{
+    struct fixture *fixture = *state;
+    struct producers *producers = producers_create();
+    char *path = mem_printf("%s/00000000000000000110.snapshot", fixture->folder);
+    for (int i = 0; i < 7; i++) {
+        update(producers, sent(7, 3, 10 * i, 10, 1000 + 10 * i), 5);
+        update(producers, sent(8, 0, i, 1, 2000 + i), 5);
+    }
+    assert_int_equal(producers_save(producers, path), 0);
+    assert_int_equal(producers_load(producers, path), 0);
+    assert_int_equal(producers_count(producers), 2);
+    assert_int_equal(verdict(producers, sent(7, 3, 10, 10, 0)), ERR_SEQUENCE);
+    for (int i = 2; i < 7; i++) {
+        assert_int_equal(verdict(producers, sent(7, 3, 10 * i, 10, 0)), 1000 + 10 * i);
+        assert_int_equal(verdict(producers, sent(8, 0, i, 1, 0)), 2000 + i);
+    }
+    assert_int_equal(verdict(producers, sent(7, 3, 70, 1, 0)), IS_NEW);
+    mem_free(path);
+    producers_destroy(producers);
+}
+
 static void a_damaged_snapshot_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -159,6 +182,7 @@ int main(void)
         cmocka_unit_test(sequences_begin_again_after_the_largest),
         cmocka_unit_test(silent_producers_are_forgotten),
         STORAGE_TEST(the_snapshot_is_kafkas),
+        STORAGE_TEST(the_snapshot_remembers_all_five_batches),
         STORAGE_TEST(a_damaged_snapshot_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
