@@ -70,8 +70,8 @@ static void wake_waiters(struct storage_log *log)
 {
     LIST_EACH(link, &log->watches) {
         struct storage_waiter *waiter = LIST_ENTRY(link, struct storage_watch, link)->waiter;
-        atomic_store(&waiter->woken, true);
-        task_unpark(waiter->task);
+        if (!atomic_exchange(&waiter->woken, true))
+            task_unpark(waiter->task);
     }
 }
 
@@ -185,7 +185,8 @@ static int append_locked(struct storage_log *log, uint8_t *data, struct record_b
         segment_undo_append(active);
         return rc;
     }
-    producers_update(log->producers, batch, clock_wall_ms());
+    if (batch->producer_id >= 0)
+        producers_update(log->producers, batch, clock_wall_ms());
     publish(log, active, &next);
     *base_offset = batch->base_offset;
     return rc;

@@ -10,7 +10,8 @@
 struct flush_job {
     struct storage_segment **segments;
     size_t count;
-    char *folder; /* NULL, or has new names in it */
+    bool all_files; /* of the last segment too */
+    char *folder;   /* NULL, or has new names in it */
     int64_t end_offset;
     int result;
 };
@@ -33,12 +34,12 @@ static void begin_flush(struct storage_log *log, int64_t end_offset, struct flus
     log->unflushed_since_ns = 0;
 }
 
-/* On the thread pool. The indexes of the last segment need no sync: it is walked after a crash in any case. */
+/* Mostly on the thread pool. The indexes of the last segment need no sync: it is walked after a crash in any case. */
 static void run_flush(void *argument)
 {
     struct flush_job *job = argument;
     for (size_t i = 0; job->result == 0 && i < job->count; i++)
-        job->result = segment_sync(job->segments[i], i + 1 < job->count);
+        job->result = segment_sync(job->segments[i], job->all_files || i + 1 < job->count);
     if (job->result == 0 && job->folder)
         job->result = folder_sync(job->folder);
 }
@@ -87,4 +88,13 @@ int storage_log_flush(struct storage_log *log)
     }
     task_mutex_unlock(&log->append_lock);
     return rc;
+}
+
+int log_flush_last(struct storage_log *log)
+{
+    struct flush_job job;
+    begin_flush(log, log->end_offset, &job);
+    job.all_files = true;
+    run_flush(&job);
+    return end_flush(log, &job, 0);
 }

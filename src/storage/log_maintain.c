@@ -7,8 +7,11 @@
 #include "base/mem.h"
 #include "runtime/task.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* When the newest batch was written, by its timestamp; without one by the file's. */
 static int64_t newest_ms(const struct storage_segment *segment)
@@ -41,28 +44,33 @@ static size_t count_expired(const struct storage_log *log)
     return count;
 }
 
-/* Files that nobody finds any more, to be removed on the thread pool. */
+/* Segments that nobody finds any more, to be removed on the thread pool. */
 struct removal {
     struct storage_segment **segments;
     size_t count;
-    char *folder;
+    int folder_fd; /* not its path: by then that may be the folder of a later topic of the same name */
+    int result;
 };
 
 static void run_removal(void *argument)
 {
-    const struct removal *removal = argument;
+    struct removal *removal = argument;
+    /* The segment that now is the first must outlive a crash of the machine that the others do not: without any, the
+     * log would begin at offset 0 again. */
+    if (fsync(removal->folder_fd) != 0)
+        removal->result = -errno;
     for (size_t i = 0; i < removal->count; i++) {
-        segment_unlink(removal->segments[i], removal->folder);
+        if (removal->result == 0)
+            removal->result = segment_unlink(removal->folder_fd, removal->segments[i]->base_offset);
         segment_release(removal->segments[i]); /* the last release of a large file takes its time */
     }
 }
 
 /* Take the oldest segments out of the log, under append_lock. */
-static void detach_oldest(struct storage_log *log, size_t count, struct removal *removal)
+static void detach_oldest(struct storage_log *log, struct removal *removal)
 {
+    size_t count = removal->count;
     removal->segments = mem_alloc_array(count, sizeof removal->segments[0]);
-    removal->count = count;
-    removal->folder = mem_copy_string(log->path);
     memcpy(removal->segments, log->segments, count * sizeof removal->segments[0]);
     pthread_mutex_lock(&log->guard);
     log->segment_count -= count;
@@ -73,30 +81,47 @@ static void detach_oldest(struct storage_log *log, size_t count, struct removal 
     pthread_mutex_unlock(&log->guard);
 }
 
+/* Choose what has to go and take it out, under append_lock. removal->count is 0 if there is nothing. */
+static int begin_removal(struct storage_log *log, struct removal *removal)
+{
+    removal->count = log->deleted ? 0 : count_expired(log);
+    if (removal->count == 0)
+        return 0;
+    removal->folder_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (removal->folder_fd < 0) {
+        removal->count = 0;
+        return -errno;
+    }
+    int rc = 0;
+    /* The active segment is never removed: if even its records are too old, they are closed off first. */
+    if (removal->count == log->segment_count) {
+        rc = storage_log_failed(log) ? ERR_IO : log_roll(log);
+        if (rc != 0)
+            removal->count--;
+    }
+    detach_oldest(log, removal);
+    return rc;
+}
+
 static void apply_retention(struct storage_log *log)
 {
-    struct removal removal = {0};
+    struct removal removal = {.folder_fd = -1};
     task_mutex_lock(&log->append_lock);
-    size_t count = log->deleted ? 0 : count_expired(log);
-    /* The active segment is never removed: if even its records are too old, they are closed off first. */
-    if (count > 0 && count == log->segment_count) {
-        int rc = storage_log_failed(log) ? ERR_IO : log_roll(log);
-        if (rc != 0) {
-            log_fail(log, "rolling", rc);
-            count--;
-        }
-    }
-    if (count > 0)
-        detach_oldest(log, count, &removal);
+    int rc = begin_removal(log, &removal);
     int64_t start_offset = log->start_offset;
     task_mutex_unlock(&log->append_lock);
-    if (count == 0)
-        return;
-    log_info("old segments deleted partition=%s segments=%zu start_offset=%" PRId64, log->name, count, start_offset);
-    if (task_offload(run_removal, &removal) != 0)
-        run_removal(&removal); /* the program ends: a moment more does not matter, leaving the files behind does */
+    if (removal.count > 0) {
+        log_info("old segments deleted partition=%s segments=%zu start_offset=%" PRId64, log->name, removal.count,
+                 start_offset);
+        if (task_offload(run_removal, &removal) != 0)
+            run_removal(&removal); /* the program ends: a moment more does not matter, leaving the files behind does */
+        rc = removal.result != 0 ? removal.result : rc;
+    }
+    if (rc != 0)
+        log_warning("could not delete all old segments partition=%s error=%s", log->name, error_text(rc));
+    if (removal.folder_fd >= 0)
+        close(removal.folder_fd);
     mem_free(removal.segments);
-    mem_free(removal.folder);
 }
 
 /* Due by age, or because a closed segment is not on the disk yet: recovery should not have to walk it. */

@@ -7,8 +7,10 @@
 #include "storage/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The base offsets that the folder's file names say, ascending. */
@@ -55,25 +57,51 @@ static bool is_segment_base(const struct storage_log *log, int64_t offset)
     return false;
 }
 
-/* Indexes and snapshots that belong to no segment: left by a deletion that was cut short, or by the last proper end. */
-static int remove_orphans(const struct storage_log *log)
+static bool ends_with(const char *name, const char *suffix)
 {
-    static const char *const orphans[] = {".index", ".timeindex", PRODUCERS_SNAPSHOT_SUFFIX};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(orphans); i++) {
-        struct found_files found;
-        rc = find_files(log->path, orphans[i], &found);
-        for (size_t j = 0; rc == 0 && j < found.count; j++) {
-            if (is_segment_base(log, found.offsets[j]))
-                continue;
-            char *path = segment_path(log->path, found.offsets[j], orphans[i]);
-            if (unlink(path) != 0)
-                rc = -errno;
-            mem_free(path);
-        }
-        mem_free(found.offsets);
+    size_t size = strlen(name), suffix_size = strlen(suffix);
+    return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
+}
+
+/* Files that belong to no segment, left by a deletion that was cut short or by the last proper end; and what we and
+ * Kafka had not finished to write or to delete. */
+static bool is_litter(const struct storage_log *log, const char *name)
+{
+    static const char *const beside_segments[] = {".index", ".timeindex", PRODUCERS_SNAPSHOT_SUFFIX};
+    static const char *const unfinished[] = {".tmp", ".cleaned", ".deleted"};
+    int64_t offset;
+    for (size_t i = 0; i < ARRAY_COUNT(beside_segments); i++) {
+        if (segment_parse_name(name, beside_segments[i], &offset) == 0)
+            return !is_segment_base(log, offset);
     }
-    return rc;
+    for (size_t i = 0; i < ARRAY_COUNT(unfinished); i++) {
+        if (ends_with(name, unfinished[i]))
+            return true;
+    }
+    return false;
+}
+
+struct tidying {
+    const struct storage_log *log;
+    int result;
+};
+
+static void remove_litter(const char *name, void *context)
+{
+    struct tidying *tidying = context;
+    if (!is_litter(tidying->log, name))
+        return;
+    char *path = mem_printf("%s/%s", tidying->log->path, name);
+    if (unlink(path) != 0)
+        tidying->result = -errno;
+    mem_free(path);
+}
+
+static int tidy_folder(const struct storage_log *log)
+{
+    struct tidying tidying = {.log = log};
+    int rc = folder_each(log->path, remove_litter, &tidying);
+    return rc != 0 ? rc : tidying.result;
 }
 
 /* Who had written before this offset; an unreadable snapshot only costs the recognition of batches sent twice. */
@@ -89,21 +117,40 @@ static int load_producers(struct storage_log *log, int64_t offset)
     return rc;
 }
 
-/* A segment was cut: what came after it would leave a hole. */
-static void remove_segments_behind(struct storage_log *log, const struct found_files *found, size_t first,
-                                   struct log_recovery *recovery)
+static bool file_exists(const struct storage_log *log, int64_t base_offset, enum segment_file file)
 {
-    for (size_t i = first; i < found->count; i++) {
-        struct storage_segment *segment;
-        if (segment_open(log->path, found->offsets[i], &segment) != 0)
-            continue;
-        off_t size = lseek(segment->fds[SEGMENT_LOG], 0, SEEK_END);
-        log_warning("segment removed, it follows a damaged one partition=%s offset=%" PRId64 " bytes=%lld", log->name,
-                    found->offsets[i], (long long)size);
-        recovery->bytes_cut += size > 0 ? size : 0;
-        segment_unlink(segment, log->path);
-        segment_release(segment);
+    char *path = segment_path(log->path, base_offset, segment_suffix(file));
+    bool exists = access(path, F_OK) == 0;
+    mem_free(path);
+    return exists;
+}
+
+/* 0 when there is no such file. */
+static int64_t log_file_bytes(const struct storage_log *log, int64_t base_offset)
+{
+    char *path = segment_path(log->path, base_offset, segment_suffix(SEGMENT_LOG));
+    struct stat status = {0};
+    (void)stat(path, &status);
+    mem_free(path);
+    return status.st_size;
+}
+
+/* A segment was cut: what came after it would leave a hole. */
+static int remove_segments_behind(struct storage_log *log, const struct found_files *found, size_t first,
+                                  struct log_recovery *recovery)
+{
+    int folder_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = folder_fd < 0 ? -errno : 0;
+    for (size_t i = first; rc == 0 && i < found->count; i++) {
+        int64_t offset = found->offsets[i], bytes = log_file_bytes(log, offset);
+        log_warning("segment removed, it follows a damaged one partition=%s offset=%" PRId64 " bytes=%" PRId64,
+                    log->name, offset, bytes);
+        recovery->bytes_cut += bytes;
+        rc = segment_unlink(folder_fd, offset);
     }
+    if (folder_fd >= 0)
+        close(folder_fd);
+    return rc;
 }
 
 /* Walk one segment; *cut tells that it ends earlier than its file did. next_offset as for segment_load. */
@@ -111,9 +158,7 @@ static int recover_segment(struct storage_log *log, struct storage_segment *segm
                            struct log_recovery *recovery, bool *cut)
 {
     int64_t bytes_cut;
-    int rc = load_producers(log, segment->base_offset);
-    if (rc == 0)
-        rc = segment_recover(segment, next_offset >= 0 ? next_offset : INT64_MAX, log->options->index_interval_bytes,
+    int rc = segment_recover(segment, next_offset >= 0 ? next_offset : INT64_MAX, log->options->index_interval_bytes,
                              log->producers, &bytes_cut);
     if (rc != 0)
         return rc;
@@ -133,45 +178,49 @@ static int recover_segment(struct storage_log *log, struct storage_segment *segm
     return 0;
 }
 
-static bool file_exists(const struct storage_log *log, int64_t base_offset, enum segment_file file)
+/* Open one segment, walking it if it is not to be believed. *walked: the producers are known up to where it begins (if
+ * there is one before it), and afterwards up to its end, from the batches themselves. */
+static int open_segment(struct storage_log *log, int64_t base_offset, int64_t next_offset, bool believe,
+                        struct log_recovery *recovery, bool *walked, bool *cut)
 {
-    char *path = segment_path(log->path, base_offset, segment_suffix(file));
-    bool exists = access(path, F_OK) == 0;
-    mem_free(path);
-    return exists;
+    struct storage_segment *segment;
+    bool has_indexes = file_exists(log, base_offset, SEGMENT_INDEX) && file_exists(log, base_offset, SEGMENT_TIME_INDEX);
+    bool producers_known = *walked;
+    int rc = segment_open(log->path, base_offset, &segment);
+    if (rc != 0)
+        return rc;
+    rc = believe && has_indexes ? segment_load(segment, next_offset) : ERR_CORRUPT;
+    *walked = rc == ERR_CORRUPT;
+    if (*walked) {
+        rc = producers_known ? 0 : load_producers(log, base_offset);
+        if (rc == 0)
+            rc = recover_segment(log, segment, next_offset, recovery, cut);
+    }
+    if (rc != 0) {
+        segment_release(segment);
+        return rc;
+    }
+    log_add_segment(log, segment);
+    log->size_bytes += segment->state.size_bytes;
+    return 0;
 }
 
-/* Bring the segments into order one after the other. *walked: the last one's producers are known from its batches. */
+/* Bring the segments into order one after the other. *walked: the producers at the end are known from the batches. */
 static int open_segments(struct storage_log *log, const struct found_files *found, struct log_recovery *recovery,
                          bool *walked)
 {
+    int64_t on_disk = recovery->recovery_point; /* as it was: what is recovered lowers it */
     bool cut = false;
     for (size_t i = 0; i < found->count; i++) {
         bool is_last = i + 1 == found->count;
-        struct storage_segment *segment;
-        bool has_indexes = file_exists(log, found->offsets[i], SEGMENT_INDEX) &&
-                           file_exists(log, found->offsets[i], SEGMENT_TIME_INDEX);
-        int rc = segment_open(log->path, found->offsets[i], &segment);
+        int64_t next_offset = is_last ? -1 : found->offsets[i + 1];
+        /* One that ends at the recovery point was the active one then, and only its .log was synced. */
+        bool believe = recovery->was_clean || (!is_last && next_offset < on_disk);
+        int rc = open_segment(log, found->offsets[i], next_offset, believe, recovery, walked, &cut);
+        if (rc == 0 && cut)
+            return remove_segments_behind(log, found, i + 1, recovery);
         if (rc != 0)
             return rc;
-        int64_t next_offset = is_last ? -1 : found->offsets[i + 1];
-        bool on_disk = !is_last && next_offset <= recovery->recovery_point;
-        *walked = !recovery->was_clean && !on_disk;
-        rc = *walked ? 0 : has_indexes ? segment_load(segment, next_offset) : ERR_CORRUPT;
-        if (*walked || rc == ERR_CORRUPT) {
-            *walked = true;
-            rc = recover_segment(log, segment, next_offset, recovery, &cut);
-        }
-        if (rc != 0) {
-            segment_release(segment);
-            return rc;
-        }
-        log_add_segment(log, segment);
-        log->size_bytes += segment->state.size_bytes;
-        if (cut) {
-            remove_segments_behind(log, found, i + 1, recovery);
-            break;
-        }
     }
     return 0;
 }
@@ -197,7 +246,7 @@ static int open_found(struct storage_log *log, struct log_recovery *recovery)
     log->end_offset = log_active_segment(log)->state.next_offset;
     log->recovery_point = recovery->recovery_point < log->end_offset ? recovery->recovery_point : log->end_offset;
     rc = walked ? 0 : load_producers(log, log->end_offset);
-    return rc != 0 ? rc : remove_orphans(log);
+    return rc != 0 ? rc : tidy_folder(log);
 }
 
 int log_open(struct storage_log **log, const struct storage_options *options, const char *folder,
@@ -240,15 +289,10 @@ int log_shut(struct storage_log *log)
     struct storage_segment *active = log_active_segment(log);
     struct segment_state sealed;
     rc = segment_seal(active, &sealed);
-    if (rc == 0)
-        active->state = sealed;
-    for (size_t i = 0; rc == 0 && i < log->segment_count; i++) {
-        if (log->segments[i] == active || log->segments[i]->state.next_offset >= log->recovery_point)
-            rc = segment_sync(log->segments[i], true);
-    }
-    if (rc == 0)
-        log->recovery_point = log->end_offset;
-    return rc;
+    if (rc != 0)
+        return rc;
+    active->state = sealed;
+    return log_flush_last(log);
 }
 
 void log_destroy(struct storage_log *log)

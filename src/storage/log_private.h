@@ -22,7 +22,7 @@ struct storage_log {
 
     /* Orders whoever changes the log: appends, rolls, retention, deletion. May be held across a park. */
     struct task_mutex append_lock;
-    char *path; /* of the folder; changes when the topic is deleted */
+    char *path; /* of the folder; once deleted, another topic's folder may be there */
     struct producers *producers;
     bool deleted;
     bool touched;                 /* appended to since it was opened */
@@ -72,5 +72,7 @@ struct storage_segment *log_active_segment(const struct storage_log *log);
 int log_roll(struct storage_log *log) MUST_USE;
 /* Fsync up to end_offset while holding append_lock: nothing is appended meanwhile. 0, ERR_IO, -ECANCELED. [task] */
 int log_flush_held(struct storage_log *log, int64_t end_offset) MUST_USE;
+/* Fsync everything, indexes included, of a log that no task uses any more. Blocks. 0 or ERR_IO. */
+int log_flush_last(struct storage_log *log) MUST_USE;
 
 #endif

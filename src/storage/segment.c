@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "storage/files.h"
 #include "storage/index.h"
@@ -13,11 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NAME_DIGITS 20
+#define NAME_FORMAT "%0*" PRId64 "%s"
 
 static const char *const suffixes[SEGMENT_FILE_COUNT] = {".log", ".index", ".timeindex"};
 
@@ -37,7 +38,7 @@ int segment_parse_name(const char *name, const char *suffix, int64_t *base_offse
 
 char *segment_path(const char *folder, int64_t base_offset, const char *suffix)
 {
-    return mem_printf("%s/%0*" PRId64 "%s", folder, NAME_DIGITS, base_offset, suffix);
+    return mem_printf("%s/" NAME_FORMAT, folder, NAME_DIGITS, base_offset, suffix);
 }
 
 static struct segment_state empty_state(int64_t base_offset)
@@ -103,16 +104,18 @@ void segment_release(struct storage_segment *segment)
     mem_free(segment);
 }
 
-void segment_unlink(const struct storage_segment *segment, const char *folder)
+int segment_unlink(int folder_fd, int64_t base_offset)
 {
     /* .log first: an index alone is removed at the next start, a log alone would be indexed anew and served. */
     static const char *const gone[] = {".log", ".index", ".timeindex", PRODUCERS_SNAPSHOT_SUFFIX};
-    for (size_t i = 0; i < ARRAY_COUNT(gone); i++) {
-        char *path = segment_path(folder, segment->base_offset, gone[i]);
-        if (unlink(path) != 0 && errno != ENOENT)
-            log_warning("could not remove file=%s error=%s", path, error_text(-errno));
-        mem_free(path);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(gone); i++) {
+        char name[64];
+        snprintf(name, sizeof name, NAME_FORMAT, NAME_DIGITS, base_offset, gone[i]);
+        if (unlinkat(folder_fd, name, 0) != 0 && errno != ENOENT)
+            rc = -errno;
     }
+    return rc;
 }
 
 /* The index entries that a batch brings with it. */

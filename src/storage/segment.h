@@ -78,7 +78,8 @@ int segment_find_end(const struct storage_segment *segment, const struct segment
 void segment_acquire(struct storage_segment *segment);
 /* The last one closes the files. */
 void segment_release(struct storage_segment *segment);
-/* Remove its files from the folder; holders go on reading. */
-void segment_unlink(const struct storage_segment *segment, const char *folder);
+/* Remove the segment's files from the open folder, whatever that is called by now; holders go on reading. 0, or a
+ * negated errno when one of them is still there. */
+int segment_unlink(int folder_fd, int64_t base_offset) MUST_USE;
 
 #endif

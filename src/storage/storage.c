@@ -62,14 +62,16 @@ static void format_checkpoint(struct buf *text, struct storage_topic *const *top
     }
 }
 
-/* On the thread pool or at the end. A checkpoint that is not written costs time at the next start, nothing else. */
+/* On the thread pool, for who holds change_lock, or at the end. A checkpoint that is not written costs time at the next start, nothing else. */
 static void run_write_checkpoint(void *argument)
 {
     struct storage *storage = argument;
     char *path = storage_path(storage, STORAGE_RECOVERY_POINTS);
     int rc = file_replace(path, buf_bytes(&storage->checkpoint_written), FILE_SYNC);
-    if (rc != 0)
+    if (rc != 0) {
         log_warning("could not write the checkpoint file=%s error=%s", path, error_text(rc));
+        buf_clear(&storage->checkpoint_written); /* so that the next round tries again */
+    }
     mem_free(path);
 }
 

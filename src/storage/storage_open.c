@@ -63,13 +63,18 @@ static int lock_folder(struct storage *storage)
     return rc;
 }
 
-/* Whether the last run ended properly. The mark is good for one start only. */
+/* Whether the last run ended properly. The mark is good for one start only. Kafka's goes as well: should the folder
+ * return to a Kafka, it must not believe a mark from before our time. */
 static int take_clean_marker(struct storage *storage, bool *was_clean)
 {
     char *path = storage_path(storage, STORAGE_CLEAN_MARKER);
     int rc = unlink(path) == 0 ? 0 : -errno;
     mem_free(path);
     *was_clean = rc == 0;
+    path = storage_path(storage, KAFKA_CLEAN_MARKER);
+    if (unlink(path) != 0 && errno != ENOENT)
+        rc = -errno;
+    mem_free(path);
     if (rc == 0)
         rc = folder_sync(storage->data_dir);
     return rc == -ENOENT ? 0 : rc;

@@ -33,6 +33,7 @@ struct storage {
 
 /* Our own name, so that Kafka never takes our word for an end that was proper, nor we Kafka's. */
 #define STORAGE_CLEAN_MARKER ".takhin_cleanshutdown"
+#define KAFKA_CLEAN_MARKER ".kafka_cleanshutdown"
 #define STORAGE_RECOVERY_POINTS "recovery-point-offset-checkpoint"
 
 /* "<data folder>/<name>"; the caller frees it with mem_free. */

@@ -1,10 +1,12 @@
 /* test_failure.c: a disk that is full, a disk that fails, and a process that is killed. */
 #include "fixture.h"
 
+#include "runtime/lock.h"
 #include "runtime/task.h"
 #include "storage/log_private.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -19,6 +21,27 @@ int fdatasync(int fd)
         return -1;
     }
     return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* The same for removing: the first one after `hold_removal` was set says so and waits. */
+static atomic_bool hold_removal;
+static sem_t removal_held, removal_goes_on;
+static void wait_if_held(void)
+{
+    if (atomic_exchange(&hold_removal, false)) {
+        sem_post(&removal_held);
+        sem_wait(&removal_goes_on);
+    }
+}
+int unlink(const char *path)
+{
+    wait_if_held();
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+int unlinkat(int folder, const char *path, int flags)
+{
+    wait_if_held();
+    return (int)syscall(SYS_unlinkat, folder, path, flags);
 }
 
 /* No file may grow beyond this; what fits is written, as with a full disk. */
@@ -116,6 +139,59 @@ static void a_failed_flush_is_never_acknowledged(void **state)
     fixture->options.flush_messages = 1;
     fixture_open(fixture);
     task_test_run_with(fail_to_flush, fixture);
+}
+
+struct upkeep {
+    struct fixture *fixture;
+    struct task_group done;
+};
+
+static void maintain_once(void *argument)
+{
+    struct upkeep *upkeep = argument;
+    storage_maintain_once(upkeep->fixture->storage);
+    task_group_done(&upkeep->done);
+}
+
+static void wait_for_removal(void *unused)
+{
+    (void)unused;
+    sem_wait(&removal_held);
+}
+
+static void replace_topic_during_removal(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct upkeep upkeep = {.fixture = fixture};
+    struct storage_topic *topic = topic_t(fixture);
+    for (int i = 0; i < 5; i++)
+        append_ok(topic->logs[0], &hundred_bytes);
+    atomic_store(&hold_removal, true);
+    task_group_add(&upkeep.done, 1);
+    TASK_CHECK(task_spawn("upkeep", maintain_once, &upkeep) != NULL);
+    TASK_CHECK(task_offload(wait_for_removal, NULL) == 0);
+    TASK_CHECK(storage_log_start_offset(topic->logs[0]) == 5);
+    storage_topic_release(topic);
+    TASK_CHECK(storage_topic_delete(fixture->storage, bytes_of_string("t")) == 0);
+    topic = topic_t(fixture);
+    append_ok(topic->logs[0], &hundred_bytes);
+    sem_post(&removal_goes_on);
+    TASK_CHECK(task_group_wait(&upkeep.done, TIMEOUT_NEVER) == 0);
+    storage_topic_release(topic);
+}
+
+/* Its partition's folder has the same name as the one that segments are to go from, and its segments as well. */
+static void retention_removes_nothing_of_a_later_topic(void **state)
+{
+    struct fixture *fixture = *state;
+    sem_init(&removal_held, 0, 0);
+    sem_init(&removal_goes_on, 0, 0);
+    fixture->options.segment_bytes = 200;
+    fixture->options.retention_bytes = 0;
+    fixture_open(fixture);
+    task_test_run_with(replace_topic_during_removal, fixture);
+    assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000000.log")), 100);
+    assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000000.index")), 0);
 }
 
 /* The child's task: append for ever, and tell each acknowledged offset through the pipe. */
@@ -232,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORAGE_TEST(kill_loses_nothing_that_was_acknowledged), /* first: it forks, and no thread runs yet */
         STORAGE_TEST(a_full_disk_makes_one_partition_read_only),
+        STORAGE_TEST(retention_removes_nothing_of_a_later_topic),
         STORAGE_TEST(a_failed_flush_is_never_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "storage/log_private.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #define LOG_FILE "00000000000000000000.log"
 #define BATCHES 5
@@ -207,6 +208,65 @@ static void segments_before_the_recovery_point_are_not_walked(void **state)
     assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000002.timeindex")), 12);
 }
 
+/* The flush that made the recovery point 4 synced .log of the segment before it, which was the active one then, but not
+ * its indexes. */
+static void a_segment_that_ends_at_the_recovery_point_is_walked(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.segment_bytes = 200;
+    prepare(fixture); /* segments 0, 2, 4 */
+    char *points = mem_printf("%s/recovery-point-offset-checkpoint", fixture->folder);
+    store_file(points, bytes_of_string("0\n1\nt 0 4\n"));
+    forget_proper_end(fixture);
+    fixture_open(fixture);
+    assert_int_equal(fixture->report.segments_checked, 2);
+    mem_free(points);
+}
+
+static void a_lost_index_costs_the_walk_of_its_own_segment_only(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.segment_bytes = 200;
+    prepare(fixture); /* segments 0, 2, 4; the recovery point is 5 */
+    assert_int_equal(unlink(partition_path(fixture, "00000000000000000000.index")), 0);
+    forget_proper_end(fixture);
+    fixture_open(fixture);
+    assert_int_equal(fixture->report.segments_checked, 2);
+}
+
+/* Let the process open so many files more. */
+static void allow_descriptors(int count)
+{
+    struct rlimit limit;
+    int fd = 0;
+    for (; count > 0; fd++)
+        count -= fcntl(fd, F_GETFD) < 0;
+    ASSERT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = (rlim_t)fd;
+    ASSERT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* Segments that stay behind a cut one would be taken for its continuation at the next start. */
+static void what_follows_a_cut_goes_without_being_opened(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit before;
+    ASSERT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    fixture->options.segment_bytes = 200;
+    prepare(fixture); /* segments 0, 2, 4 */
+    char *points = mem_printf("%s/recovery-point-offset-checkpoint", fixture->folder);
+    assert_int_equal(unlink(points), 0);
+    assert_int_equal(truncate(partition_path(fixture, LOG_FILE), 150), 0);
+    forget_proper_end(fixture);
+    allow_descriptors(1 + 3 + 2); /* the lock, a segment, and not enough for another one */
+    fixture_open(fixture);
+    ASSERT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000002.log")), -1);
+    assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000004.log")), -1);
+    assert_int_equal(fixture->report.bytes_cut, 50 + 200 + 100);
+    mem_free(points);
+}
+
 static void find_warning(const char *line, void *context)
 {
     int *found = context;
@@ -299,6 +359,25 @@ static void a_roll_leaves_the_producers_for_recovery(void **state)
     task_test_run_with(send_second_after_roll, fixture);
 }
 
+/* A walk knows the producers as far as it came: no snapshot between two walked segments is better. */
+static void a_walk_over_several_segments_remembers_the_producers(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.segment_bytes = 300;
+    fixture_open(fixture);
+    task_test_run_with(send_both, fixture);
+    task_test_run_with(roll_behind, fixture);
+    fixture_close(fixture);
+    char *points = mem_printf("%s/recovery-point-offset-checkpoint", fixture->folder);
+    assert_int_equal(unlink(points), 0);
+    assert_int_equal(unlink(partition_path(fixture, "00000000000000000004.snapshot")), 0);
+    forget_proper_end(fixture);
+    fixture_open(fixture);
+    assert_int_equal(fixture->report.segments_checked, 2);
+    task_test_run_with(send_second_after_roll, fixture);
+    mem_free(points);
+}
+
 /* Which batch a read gives, by its base offset. */
 static void assert_reads(struct storage_log *log, int64_t offset, int64_t base_offset)
 {
@@ -378,6 +457,11 @@ static void litter_is_removed(void **state)
     prepare(fixture);
     store_file(partition_path(fixture, "00000000000000000777.index"), bytes_of_string("12345678"));
     store_file(partition_path(fixture, "00000000000000000777.snapshot"), bytes_of_string("?"));
+    store_file(partition_path(fixture, "00000000000000000777.snapshot.tmp"), bytes_of_string("?"));
+    store_file(partition_path(fixture, "00000000000000000000.log.deleted"), bytes_of_string("?"));
+    store_file(partition_path(fixture, "00000000000000000000.log.swap"), bytes_of_string("not ours to judge"));
+    char *mark = mem_printf("%s/.kafka_cleanshutdown", fixture->folder);
+    store_file(mark, bytes_of_string("{}"));
     char *deleted = mem_printf("%s/gone-3.0123456789abcdef0123456789abcdef-delete", fixture->folder);
     char *inside = mem_printf("%s/00000000000000000000.log", deleted);
     assert_int_equal(mkdir(deleted, 0755), 0);
@@ -385,8 +469,13 @@ static void litter_is_removed(void **state)
     fixture_open(fixture);
     assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000777.index")), -1);
     assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000777.snapshot")), -1);
+    assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000777.snapshot.tmp")), -1);
+    assert_int_equal(file_bytes(partition_path(fixture, "00000000000000000000.log.deleted")), -1);
+    assert_true(file_bytes(partition_path(fixture, "00000000000000000000.log.swap")) > 0);
+    assert_int_equal(file_bytes(mark), -1);
     assert_int_equal(file_bytes(deleted), -1);
     assert_int_equal(fixture->report.topics, 1);
+    mem_free(mark);
     mem_free(deleted);
     mem_free(inside);
 }
@@ -401,9 +490,13 @@ int main(void)
         STORAGE_TEST(a_flipped_byte_cuts_at_its_batch),
         STORAGE_TEST(damage_in_an_early_segment_ends_the_log_there),
         STORAGE_TEST(segments_before_the_recovery_point_are_not_walked),
+        STORAGE_TEST(a_segment_that_ends_at_the_recovery_point_is_walked),
+        STORAGE_TEST(a_lost_index_costs_the_walk_of_its_own_segment_only),
+        STORAGE_TEST(what_follows_a_cut_goes_without_being_opened),
         STORAGE_TEST(what_is_cut_is_said),
         STORAGE_TEST(producers_are_known_after_a_proper_end_and_after_a_crash),
         STORAGE_TEST(a_roll_leaves_the_producers_for_recovery),
+        STORAGE_TEST(a_walk_over_several_segments_remembers_the_producers),
         STORAGE_TEST(gaps_left_by_compaction_are_read_over),
         STORAGE_TEST(a_broken_checkpoint_only_means_more_to_check),
         STORAGE_TEST(litter_is_removed),

@@ -297,6 +297,26 @@ static void flush_by_time_moves_the_checkpoint(void **state)
     assert_text(fixture, "recovery-point-offset-checkpoint", "0\n1\nt 0 1\n");
 }
 
+static void maintain_once(void *argument)
+{
+    struct fixture *fixture = argument;
+    storage_topic_release(topic_t(fixture));
+    storage_maintain_once(fixture->storage);
+}
+
+static void a_checkpoint_that_failed_is_written_the_next_time(void **state)
+{
+    struct fixture *fixture = *state;
+    char *path = in_folder(fixture, "recovery-point-offset-checkpoint");
+    fixture_open(fixture);
+    assert_int_equal(mkdir(path, 0755), 0); /* nothing can be renamed to it */
+    task_test_run_with(maintain_once, fixture);
+    assert_int_equal(rmdir(path), 0);
+    task_test_run_with(maintain_once, fixture);
+    assert_text(fixture, "recovery-point-offset-checkpoint", "0\n1\nt 0 0\n");
+    mem_free(path);
+}
+
 static void checkpoint_then_delete(void *argument)
 {
     struct fixture *fixture = argument;
@@ -368,6 +388,7 @@ int main(void)
         STORAGE_TEST(retention_by_time),
         STORAGE_TEST(retention_by_size),
         STORAGE_TEST(flush_by_time_moves_the_checkpoint),
+        STORAGE_TEST(a_checkpoint_that_failed_is_written_the_next_time),
         STORAGE_TEST(a_deleted_topic_leaves_no_recovery_point),
         STORAGE_TEST(upkeep_ends_when_cancelled),
         cmocka_unit_test(ids_read_back),
