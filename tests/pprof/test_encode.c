@@ -44,6 +44,37 @@ static void small_profile_has_the_golden_bytes(void **state)
     profile_destroy(profile);
 }
 
+static void what_is_no_utf8_becomes_question_marks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *written;
+    } cases[] = {
+        {"plain", "plain"},
+        {"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\x80 \xff", "? ?"},
+        {"cut \xe2\x82", "cut ??"},
+        {"\xc3(", "?("},
+        {"\xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf", "?? ??? ????"}, /* overlong */
+        {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"},            /* a surrogate; beyond U+10FFFF */
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct profile *profile = profile_create();
+        profile_string(profile, cases[i].text);
+        struct buf out;
+        buf_init(&out);
+
+        profile_encode(profile, &out);
+
+        size_t length = strlen(cases[i].written); /* behind the empty string's two bytes: tag, length, text */
+        assert_true(out.size >= 4 + length);
+        assert_int_equal(out.data[3], length);
+        assert_memory_equal(out.data + 4, cases[i].written, length);
+        buf_deinit(&out);
+        profile_destroy(profile);
+    }
+}
+
 static void record_of_128_bytes_has_a_two_byte_length(void **state)
 {
     (void)state;
@@ -143,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_profile_has_the_golden_bytes),
+        cmocka_unit_test(what_is_no_utf8_becomes_question_marks),
         cmocka_unit_test(record_of_128_bytes_has_a_two_byte_length),
         cmocka_unit_test(gzip_holds_the_plain_bytes_behind_what_was_there),
         cmocka_unit_test(equal_profiles_have_equal_bytes),
