@@ -400,6 +400,13 @@ class Topics(Protocol):
             self.assertEqual(self.metadata([], version), ([(1, "127.0.0.1", self.broker.ports["kafka"])], {}))
         self.assertEqual(self.metadata([topic, "a b"])[1], {topic: (NONE, 2), "a b": (INVALID_TOPIC_EXCEPTION, 0)})
 
+    def test_a_large_topic_named_again_and_again_does_not_fill_the_memory(self):
+        topic = self.new_topic(100)
+        reader = self.connection.call(METADATA, 1, array([string(topic)] * 20_000))
+        self.assertLess(len(reader.data), 30_000_000, "a million partitions and as many names")
+        self.assertGreater(len(reader.data), 25_000_000)
+        self.assertEqual(self.metadata([topic])[1], {topic: (NONE, 100)})
+
     def test_an_unknown_topic_is_made_only_for_those_who_want_it(self):
         self.assertEqual(self.metadata(["wanted"])[1], {"wanted": (UNKNOWN_TOPIC_OR_PARTITION, 0)})
         self.assertEqual(self.metadata(["wanted"], may_create=True)[1], {"wanted": (NONE, 1)})
