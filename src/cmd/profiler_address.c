@@ -6,18 +6,25 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define DEFAULT_PORT "6060"
 
-/* host, host:port, [v6], [v6]:port; with http:// in front and a slash behind, as copied from a browser. */
+/* Cuts these off the end, if they are there; the new length. */
+static size_t without_suffix(const char *text, size_t length, const char *suffix)
+{
+    size_t size = strlen(suffix);
+    return length > size && memcmp(text + length - size, suffix, size) == 0 ? length - size : length;
+}
+
+/* host, host:port, [v6], [v6]:port; with http:// in front and the path of the index page behind, as a browser shows it. */
 static int take_remote(const char *remote, struct buf *address, struct buf *message)
 {
     static const char scheme[] = "http://";
-    const char *start = strncmp(remote, scheme, strlen(scheme)) == 0 ? remote + strlen(scheme) : remote;
-    size_t length = strlen(start);
-    if (length > 0 && start[length - 1] == '/')
-        length--;
+    const char *start = strncasecmp(remote, scheme, strlen(scheme)) == 0 ? remote + strlen(scheme) : remote;
+    size_t length = without_suffix(start, strlen(start), "/");
+    length = without_suffix(start, length, "/debug/pprof");
     const char *host_end = *start == '[' ? memchr(start, ']', length) : memchr(start, ':', length);
     if (host_end == NULL)
         host_end = start + length;
@@ -56,22 +63,39 @@ static int take_configured(const struct config *config, struct buf *address, str
     return 0;
 }
 
-int profiler_address_find(const struct profiler_command *command, struct buf *address, struct buf *message)
+/* Into the errors or the warnings, one a line. */
+static void take_report(const struct config_report *report, struct buf *warnings, struct buf *errors)
 {
+    for (const struct config_message *one = report->first; one != NULL; one = one->next) {
+        struct buf *text = one->is_error ? errors : warnings;
+        buf_printf(text, "%s%s", text->size > 0 ? "\n" : "", one->text);
+    }
+}
+
+int profiler_address_find(const struct profiler_command *command, struct profiler_address *address,
+                          struct buf *message)
+{
+    *address = (struct profiler_address){.is_off = false};
+    buf_init(&address->text);
+    buf_init(&address->warnings);
     if (command->remote != NULL)
-        return take_remote(command->remote, address, message);
+        return take_remote(command->remote, &address->text, message);
 
     struct config config;
     struct config_report report;
     struct config_sources sources = {.file = command->config_file, .environment = (const char *const *)environ};
     int result = config_load(&sources, &config, &report);
-    for (const struct config_message *one = report.first; result != 0 && one != NULL; one = one->next) {
-        if (one->is_error)
-            buf_printf(message, "%s%s", message->size > 0 ? "\n" : "", one->text);
-    }
+    take_report(&report, &address->warnings, message);
     if (result == 0)
-        result = take_configured(&config, address, message);
+        result = take_configured(&config, &address->text, message);
+    address->is_off = command->config_file != NULL && !config.profiler.enabled;
     config_report_free(&report);
     config_free(&config);
     return result;
+}
+
+void profiler_address_deinit(struct profiler_address *address)
+{
+    buf_deinit(&address->warnings);
+    buf_deinit(&address->text);
 }

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
-#define CONNECT_TIMEOUT_S 10L
+#define CONNECT_TIMEOUT_S 5L
 #define ANSWER_GRACE_NS (30 * (int64_t)NS_PER_S) /* for symbols, compression and the way here */
 #define POLL_MS 100
 
@@ -74,23 +74,40 @@ static int explain_status(struct transfer *transfer, long status, struct buf *me
     return ERR_NOT_FOUND;
 }
 
+static void explain_silence(const struct fetch *fetch, struct buf *message)
+{
+    buf_printf(message, "nothing listens at %s.\n", fetch->address);
+    if (fetch->off_in != NULL)
+        buf_printf(message,
+                   "%s leaves the profiler off. Set profiler.enabled: true in it and send takhin a SIGHUP\n"
+                   "(kill -HUP PID), or start takhin with TAKHIN_PROFILER_ENABLED=true.\n",
+                   fetch->off_in);
+    else
+        buf_append_string(message,
+                          "The profiler is off by default. Start takhin with TAKHIN_PROFILER_ENABLED=true, or set\n"
+                          "profiler.enabled: true in its takhin.yaml and send it a SIGHUP (kill -HUP PID).\n");
+    buf_append_string(message, "If takhin runs elsewhere, name it with -remote HOST:PORT.");
+}
+
 static int explain_failure(const struct transfer *transfer, CURLcode code, struct buf *message)
 {
     const char *address = transfer->fetch->address;
     char timeout[64];
+    curl_off_t connected_us = 0;
     switch (code) {
     case CURLE_COULDNT_CONNECT:
-        buf_printf(message,
-                   "nothing listens at %s.\n"
-                   "The profiler is off by default. Start takhin with TAKHIN_PROFILER_ENABLED=true, or set\n"
-                   "profiler.enabled: true in its takhin.yaml and send it a SIGHUP (kill -HUP PID).\n"
-                   "If takhin runs elsewhere, name it with -remote HOST:PORT.",
-                   address);
+        explain_silence(transfer->fetch, message);
         return ERR_NOT_FOUND;
     case CURLE_COULDNT_RESOLVE_HOST:
         buf_printf(message, "%s: no such host. Check -remote.", address);
         return ERR_NOT_FOUND;
     case CURLE_OPERATION_TIMEDOUT:
+        curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+        if (connected_us == 0) {
+            buf_printf(message, "no connection to %s within %ld s. Check host and port, and firewalls in between.",
+                       address, CONNECT_TIMEOUT_S);
+            return ERR_NOT_FOUND;
+        }
         units_format_duration(transfer->fetch->duration_ns + ANSWER_GRACE_NS, timeout, sizeof(timeout));
         buf_printf(message, "%s did not answer in time (%s). Is it a takhin, and does it run?", address, timeout);
         return ERR_CLOSED;

@@ -16,6 +16,7 @@ struct fetch {
     int64_t duration_ns;   /* that the server is asked to collect for; an answer may take 30 s more */
     size_t body_limit;     /* bytes */
     bool quiet;            /* no progress */
+    const char *off_in;    /* the configuration that gave the address and leaves the profiler off; NULL: none */
     const volatile sig_atomic_t *interrupted; /* set by a signal: give up */
 };
 

@@ -12,11 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What to do about it, beside naming another file. */
+static const char *remedy(int code)
+{
+    switch (code) {
+    case -ENOSPC:
+    case -EDQUOT:
+    case -EFBIG: return "Make room, or name a file on another disk with -output.";
+    case -ENOENT:
+    case -ENOTDIR: return "Make its folder first, or name another file with -output.";
+    default: return "Name another file with -output.";
+    }
+}
+
 static int fail(const struct output *output, int code, struct buf *message)
 {
-    buf_printf(message, "cannot write %s: %s", output->target, error_text(code));
-    if (code == -ENOSPC || code == -EDQUOT || code == -EFBIG)
-        buf_append_string(message, ".\nName a file on another disk with -output, or make room.");
+    buf_printf(message, "cannot write %s: %s.\n%s", output->target, error_text(code), remedy(code));
     return code;
 }
 

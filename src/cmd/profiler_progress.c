@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define BAR_WIDTH 30
@@ -25,6 +26,13 @@ void progress_start(struct progress *progress, bool quiet, const char *type_name
     fprintf(stderr, "collecting a %s profile of %s for %s\n", type_name, address, duration);
 }
 
+/* A line that wraps could not be redrawn. */
+static int terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
 void progress_draw(const struct progress *progress)
 {
     if (!progress->draws)
@@ -37,11 +45,11 @@ void progress_draw(const struct progress *progress)
                          : (int64_t)((double)elapsed_ns / (double)progress->duration_ns * BAR_WIDTH);
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i < filled ? '#' : '.';
-    fprintf(stderr, CLEAR_LINE "%s profile of %s [%s] ", progress->type_name, progress->address, bar);
-    if (elapsed_ns < progress->duration_ns)
-        fprintf(stderr, "%" PRId64 "s left", left_s);
-    else
-        fprintf(stderr, "waiting for the answer");
+    char line[512], left[32];
+    snprintf(left, sizeof left, "%" PRId64 "s left", left_s);
+    snprintf(line, sizeof line, "%s profile of %s [%s] %s", progress->type_name, progress->address, bar,
+             elapsed_ns < progress->duration_ns ? left : "waiting for the answer");
+    fprintf(stderr, CLEAR_LINE "%.*s", terminal_width() - 1, line);
     fflush(stderr);
 }
 

@@ -112,12 +112,13 @@ static int decode_body(const char *address, struct bytes body, struct profile **
     return result;
 }
 
-static int collect(const struct profiler_command *command, const char *address, struct buf *message)
+static int collect(const struct profiler_command *command, struct profiler_address *from, struct buf *message)
 {
     struct output output;
     struct profile *profile = NULL;
     struct buf body;
     buf_init(&body);
+    const char *address = buf_string(&from->text);
     struct fetch fetch = {
         .address = address,
         .type_name = command->type->name,
@@ -125,6 +126,7 @@ static int collect(const struct profiler_command *command, const char *address, 
         .duration_ns = command->duration_ns,
         .body_limit = PROFILE_LIMITS_DEFAULT.plain_bytes,
         .quiet = command->quiet,
+        .off_in = from->is_off ? command->config_file : NULL,
         .interrupted = &interrupted,
     };
     int result = output_open(&output, command->output, message);
@@ -144,12 +146,13 @@ static int collect(const struct profiler_command *command, const char *address, 
 
 static int run(const struct profiler_command *command, struct buf *message)
 {
-    struct buf address;
-    buf_init(&address);
+    struct profiler_address address;
     int result = profiler_address_find(command, &address, message);
+    if (address.warnings.size > 0 && !command->quiet)
+        fprintf(stderr, "%s\n", buf_string(&address.warnings));
     if (result == 0)
-        result = collect(command, buf_string(&address), message);
-    buf_deinit(&address);
+        result = collect(command, &address, message);
+    profiler_address_deinit(&address);
     return result;
 }
 
@@ -176,7 +179,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "takhin-profiler -h shows all flags.\n");
     buf_deinit(&help);
     buf_deinit(&message);
-    if (fflush(stdout) != 0 && result == 0) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && result == 0) {
         perror("takhin-profiler: standard output");
         result = ERR_IO;
     }

@@ -1,4 +1,5 @@
 """takhin-profiler against a small server of our own: what it asks for, what it writes, and each way it can fail."""
+import fcntl
 import gzip
 import os
 import pathlib
@@ -6,9 +7,11 @@ import pty
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import unittest
 
@@ -31,9 +34,10 @@ def response(status, body, *headers, length=None):
 class Server:
     """Answers every connection with the same bytes. `hold`: keeps it open behind them until the test ends."""
 
-    def __init__(self, answer, hold=False):
+    def __init__(self, answer, hold=False, host="127.0.0.1"):
         self.answer, self.hold = answer, hold
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, 0), family=family)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.port = self.listener.getsockname()[1]
         self.requests = []
@@ -148,7 +152,48 @@ class Success(ProfilerTest):
         self.assertIn("[..............................]", shown)
 
 
+    def test_bar_never_wraps(self):
+        with Server(b"", hold=True) as server:
+            master, slave = pty.openpty()
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
+            child = subprocess.Popen([PROFILER, "-duration", "1ms", "-remote", server.address], cwd=self.folder,
+                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment())
+            os.close(slave)
+            shown = ""
+            while shown.count("###") < 3:
+                shown += os.read(master, 4096).decode()
+            child.send_signal(signal.SIGINT)
+            child.wait(30)
+            os.close(master)
+        self.assertLess(max(len(line) for line in shown.replace("\x1b[K", "").split("\r")), 40)
+
+
 class Address(ProfilerTest):
+    def test_url_is_taken_as_copied(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            for remote in (f"http://{server.address}", f"HTTP://{server.address}/", f"{server.address}/debug/pprof/"):
+                with self.subTest(remote=remote):
+                    result = self.profile("-remote", remote)
+                    self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_ipv6_address_stands_in_brackets(self):
+        with Server(response("200 OK", PROFILE), host="::1") as server:
+            result = self.profile("-remote", f"[::1]:{server.port}")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            result = self.profile(environment={"TAKHIN_PROFILER_HOST": "::", "TAKHIN_PROFILER_PORT": str(server.port)})
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_warnings_of_the_configuration_are_shown(self):
+        # As Kubernetes sets it beside a Service called takhin-profiler.
+        with Server(response("200 OK", PROFILE)) as server:
+            (self.folder / "takhin.yaml").write_text(f"profiler: {{port: {server.port}}}\n")
+            environment = {"TAKHIN_PROFILER_PORT": "tcp://10.0.0.7:6060"}
+            result = self.profile("-config", "takhin.yaml", environment=environment)
+            quiet = self.profile("-config", "takhin.yaml", "-quiet", environment=environment)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("TAKHIN_PROFILER_PORT", result.stderr)
+        self.assertEqual(quiet.stderr, "")
+
     def test_environment_names_it(self):
         with Server(response("200 OK", PROFILE)) as server:
             result = self.profile(environment={"TAKHIN_PROFILER_PORT": str(server.port)})
@@ -181,6 +226,30 @@ class Failure(ProfilerTest):
         result = self.profile("-remote", f"127.0.0.1:{port}")
         self.assert_fails(result, f"127.0.0.1:{port}", "TAKHIN_PROFILER_ENABLED=true", "profiler.enabled: true",
                           "SIGHUP")
+
+    def test_nothing_listens_and_the_configuration_says_why(self):
+        (self.folder / "takhin.yaml").write_text(f"profiler: {{enabled: false, port: {self.free_port()}}}\n")
+        result = self.profile("-config", "takhin.yaml")
+        self.assert_fails(result, "nothing listens", "takhin.yaml leaves the profiler off", "SIGHUP",
+                          left=["takhin.yaml"])
+
+    def test_a_host_that_drops_packets(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
+            port = deaf.getsockname()[1]
+            waiting = [socket.socket() for _ in range(4)]  # more than the queue takes
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", port))
+            result = self.profile("-remote", f"127.0.0.1:{port}", "-duration", "1ms")
+            for one in waiting:
+                one.close()
+        self.assert_fails(result, f"no connection to 127.0.0.1:{port} within 5 s", "firewalls")
+
+    def test_full_standard_output(self):
+        with Server(response("200 OK", PROFILE)) as server, open("/dev/full", "w") as full:
+            result = subprocess.run([PROFILER, "-remote", server.address, "-analyze"], cwd=self.folder, stdout=full,
+                                    stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment())
+        self.assert_fails(result, "standard output: No space left on device", left=["cpu.prof"])
 
     def test_another_server_is_named_as_such(self):
         with Server(response("404 Not Found", b"<html>nothing here</html>\n", "Content-Type: text/html")) as server:
@@ -236,7 +305,7 @@ class Failure(ProfilerTest):
     def test_full_disk(self):
         with Server(response("200 OK", PROFILE)) as server:
             result = self.profile("-remote", server.address, "-output", "/dev/full")
-        self.assert_fails(result, "cannot write /dev/full: No space left on device", "make room")
+        self.assert_fails(result, "cannot write /dev/full: No space left on device", "Make room")
 
     def test_file_size_limit(self):
         with Server(response("200 OK", PROFILE)) as server:
@@ -247,7 +316,7 @@ class Failure(ProfilerTest):
     def test_unwritable_output_is_said_before_the_server_is_asked(self):
         with Server(response("200 OK", PROFILE)) as server:
             result = self.profile("-remote", server.address, "-output", "none/cpu.prof")
-            self.assert_fails(result, "cannot write none/cpu.prof: No such file or directory")
+            self.assert_fails(result, "cannot write none/cpu.prof: No such file or directory", "Make its folder first")
             result = self.profile("-remote", server.address, "-output", str(self.folder))
             self.assert_fails(result, "Is a directory")
         self.assertEqual(server.requests, [])
