@@ -145,7 +145,7 @@ static void look_up_work(void *argument)
     symbols_release(lookup->symbols);
 }
 
-/* Reading symbol tables takes time, so a pool thread does it. */
+/* Reading symbol tables takes time, so a thread of its own does it: the pool's may all hang in a disk just then. */
 static void answer_symbol(struct http_exchange *exchange)
 {
     const struct debug_port *debug = exchange->context;
@@ -156,8 +156,8 @@ static void answer_symbol(struct http_exchange *exchange)
         .addresses = arena_copy_bytes(request->arena, addresses),
     };
     buf_init(&lookup.names);
-    if (task_offload(look_up_work, &lookup) == 0)
-        answer_text(exchange, buf_bytes(&lookup.names));
+    task_offload_to_thread("symbol", look_up_work, &lookup);
+    answer_text(exchange, buf_bytes(&lookup.names));
     buf_deinit(&lookup.names);
 }
 

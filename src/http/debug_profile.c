@@ -1,4 +1,4 @@
-/* debug_profile.c: /debug/pprof/profile: collects for as long as was asked, or until the client goes. */
+/* debug_profile.c: /debug/pprof/profile: collects for as long as was asked, or until the client has said all. */
 #include "http/debug_port.h"
 
 #include "base/buf.h"
@@ -109,20 +109,19 @@ void debug_answer_profile(struct http_exchange *exchange)
     if (!read_duration(exchange, options.max_duration_ns, &duration_ms) ||
         !read_rate(exchange, options.cpu_hz, &collection.hz))
         return;
-    if (task_offload(start_work, &collection) != 0)
-        return; /* the port closes */
+    /* A disk that hangs may hold all threads of the pool: just then a profile is wanted. */
+    task_offload_to_thread("profile start", start_work, &collection);
     if (collection.start_result != 0) {
         http_respond_error(exchange, 500, "Could not enable CPU profiling: %s", error_text(collection.start_result));
         return;
     }
-    buf_init(&collection.body);
-    bool is_wanted = stream_wait_closed(exchange->stream, duration_ms) == UV_ETIMEDOUT;
-    /* A cancelled task cannot offload any more; the reader has to go all the same. */
-    if (!is_wanted || task_offload(finish_work, &collection) != 0) {
-        if (task_offload(cancel_work, &collection) != 0)
-            cancel_work(&collection);
-        return;
+    if (stream_wait_closed(exchange->stream, duration_ms) == UV_ECANCELED) {
+        task_offload_to_thread("profile cancel", cancel_work, &collection);
+        return; /* the port closes */
     }
+    /* A client that has closed ends the window. As in Go it is answered all the same: it may still read. */
+    buf_init(&collection.body);
+    task_offload_to_thread("profile finish", finish_work, &collection);
     answer_profile(exchange, &collection);
     buf_deinit(&collection.body);
 }

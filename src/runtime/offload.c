@@ -1,17 +1,26 @@
-/* offload.c: blocking work on libuv's thread pool, on behalf of a task that waits for it. */
+/* offload.c: blocking work on another thread, libuv's pool or a new one, on behalf of a task that waits for it. */
 #include "base/probe.h"
 #include "runtime/scheduler.h"
 
 #include <stdio.h>
 
-/* On the task's stack: the task waits until libuv is done with it. */
+/* On the task's stack: the task waits until the other thread is done with it. */
 struct offload {
-    uv_work_t request;
+    uv_work_t request; /* of the pool */
     struct task *task;
     void (*work)(void *argument);
     void *argument;
-    bool done;
+    const char *thread_name; /* of a new thread */
+    atomic_bool done;
 };
+
+static void run_work(const struct offload *offload)
+{
+    const struct label_set *before = probe_execution.labels;
+    probe_execution.labels = &offload->task->labels;
+    offload->work(offload->argument);
+    probe_execution.labels = before;
+}
 
 static void name_pool_thread(void)
 {
@@ -29,17 +38,14 @@ static void on_work(uv_work_t *request)
 {
     struct offload *offload = CONTAINER_OF(request, struct offload, request);
     name_pool_thread();
-    const struct label_set *before = probe_execution.labels;
-    probe_execution.labels = &offload->task->labels;
-    offload->work(offload->argument);
-    probe_execution.labels = before;
+    run_work(offload);
 }
 
 static void on_done(uv_work_t *request, int status)
 {
     (void)status; /* Nobody calls uv_cancel on it. */
     struct offload *offload = CONTAINER_OF(request, struct offload, request);
-    offload->done = true;
+    atomic_store(&offload->done, true);
     task_resume(offload->task);
 }
 
@@ -50,7 +56,34 @@ int task_offload(void (*work)(void *argument), void *argument)
     struct offload offload = {.task = task_self(), .work = work, .argument = argument};
     int rc = uv_queue_work(&offload.task->reactor->loop, &offload.request, on_work, on_done);
     ASSERT(rc == 0);
-    while (!offload.done)
+    while (!atomic_load(&offload.done))
         task_park_uncancelable(WAIT_OFFLOAD);
     return 0;
+}
+
+static void *thread_main(void *argument)
+{
+    struct offload *offload = argument;
+    struct task *task = offload->task;
+    char name[16];
+    copy_name(name, sizeof name, offload->thread_name);
+    pthread_setname_np(pthread_self(), name);
+    run_work(offload);
+    /* From here on the offload may be gone; the task's struct stays. */
+    atomic_store(&offload->done, true);
+    task_unpark(task);
+    return NULL;
+}
+
+void task_offload_to_thread(const char *thread_name, void (*work)(void *argument), void *argument)
+{
+    struct offload offload = {.task = task_self(), .work = work, .argument = argument, .thread_name = thread_name};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, thread_main, &offload) != 0) {
+        work(argument);
+        return;
+    }
+    pthread_detach(thread);
+    while (!atomic_load(&offload.done))
+        task_park_uncancelable(WAIT_OFFLOAD);
 }

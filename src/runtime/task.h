@@ -79,5 +79,9 @@ void task_label(enum label_key key, const char *interned);
 /* Run work(argument) on libuv's thread pool and wait for it; not cancelable once it is queued, so `argument` may
  * live on the task's stack. The worker carries the task's labels meanwhile. UV_ECANCELED: it did not run. [task] */
 int task_offload(void (*work)(void *argument), void *argument) MUST_USE;
+/* The same on a thread made for it, which costs some 50 us: for rare work that must not wait behind the pool, all of
+ * whose threads may hang in a disk. It runs for a cancelled task too, and where there is no thread to be had it holds
+ * the reactor. [task] */
+void task_offload_to_thread(const char *thread_name, void (*work)(void *argument), void *argument);
 
 #endif

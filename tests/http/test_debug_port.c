@@ -9,8 +9,10 @@
 #include "profiler/cpu.h"
 #include "profiler/profiler.h"
 #include "runtime/reactor.h"
+#include "runtime/task.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 
 struct fixture {
     struct reactor *reactor;
@@ -269,6 +271,52 @@ static void overlapping_profiles_are_all_answered(void **state)
     close_debug(&fixture);
 }
 
+/* Occupies a thread of libuv's pool, as an fsync on a disk that hangs does. */
+struct stuck_work {
+    sem_t started, go;
+};
+
+static void wait_to_go(void *argument)
+{
+    struct stuck_work *work = argument;
+    sem_post(&work->started);
+    while (sem_wait(&work->go) != 0)
+        continue;
+}
+
+static void offload_and_get_stuck(void *argument)
+{
+    (void)!task_offload(wait_to_go, argument);
+}
+
+static void a_profile_is_answered_while_the_thread_pool_is_stuck(void **state)
+{
+    (void)state;
+    enum { WORK_COUNT = 8 }; /* more than the pool has threads: 4 */
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    struct stuck_work work;
+    sem_init(&work.started, 0, 0);
+    sem_init(&work.go, 0, 0);
+    for (int i = 0; i < WORK_COUNT; i++)
+        assert_int_equal(reactor_spawn(fixture.reactor, "stuck", offload_and_get_stuck, &work), 0);
+    while (sem_wait(&work.started) != 0)
+        continue;
+
+    struct profile *profile = receive_profile(request_profile(fixture.number, "?seconds=0.05"));
+    char *symbols = client_request(fixture.number, "GET", "/debug/pprof/symbol?0x1");
+
+    assert_int_equal(profile->sample_type_count, 2);
+    assert_starts_with(symbols, "HTTP/1.1 200 OK");
+    mem_free(symbols);
+    profile_destroy(profile);
+    for (int i = 0; i < WORK_COUNT; i++)
+        sem_post(&work.go);
+    close_debug(&fixture);
+    sem_destroy(&work.started);
+    sem_destroy(&work.go);
+}
+
 static void await_timers(struct fixture *fixture, bool wanted)
 {
     while ((cpu_sampler_stats(profiler_cpu(fixture->profiler)).thread_count > 0) != wanted)
@@ -289,6 +337,25 @@ static void a_client_that_goes_stops_the_sampling(void **state)
     close(fd);
 
     await_timers(&fixture, false);
+    close_debug(&fixture);
+}
+
+static void a_client_that_only_reads_on_gets_what_there_is(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    struct profiler_options hours = profiler_options(fixture.profiler);
+    hours.max_duration_ns = 7200 * (int64_t)NS_PER_S;
+    profiler_reconfigure(fixture.profiler, &hours);
+    int fd = request_profile(fixture.number, "?seconds=3600");
+    await_timers(&fixture, true);
+
+    shutdown(fd, SHUT_WR);
+
+    struct profile *profile = receive_profile(fd);
+    assert_true(profile->duration_ns < 3600 * (int64_t)NS_PER_S);
+    profile_destroy(profile);
     close_debug(&fixture);
 }
 
@@ -370,7 +437,9 @@ int main(void)
         cmocka_unit_test(symbol_names_what_it_knows),
         cmocka_unit_test(a_profile_lasts_as_long_as_was_asked),
         cmocka_unit_test(overlapping_profiles_are_all_answered),
+        cmocka_unit_test(a_profile_is_answered_while_the_thread_pool_is_stuck),
         cmocka_unit_test(a_client_that_goes_stops_the_sampling),
+        cmocka_unit_test(a_client_that_only_reads_on_gets_what_there_is),
         cmocka_unit_test(closing_the_port_stops_the_sampling),
         cmocka_unit_test(the_profilers_figures_are_shown_while_it_is_open),
         cmocka_unit_test(a_port_that_others_reach_is_warned_of),

@@ -415,6 +415,41 @@ static void a_cancel_does_not_end_an_offload(void **state)
     assert_true(atomic_load(&work.returned));
 }
 
+struct thread_work {
+    char thread_name[16];
+    const char *api;
+    bool ran, was_canceled;
+};
+
+static void see_the_thread(void *argument)
+{
+    struct thread_work *work = argument;
+    CHECK(task_self() == NULL);
+    pthread_getname_np(pthread_self(), work->thread_name, sizeof work->thread_name);
+    work->api = probe_execution.labels->value[LABEL_API];
+    work->ran = true;
+}
+
+static void offload_to_thread_when_canceled(void *argument)
+{
+    struct thread_work *work = argument;
+    task_label(LABEL_API, label_intern(LABEL_API, bytes_of_string("Aside")));
+    task_cancel(task_self());
+    task_offload_to_thread("a thread's name of its own", see_the_thread, work);
+    work->was_canceled = task_canceled();
+}
+
+static void a_thread_of_its_own_works_for_a_canceled_task_too(void **state)
+{
+    (void)state;
+    struct thread_work work = {.ran = false};
+    run_alone(offload_to_thread_when_canceled, &work);
+    assert_true(work.ran);
+    assert_true(work.was_canceled);
+    assert_string_equal(work.thread_name, "a thread's name");
+    assert_string_equal(work.api, "Aside");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +469,7 @@ int main(void)
         cmocka_unit_test(execution_shows_the_task_that_runs),
         cmocka_unit_test(offloaded_work_carries_the_labels_on_a_named_thread),
         cmocka_unit_test(a_cancel_does_not_end_an_offload),
+        cmocka_unit_test(a_thread_of_its_own_works_for_a_canceled_task_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
