@@ -168,22 +168,39 @@ static struct due_entries count_batch(int64_t base_offset, struct segment_state 
     return due;
 }
 
-/* Write them where `state` says that they are the last. */
-static int write_entries(const struct storage_segment *segment, const struct segment_state *state,
+/* Put the entries that are due behind the ones that wait. */
+static void keep_entries(struct storage_segment *segment, const struct segment_state *state,
                          const struct due_entries *due)
 {
-    uint8_t bytes[TIME_INDEX_ENTRY_BYTES];
-    int rc = 0;
-    if (due->index) {
-        index_entry_encode(&due->index_entry, bytes);
-        rc = file_write_at(segment->fds[SEGMENT_INDEX], bytes, INDEX_ENTRY_BYTES,
-                           (off_t)(state->index_count - 1) * INDEX_ENTRY_BYTES);
-    }
-    if (rc == 0 && due->time_index) {
-        time_index_entry_encode(&due->time_index_entry, bytes);
-        rc = file_write_at(segment->fds[SEGMENT_TIME_INDEX], bytes, TIME_INDEX_ENTRY_BYTES,
-                           (off_t)(state->time_index_count - 1) * TIME_INDEX_ENTRY_BYTES);
-    }
+    uint32_t index_slot = state->index_count - state->index_written - 1;
+    uint32_t time_index_slot = state->time_index_count - state->time_index_written - 1;
+    if (due->index)
+        index_entry_encode(&due->index_entry, segment->index_tail + index_slot * INDEX_ENTRY_BYTES);
+    if (due->time_index)
+        time_index_entry_encode(&due->time_index_entry,
+                                segment->time_index_tail + time_index_slot * TIME_INDEX_ENTRY_BYTES);
+}
+
+/* Write the entries that wait, if there are so many. */
+static int write_tail(int fd, const uint8_t *tail, uint32_t entry_bytes, uint32_t at_least, uint32_t count,
+                      uint32_t *written)
+{
+    uint32_t waiting = count - *written;
+    if (waiting < at_least)
+        return 0;
+    int rc = file_write_at(fd, tail, (size_t)waiting * entry_bytes, (off_t)*written * entry_bytes);
+    if (rc == 0)
+        *written = count;
+    return rc;
+}
+
+static int write_entries(const struct storage_segment *segment, struct segment_state *state, uint32_t at_least)
+{
+    int rc = write_tail(segment->fds[SEGMENT_INDEX], segment->index_tail, INDEX_ENTRY_BYTES, at_least,
+                        state->index_count, &state->index_written);
+    if (rc == 0)
+        rc = write_tail(segment->fds[SEGMENT_TIME_INDEX], segment->time_index_tail, TIME_INDEX_ENTRY_BYTES, at_least,
+                        state->time_index_count, &state->time_index_written);
     return rc;
 }
 
@@ -192,8 +209,8 @@ static int cut_files(const struct storage_segment *segment, const struct segment
 {
     const off_t sizes[SEGMENT_FILE_COUNT] = {
         [SEGMENT_LOG] = state->size_bytes,
-        [SEGMENT_INDEX] = (off_t)state->index_count * INDEX_ENTRY_BYTES,
-        [SEGMENT_TIME_INDEX] = (off_t)state->time_index_count * TIME_INDEX_ENTRY_BYTES,
+        [SEGMENT_INDEX] = (off_t)state->index_written * INDEX_ENTRY_BYTES,
+        [SEGMENT_TIME_INDEX] = (off_t)state->time_index_written * TIME_INDEX_ENTRY_BYTES,
     };
     int rc = 0;
     for (int i = 0; i < SEGMENT_FILE_COUNT; i++) {
@@ -209,8 +226,9 @@ int segment_append(struct storage_segment *segment, const struct record_batch *b
     *next = segment->state;
     struct due_entries due = count_batch(segment->base_offset, next, batch, index_interval_bytes);
     int rc = file_write_at(segment->fds[SEGMENT_LOG], batch->whole.data, batch->whole.size, segment->state.size_bytes);
+    keep_entries(segment, next, &due);
     if (rc == 0)
-        rc = write_entries(segment, next, &due);
+        rc = write_entries(segment, next, INDEX_TAIL_ENTRIES);
     if (rc != 0)
         segment_undo_append(segment);
     return rc;
@@ -227,7 +245,8 @@ int segment_seal(struct storage_segment *segment, struct segment_state *next)
     *next = segment->state;
     struct due_entries due = {0};
     note_time_entry(segment->base_offset, next, &due);
-    return write_entries(segment, next, &due);
+    keep_entries(segment, next, &due);
+    return write_entries(segment, next, 1);
 }
 
 int segment_sync(const struct storage_segment *segment, bool all_files)
@@ -259,8 +278,9 @@ int segment_load(struct storage_segment *segment, int64_t next_offset)
     if (sizes[SEGMENT_LOG] > INT32_MAX || sizes[SEGMENT_INDEX] % INDEX_ENTRY_BYTES != 0 ||
         sizes[SEGMENT_TIME_INDEX] % TIME_INDEX_ENTRY_BYTES != 0)
         return ERR_CORRUPT;
-    state->index_count = (uint32_t)(sizes[SEGMENT_INDEX] / INDEX_ENTRY_BYTES);
-    state->time_index_count = (uint32_t)(sizes[SEGMENT_TIME_INDEX] / TIME_INDEX_ENTRY_BYTES);
+    state->index_count = state->index_written = (uint32_t)(sizes[SEGMENT_INDEX] / INDEX_ENTRY_BYTES);
+    state->time_index_count = state->time_index_written =
+        (uint32_t)(sizes[SEGMENT_TIME_INDEX] / TIME_INDEX_ENTRY_BYTES);
 
     struct index_entry last;
     struct time_index_entry last_time;
@@ -356,6 +376,8 @@ int segment_recover(struct storage_segment *segment, int64_t offset_limit, int64
         struct due_entries due = {0};
         note_time_entry(segment->base_offset, &rebuilt.state, &due);
         rebuild_entries(&rebuilt, &due);
+        rebuilt.state.index_written = rebuilt.state.index_count;
+        rebuilt.state.time_index_written = rebuilt.state.time_index_count;
         rc = cut_files(segment, &rebuilt.state);
     }
     if (rc == 0)

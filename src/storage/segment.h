@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "storage/batch_scan.h"
+#include "storage/index.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -18,7 +19,8 @@ enum segment_file { SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_TIME_INDEX, SEGMENT_FILE
 
 struct segment_state {
     int64_t size_bytes;           /* of .log */
-    uint32_t index_count, time_index_count;
+    uint32_t index_count, time_index_count;     /* entries */
+    uint32_t index_written, time_index_written; /* of which are in the files, where readers see them */
     int64_t next_offset;          /* behind the last record */
     int64_t first_timestamp;      /* the first batch's largest, ms; -1: none or no batch */
     int64_t max_timestamp;        /* of all batches; -1: none */
@@ -27,11 +29,18 @@ struct segment_state {
     int64_t bytes_since_index;    /* from the batch of the last entry in .index to the end */
 };
 
+/* Each batch of some KiB brings one entry to each index. They wait here until there are a few, or no more come: a read
+ * that begins among the last ones walks a few more batches, a write is saved with most appends. */
+#define INDEX_TAIL_ENTRIES 8
+
 struct storage_segment {
     atomic_uint references;
     int64_t base_offset;
     int fds[SEGMENT_FILE_COUNT];
     struct segment_state state;
+    /* The appender's: entries from index_written on. */
+    uint8_t index_tail[INDEX_TAIL_ENTRIES * INDEX_ENTRY_BYTES];
+    uint8_t time_index_tail[INDEX_TAIL_ENTRIES * TIME_INDEX_ENTRY_BYTES];
 };
 
 /* "00000000000000000042.log" -> 42. Another suffix or not 20 digits: ERR_MALFORMED. */
@@ -54,13 +63,14 @@ int segment_load(struct storage_segment *segment, int64_t next_offset) MUST_USE;
 int segment_recover(struct storage_segment *segment, int64_t offset_limit, int64_t index_interval_bytes,
                     struct producers *producers, int64_t *bytes_cut) MUST_USE;
 
-/* Write a batch whose offset is assigned, and the index entries that are due; *next is the state afterwards, which
- * the caller makes segment->state when the batch may be seen. On failure the files are cut back as far as possible. */
+/* Write a batch whose offset is assigned, and index entries when enough have come together; *next is the state
+ * afterwards, which the caller makes segment->state when the batch may be seen. On failure the files are cut back as
+ * far as possible. */
 int segment_append(struct storage_segment *segment, const struct record_batch *batch, int64_t index_interval_bytes,
                    struct segment_state *next) MUST_USE;
 /* Take back what segment_append wrote when its state was not taken over. */
 void segment_undo_append(struct storage_segment *segment);
-/* Before no more is appended: the last entry of .timeindex. */
+/* Before no more is appended: write all index entries, and the last one of .timeindex. */
 int segment_seal(struct storage_segment *segment, struct segment_state *next) MUST_USE;
 /* Fsync .log, or all files. */
 int segment_sync(const struct storage_segment *segment, bool all_files) MUST_USE;

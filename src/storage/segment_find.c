@@ -7,7 +7,8 @@ int segment_find(const struct storage_segment *segment, const struct segment_sta
                  struct batch_scan *scan, struct record_batch *batch)
 {
     struct index_entry entry;
-    int rc = index_find_offset(segment->fds[SEGMENT_INDEX], state->index_count, offset - segment->base_offset, &entry);
+    int64_t relative_offset = offset - segment->base_offset;
+    int rc = index_find_offset(segment->fds[SEGMENT_INDEX], state->index_written, relative_offset, &entry);
     if (rc < 0)
         return rc;
     batch_scan_init(scan, segment->fds[SEGMENT_LOG], entry.position, state->size_bytes);
@@ -23,9 +24,9 @@ int segment_find_time(const struct storage_segment *segment, const struct segmen
     struct time_index_entry time_entry;
     struct index_entry entry;
     /* The batches up to an entry that is smaller hold nothing larger; an equal one may not be the first. */
-    int rc = time_index_find(segment->fds[SEGMENT_TIME_INDEX], state->time_index_count, timestamp - 1, &time_entry);
+    int rc = time_index_find(segment->fds[SEGMENT_TIME_INDEX], state->time_index_written, timestamp - 1, &time_entry);
     if (rc >= 0)
-        rc = index_find_offset(segment->fds[SEGMENT_INDEX], state->index_count, time_entry.relative_offset, &entry);
+        rc = index_find_offset(segment->fds[SEGMENT_INDEX], state->index_written, time_entry.relative_offset, &entry);
     if (rc < 0)
         return rc;
     batch_scan_init(scan, segment->fds[SEGMENT_LOG], entry.position, state->size_bytes);
@@ -44,7 +45,7 @@ int segment_find_end(const struct storage_segment *segment, const struct segment
         return 0;
     }
     struct index_entry entry;
-    int rc = index_find_position(segment->fds[SEGMENT_INDEX], state->index_count, limit, &entry);
+    int rc = index_find_position(segment->fds[SEGMENT_INDEX], state->index_written, limit, &entry);
     if (rc < 0)
         return rc;
     struct batch_scan scan;
