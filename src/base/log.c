@@ -36,6 +36,13 @@ void log_redirect(void (*write_line)(const char *line, void *context), void *con
     pthread_mutex_unlock(&redirected.lock);
 }
 
+const char *log_level_name(enum log_level level)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    ASSERT((unsigned)level < ARRAY_COUNT(names));
+    return names[level];
+}
+
 static void append_time(struct buf *line)
 {
     int64_t now = clock_wall_ns();
@@ -62,7 +69,6 @@ static void append_escaped(struct buf *line, const char *text, bool json)
 
 void log_write(enum log_level level, const char *format, ...)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
     char message[MESSAGE_MAX];
     va_list args;
     va_start(args, format);
@@ -75,9 +81,9 @@ void log_write(enum log_level level, const char *format, ...)
     buf_append_string(&line, json ? "{\"time\":\"" : "");
     append_time(&line);
     if (json)
-        buf_printf(&line, "\",\"level\":\"%s\",\"message\":\"", names[level]);
+        buf_printf(&line, "\",\"level\":\"%s\",\"message\":\"", log_level_name(level));
     else
-        buf_printf(&line, " %-7s ", names[level]);
+        buf_printf(&line, " %-7s ", log_level_name(level));
     append_escaped(&line, message, json);
     buf_append_string(&line, json ? "\"}\n" : "\n");
 

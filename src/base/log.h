@@ -25,6 +25,9 @@ void log_configure(struct log_options options);
 /* Tests: lines go here instead of standard error; NULL: back again. */
 void log_redirect(void (*write_line)(const char *line, void *context), void *context);
 
+/* "debug", "info", "warning" or "error". [any] */
+const char *log_level_name(enum log_level level);
+
 extern _Atomic int log_threshold;
 static inline bool log_enabled(enum log_level level)
 {

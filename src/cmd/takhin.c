@@ -25,7 +25,8 @@
 
 struct program {
     struct takhin_options options;
-    struct config config;
+    struct config config;   /* of the start: what most modules run with until the end */
+    struct config reloaded; /* by the last SIGHUP: what the profiler and the log run with; empty before the first */
     struct metrics *metrics;
     struct reactor *http_reactor;
     struct http_port *metrics_port, *health_port, *debug_port;
@@ -73,15 +74,15 @@ static int load_config(const struct program *program, struct config *config, str
     return config_load(&sources, config, report);
 }
 
-static int start_profiler(struct program *program)
+static int start_profiler(struct program *program, const struct profiler_options *options)
 {
-    int rc = profiler_create(&program->profiler, &program->config.profiler);
+    int rc = profiler_create(&program->profiler, options);
     if (rc < 0) {
         log_error("cannot start the profiler error=\"%s\"", error_text(rc));
         return rc;
     }
-    rc = http_debug_port_open(&program->debug_port, program->http_reactor, &program->config.profiler,
-                              program->profiler, program->metrics);
+    rc = http_debug_port_open(&program->debug_port, program->http_reactor, options, program->profiler,
+                              program->metrics);
     if (rc < 0) {
         profiler_destroy(program->profiler);
         program->profiler = NULL;
@@ -96,6 +97,30 @@ static void stop_profiler(struct program *program)
     if (program->profiler)
         profiler_destroy(program->profiler);
     program->profiler = NULL;
+}
+
+static void end_while_starting(int number)
+{
+    static const char text[] = "stopped while it was starting\n";
+    (void)number;
+    _exit(write(STDERR_FILENO, text, sizeof text - 1) < 0 ? EXIT_FAILED : EXIT_SUCCESS);
+}
+
+/* Recovery can take minutes. A request to stop ends it in the middle, which the data folder stands as it stands a
+ * kill. */
+static int open_storage(struct program *program)
+{
+    struct sigaction action = {.sa_handler = end_while_starting};
+    sigset_t stopping;
+    sigemptyset(&stopping);
+    sigaddset(&stopping, SIGINT);
+    sigaddset(&stopping, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &stopping, NULL);
+    int rc = storage_open(&program->storage, &program->config.storage, &program->progress, NULL);
+    pthread_sigmask(SIG_BLOCK, &stopping, NULL);
+    return rc;
 }
 
 /* Health first: it says what the rest is doing. */
@@ -117,9 +142,9 @@ static int start(struct program *program)
     if (rc == 0 && config->metrics.enabled)
         rc = http_metrics_port_open(&program->metrics_port, program->http_reactor, &config->metrics, program->metrics);
     if (rc == 0 && config->profiler.enabled)
-        rc = start_profiler(program);
+        rc = start_profiler(program, &config->profiler);
     if (rc == 0)
-        rc = storage_open(&program->storage, &config->storage, &program->progress, NULL);
+        rc = open_storage(program);
     if (rc < 0)
         return rc;
     rc = broker_start(&broker, &config->broker, program->storage, program->metrics);
@@ -150,10 +175,9 @@ static bool same_address(const struct profiler_options *a, const struct profiler
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-/* Bring the profiler to what program->config says now. */
-static void apply_profiler(struct program *program, const struct profiler_options *before)
+static void apply_profiler(struct program *program, const struct profiler_options *before,
+                           const struct profiler_options *now)
 {
-    const struct profiler_options *now = &program->config.profiler;
     bool stays = program->profiler && now->enabled && same_address(before, now);
     if (stays) {
         profiler_reconfigure(program->profiler, now);
@@ -162,7 +186,7 @@ static void apply_profiler(struct program *program, const struct profiler_option
     if (program->profiler)
         stop_profiler(program);
     if (now->enabled)
-        (void)start_profiler(program); /* it has said why not; the broker goes on without */
+        (void)start_profiler(program, now); /* it has said why not; the broker goes on without */
 }
 
 /* SIGHUP: the profiler block and the log level; a bad file changes nothing. */
@@ -186,13 +210,13 @@ static void reload(struct program *program)
         log_warning("these keys take effect at the next start keys=\"%s\"", buf_string(&keys));
     buf_deinit(&keys);
 
-    struct config before = program->config;
-    program->config = fresh;
     log_configure(fresh.log);
-    apply_profiler(program, &before.profiler);
-    config_free(&before);
-    log_info("configuration reloaded profiler=%s level=%d", program->profiler ? "on" : "off",
-             (int)program->config.log.level);
+    apply_profiler(program, program->reloaded.origins ? &program->reloaded.profiler : &program->config.profiler,
+                   &fresh.profiler);
+    config_free(&program->reloaded);
+    program->reloaded = fresh;
+    log_info("configuration reloaded profiler=%s level=%s", program->profiler ? "on" : "off",
+             log_level_name(fresh.log.level));
 }
 
 /* Each segment of the log holds three descriptors and each connection one: take all that the system grants. */
@@ -215,19 +239,31 @@ static int print_text(void (*write_text)(struct buf *text), FILE *file)
     return file == stderr ? CONFIG_EXIT_STATUS : EXIT_SUCCESS;
 }
 
+static void log_start(const struct program *program)
+{
+    const char *file = program->options.config_file, *data_dir = program->config.storage.data_dir;
+    char *here = *data_dir == '/' ? NULL : getcwd(NULL, 0);
+    log_info("starting version=%s pid=%d config=%s data_dir=%s%s%s", TAKHIN_VERSION, (int)getpid(),
+             file ? file : "none", here ? here : "", here ? "/" : "", data_dir);
+    free(here);
+}
+
 static int run(struct program *program, const sigset_t *signals, uint64_t start_ns)
 {
     int number = 0;
+    log_start(program);
     raise_descriptor_limit();
     int rc = start(program);
     if (rc == 0) {
-        log_info("broker ready version=%s after_ms=%llu", TAKHIN_VERSION,
-                 (unsigned long long)((clock_monotonic_ns() - start_ns) / NS_PER_MS));
+        log_info("broker ready after_ms=%llu", (unsigned long long)((clock_monotonic_ns() - start_ns) / NS_PER_MS));
         while (sigwait(signals, &number) == 0 && number == SIGHUP)
             reload(program);
         log_info("stopping signal=%s", sigabbrev_np(number));
     }
     stop(program);
+    if (rc == 0)
+        log_info("stopped");
+    config_free(&program->reloaded);
     return rc < 0 ? EXIT_FAILED : EXIT_SUCCESS;
 }
 
@@ -240,7 +276,7 @@ int main(int argc, char **argv)
 
     buf_init(&message);
     if (takhin_options_parse(argc, argv, &program.options, &message) < 0) {
-        fprintf(stderr, "takhin: %s\n", buf_string(&message));
+        fprintf(stderr, "takhin: %s\n\n", buf_string(&message));
         buf_deinit(&message);
         return print_text(takhin_options_write_usage, stderr);
     }
@@ -273,6 +309,9 @@ int main(int argc, char **argv)
             config_print(&program.config, &message);
             fputs(buf_string(&message), stdout);
             buf_deinit(&message);
+        } else if (program.options.action == TAKHIN_CHECK_CONFIG) {
+            printf("%s: the configuration is good\n",
+                   program.options.config_file ? program.options.config_file : "defaults and environment");
         } else if (program.options.action == TAKHIN_RUN) {
             status = run(&program, &signals, start_ns);
         }

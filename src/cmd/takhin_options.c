@@ -43,12 +43,12 @@ int takhin_options_parse(int argc, char **argv, struct takhin_options *options, 
         const char *value;
         const struct flag *flag = find_flag(argv[i], &value);
         if (!flag) {
-            buf_printf(message, "takhin: %s: %s\n", argv[i],
+            buf_printf(message, "%s: %s", argv[i],
                        argv[i][0] == '-' ? "no such flag" : "only flags may stand here");
             return ERR_CONFIG;
         }
         if (!flag->takes_file && value) {
-            buf_printf(message, "takhin: %s: -%s takes no value\n", argv[i], flag->name);
+            buf_printf(message, "%s: -%s takes no value", argv[i], flag->name);
             return ERR_CONFIG;
         }
         if (!flag->takes_file) {
@@ -58,7 +58,7 @@ int takhin_options_parse(int argc, char **argv, struct takhin_options *options, 
         if (!value && i + 1 < argc)
             value = argv[++i];
         if (!value || !*value) {
-            buf_printf(message, "takhin: -%s needs a file\n", flag->name);
+            buf_printf(message, "-%s needs a file", flag->name);
             return ERR_CONFIG;
         }
         options->config_file = value;

@@ -71,17 +71,17 @@ static void wrong_arguments_are_named(void **state)
         const char *arguments[ARGUMENTS_MAX];
         const char *message;
     } cases[] = {
-        {{"-confg", "a.yaml"}, "takhin: -confg: no such flag\n"},
-        {{"---config", "a.yaml"}, "takhin: ---config: no such flag\n"},
-        {{"-"}, "takhin: -: no such flag\n"},
-        {{"--"}, "takhin: --: no such flag\n"},
-        {{"-conf"}, "takhin: -conf: no such flag\n"},
-        {{"a.yaml"}, "takhin: a.yaml: only flags may stand here\n"},
-        {{""}, "takhin: : only flags may stand here\n"},
-        {{"-config"}, "takhin: -config needs a file\n"},
-        {{"-config="}, "takhin: -config needs a file\n"},
-        {{"-config", ""}, "takhin: -config needs a file\n"},
-        {{"-check-config=true"}, "takhin: -check-config=true: -check-config takes no value\n"},
+        {{"-confg", "a.yaml"}, "-confg: no such flag"},
+        {{"---config", "a.yaml"}, "---config: no such flag"},
+        {{"-"}, "-: no such flag"},
+        {{"--"}, "--: no such flag"},
+        {{"-conf"}, "-conf: no such flag"},
+        {{"a.yaml"}, "a.yaml: only flags may stand here"},
+        {{""}, ": only flags may stand here"},
+        {{"-config"}, "-config needs a file"},
+        {{"-config="}, "-config needs a file"},
+        {{"-config", ""}, "-config needs a file"},
+        {{"-check-config=true"}, "-check-config=true: -check-config takes no value"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct parsed parsed = parse(cases[i].arguments);

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +38,7 @@ class CommandLine(unittest.TestCase):
                        ["-config=configs/takhin.yaml"]):
             result = takhin(*option, "-check-config")
             self.assertEqual((result.returncode, result.stderr), (0, ""), option)
+            self.assertEqual(result.stdout, "configs/takhin.yaml: the configuration is good\n")
 
     def test_every_mistake_is_told_in_one_go_and_nothing_starts(self):
         path = self.write("server:\n  port: 99999\nprofiler:\n  enabeld: true\n  cpu_hz: fast\n")
@@ -62,7 +64,28 @@ class CommandLine(unittest.TestCase):
     def test_help_and_version(self):
         self.assertIn("-config", takhin("-h").stdout)
         self.assertRegex(takhin("-version").stdout, r"takhin \d+\.\d+\.\d+")
-        self.assertEqual(takhin("-no-such-option").returncode, 2)
+        wrong = takhin("-no-such-option")
+        self.assertEqual(wrong.returncode, 2)
+        self.assertTrue(wrong.stderr.startswith("takhin: -no-such-option: no such flag\n"), wrong.stderr)
+
+    def test_a_file_that_cannot_be_read_is_an_error_with_its_name(self):
+        for file, reason in ((self.folder / "none.yaml", "No such file or directory"),
+                             (self.folder, "Is a directory")):
+            result = takhin("-config", str(file))
+            self.assertEqual((result.returncode, result.stderr), (2, f"error: {file}: {reason}\n"))
+
+    def test_a_data_folder_that_cannot_be_made_is_an_error_with_its_name(self):
+        (self.folder / "file").write_text("")
+        data = self.folder / "file" / "data"
+        result = takhin(TAKHIN_STORAGE_DATA_DIR=str(data), TAKHIN_METRICS_ENABLED="false",
+                        TAKHIN_HEALTH_ENABLED="false")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, rf"error .*{data}.*Not a directory")
+
+    def test_the_log_begins_with_what_was_started(self):
+        with Broker() as broker:
+            self.assertRegex(broker.log().splitlines()[0],
+                             rf"starting version=\S+ pid={broker.process.pid} config=none data_dir={broker.folder}/data$")
 
     def test_a_port_in_use_is_an_error_with_its_name(self):
         with socket.socket() as taken:
@@ -117,6 +140,84 @@ class Signals(unittest.TestCase):
             broker.await_log(r"closed service=profiler")
             self.assertFalse(self.listens(port))
             run("kcat", "-b", broker.address, "-L")
+
+    def reloadable(self, text):
+        """A broker that has this configuration file, and the file."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        config = folder / "takhin.yaml"
+        config.write_text(text)
+        broker = Broker(arguments=["-config", config], folder=folder)
+        del broker.settings["profiler_enabled"], broker.settings["profiler_port"]  # the file decides
+        return broker, config
+
+    def profile_under_way(self, broker):
+        """A connection on which a profile of a minute has been asked for, and is being taken."""
+        connection = socket.create_connection(("127.0.0.1", broker.ports["profiler"]), timeout=30)
+        self.addCleanup(connection.close)
+        connection.sendall(b"GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: h\r\n\r\n")
+        deadline = time.monotonic() + 10
+        while b"takhin_profiler_timers 0" in broker.get("metrics", "/metrics"):
+            self.assertLess(time.monotonic(), deadline, "no thread is sampled")
+        return connection
+
+    def test_what_a_reload_cannot_apply_is_told_as_long_as_it_differs_from_what_runs(self):
+        broker, config = self.reloadable("kafka:\n  default_partitions: 1\n")
+        with broker:
+            for default_partitions, warned in ((2, 1), (2, 2), (1, 2)):
+                config.write_text(f"kafka:\n  default_partitions: {default_partitions}\n")
+                reloads = broker.log().count("configuration reloaded")
+                broker.signal(signal.SIGHUP)
+                broker.await_log(rf"(?s)(configuration reloaded.*){{{reloads + 1}}}")
+                self.assertEqual(broker.log().count("kafka.default_partitions"), warned, broker.log())
+
+    def test_a_configuration_that_is_gone_changes_nothing(self):
+        broker, config = self.reloadable("profiler:\n  enabled: true\n  port: 0\n")
+        with broker:
+            config.unlink()
+            broker.signal(signal.SIGHUP)
+            broker.await_log(r"error .*takhin\.yaml: No such file or directory\n.*nothing was changed")
+            self.assertTrue(self.listens(broker.ports["profiler"]))
+
+    def test_the_profiler_may_be_switched_off_and_on_while_profiles_are_taken(self):
+        broker, config = self.reloadable("profiler:\n  enabled: true\n  port: 0\n")
+        with broker:
+            for _ in range(3):
+                connections = [self.profile_under_way(broker) for _ in range(3)]
+                config.write_text("profiler:\n  enabled: false\n")
+                broker.signal(signal.SIGHUP)
+                broker.signal(signal.SIGHUP)
+                for connection in connections:
+                    self.assertEqual(connection.recv(1), b"")
+                    connection.close()
+                broker.await_log(r"configuration reloaded profiler=off .*\n\Z")
+                config.write_text("profiler:\n  enabled: true\n  port: 0\n")
+                broker.signal(signal.SIGHUP)
+                broker.await_log(r"configuration reloaded profiler=on .*\n\Z")
+                broker.ports["profiler"] = int(re.findall(r"listening service=profiler .*port=(\d+)", broker.log())[-1])
+
+    def test_terminate_ends_it_while_a_profile_is_taken(self):
+        broker = Broker().start()
+        self.addCleanup(shutil.rmtree, broker.folder, ignore_errors=True)
+        connection = self.profile_under_way(broker)
+        self.assertEqual(broker.stop(), 0)
+        self.assertEqual(connection.recv(1), b"")
+
+    def test_terminate_ends_it_while_it_still_starts(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        (folder / "data").mkdir()
+        os.mkfifo(folder / "data" / "meta.properties")  # reading it takes for ever, as a long recovery seems to
+        settings = {f"TAKHIN_{name}_PORT": "0" for name in ("SERVER", "METRICS", "HEALTH")}
+        process = subprocess.Popen([TAKHIN], stderr=subprocess.PIPE, text=True, env=clean_environment(
+            TAKHIN_STORAGE_DATA_DIR=str(folder / "data"), **settings))
+        self.addCleanup(process.kill)
+        while "listening service=metrics" not in process.stderr.readline():
+            pass
+        process.terminate()
+        _, rest = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("stopped while it was starting", rest)
 
     def test_terminate_ends_it_under_load_with_nothing_lost_and_no_recovery_afterwards(self):
         folder = tempfile.mkdtemp(prefix="takhin-test-")
