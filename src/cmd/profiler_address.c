@@ -18,7 +18,7 @@ static size_t without_suffix(const char *text, size_t length, const char *suffix
     return length > size && memcmp(text + length - size, suffix, size) == 0 ? length - size : length;
 }
 
-/* host, host:port, [v6], [v6]:port; with http:// in front and the path of the index page behind, as a browser shows it. */
+/* host, host:port, [v6], [v6]:port; with http:// in front and the index page's path behind, as a browser has it. */
 static int take_remote(const char *remote, struct buf *address, struct buf *message)
 {
     static const char scheme[] = "http://";

@@ -201,6 +201,7 @@ static int add_reader(struct cpu_sampler *sampler, struct cpu_reader *reader)
     apply_period(sampler, period_ns);
     reader->facts.start_wall_ns = clock_wall_ns();
     reader->facts.handler_ns = cpu_threads_count(sampler->threads).handler_ns;
+    reader->facts.process_ns = clock_process_cpu_ns();
     reader->start_ns = clock_monotonic_ns();
     int rc = is_first ? start_sampling(sampler) : 0;
     if (rc < 0)
@@ -243,7 +244,10 @@ static bool remove_reader(struct cpu_sampler *sampler, struct cpu_reader *reader
         pthread_cond_signal(&sampler->stop);
     }
     reader->facts.duration_ns = clock_monotonic_ns() - reader->start_ns;
-    reader->facts.handler_ns = cpu_threads_count(sampler->threads).handler_ns - reader->facts.handler_ns;
+    struct cpu_thread_counts counts = cpu_threads_count(sampler->threads);
+    reader->facts.handler_ns = counts.handler_ns - reader->facts.handler_ns;
+    reader->facts.refused_count = counts.refused_count;
+    reader->facts.process_ns = clock_process_cpu_ns() - reader->facts.process_ns;
     list_remove(&reader->link);
     if (!is_last)
         apply_period(sampler, period_ns);

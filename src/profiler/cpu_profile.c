@@ -54,6 +54,13 @@ static void add_comments(struct profile *profile, const struct cpu_profile_facts
                                     ", not walked to the root: %" PRIu64,
                                     facts->sample_count, facts->lost_count, facts->truncated_count,
                                     facts->rootless_count));
+    add_comment(profile, mem_printf("CPU time: %.3f s of %.3f s that the process used; threads that live for less than "
+                                    "0.1 s may be missing",
+                                    (double)cpu_ns / (double)NS_PER_S, (double)facts->process_ns / (double)NS_PER_S));
+    if (facts->refused_count > 0)
+        add_comment(profile, mem_printf("threads that are missing: %" PRIu64 "; the kernel gave no timer (ulimit -i), "
+                                        "or there are more than the sampler takes",
+                                        facts->refused_count));
     add_comment(profile, mem_printf("overhead: %.4f %% of the CPU time, in signal handlers",
                                     cpu_ns > 0 ? 100.0 * (double)facts->handler_ns / (double)cpu_ns : 0.0));
 }

@@ -18,6 +18,8 @@ struct cpu_profile_facts {
     uint64_t duration_ns;
     uint64_t sample_count, lost_count, truncated_count, rootless_count;
     uint64_t handler_ns; /* estimated time in the signal handler, all threads */
+    uint64_t refused_count; /* threads that had no timer at one time, at most, since sampling began */
+    uint64_t process_ns; /* CPU time that the process used, by its own clock */
 };
 
 /* Sample types samples/count and cpu/nanoseconds, labels api, topic, client_id and thread. Finishes the table, which

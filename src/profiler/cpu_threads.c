@@ -53,6 +53,7 @@ struct cpu_threads {
     struct list ended;
     struct thread_name *names;
     uint64_t lost_count;
+    uint64_t refused_count; /* at most in one scan, since start */
     struct cpu_timer_table timers;
 };
 
@@ -239,6 +240,7 @@ static void end_thread(struct cpu_threads *threads, struct thread *thread)
 static int scan(struct cpu_threads *threads)
 {
     int rc = 0;
+    uint64_t refused_count = 0;
     uint64_t absent_ns = threads->scan_count > 0 ? threads->last_scan_ns : 0;
     threads->last_scan_ns = clock_monotonic_ns();
     threads->scan_count++;
@@ -252,8 +254,11 @@ static int scan(struct cpu_threads *threads)
         } else if (id > 0) {
             int added = add_thread(threads, id, absent_ns);
             rc = added < 0 ? added : rc;
+            refused_count += added == -EAGAIN; /* any other error: it has ended */
         }
     }
+    if (refused_count > threads->refused_count)
+        threads->refused_count = refused_count;
     struct thread *thread, *next_thread;
     HASH_ITER(hh, threads->alive, thread, next_thread)
     {
@@ -279,6 +284,7 @@ int cpu_threads_start(struct cpu_threads *threads, uint64_t period_ns)
     if (!threads->tasks)
         return -errno;
     threads->scan_count = 0;
+    threads->refused_count = 0;
     threads->period_ns = period_ns;
     rc = scan(threads);
     if (threads->alive)
@@ -303,7 +309,11 @@ void cpu_threads_stop(struct cpu_threads *threads)
 
 struct cpu_thread_counts cpu_threads_count(const struct cpu_threads *threads)
 {
-    struct cpu_thread_counts counts = {.lost_count = threads->lost_count, .thread_count = HASH_COUNT(threads->alive)};
+    struct cpu_thread_counts counts = {
+        .lost_count = threads->lost_count,
+        .refused_count = threads->refused_count,
+        .thread_count = HASH_COUNT(threads->alive),
+    };
     for (uint32_t i = 0; i < threads->timers.slot_count; i++) {
         struct cpu_timer *timer = atomic_load(&threads->timers.slots[i]);
         counts.sample_count += atomic_load(&timer->sample_count);

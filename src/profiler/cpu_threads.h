@@ -23,9 +23,10 @@ struct cpu_taken {
 };
 typedef void (*cpu_take_fn)(const struct cpu_taken *taken, void *context);
 
-/* What all threads did since the beginning. */
 struct cpu_thread_counts {
-    uint64_t sample_count, truncated_count, rootless_count, lost_count, handler_ns, thread_count;
+    uint64_t sample_count, truncated_count, rootless_count, lost_count, handler_ns; /* since the beginning */
+    uint64_t thread_count;  /* with a timer, now */
+    uint64_t refused_count; /* without one, at the worst time since start */
 };
 
 /* All that is found goes to `take`. The unwinder and the symbols stay the caller's. */

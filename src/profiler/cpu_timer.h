@@ -80,9 +80,9 @@ int cpu_timer_install(struct cpu_timer_table *table) MUST_USE;
 void cpu_timer_uninstall(struct cpu_timer_table *table);
 
 /* Give a thread of this process a timer, first to expire after a random part of the period, so that short windows
- * count right on average. absent_ns: when (clock_monotonic_ns) there was no such thread yet, 0 if that is not known; the
- * CPU time that it used since is carried by its first sample. A thread that used more was there before after all, and
- * carries nothing. Negative errno: the thread is gone, or the kernel has no timer left. */
+ * count right on average. absent_ns: when (clock_monotonic_ns) there was no such thread yet, 0 if that is not known;
+ * the CPU time that it used since is carried by its first sample. A thread that used more was there before after all,
+ * and carries nothing. Negative errno: the thread is gone, or the kernel has no timer left. */
 int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t period_ns, uint64_t absent_ns,
                     struct cpu_timer **timer) MUST_USE;
 /* The timer's thread has not ended. */

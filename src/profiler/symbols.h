@@ -1,9 +1,9 @@
 /* symbols.h: from addresses of this process to functions, files and lines, and from stacks to a profile's locations.
  *
- * An object's file is read when an address in it is met first, and closed with the last holder: debug information takes
- * ten times the memory of an idle broker, and milliseconds to read again. An object that was unloaded stays known under
- * the epochs in which it was mapped, so a stack that was taken then still gets its names. Reading files takes time: call
- * this off the loops. Locks inside. [any] */
+ * An object's file is read when an address in it is met first, and closed with the last holder: debug information
+ * takes several times the memory of an idle broker, and milliseconds to read again. An object that was unloaded stays
+ * known under the epochs in which it was mapped, so a stack that was taken then still gets its names. Reading files
+ * takes time: call this off the loops. Locks inside. [any] */
 #ifndef PROFILER_SYMBOLS_H
 #define PROFILER_SYMBOLS_H
 

@@ -89,12 +89,18 @@ static inline uint64_t function_ns(const struct profile *profile, const char *fu
     return sum;
 }
 
-static inline bool has_comment(const struct profile *profile, const char *part)
+/* The first comment that holds this; NULL: none does. */
+static inline const char *comment_with(const struct profile *profile, const char *part)
 {
     for (uint32_t i = 0; i < profile->comment_count; i++)
         if (strstr(profile_text(profile, profile->comments[i]), part))
-            return true;
-    return false;
+            return profile_text(profile, profile->comments[i]);
+    return NULL;
+}
+
+static inline bool has_comment(const struct profile *profile, const char *part)
+{
+    return comment_with(profile, part) != NULL;
 }
 
 #endif

@@ -9,12 +9,15 @@
 #include "burn.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -156,6 +159,10 @@ static void the_head_of_a_profile_says_how_it_was_made(void **state)
     assert_true(profile->duration_ns >= (int64_t)(50 * MS));
     assert_true(has_comment(profile, "hz asked: 100, period: 10.000 ms"));
     assert_true(has_comment(profile, "lost: 0"));
+    double profiled_s, used_s;
+    const char *cpu_time = comment_with(profile, "CPU time: ");
+    assert_int_equal(sscanf(cpu_time, "CPU time: %lf s of %lf s", &profiled_s, &used_s), 2);
+    assert_true(used_s >= 0.05 && profiled_s <= used_s + 0.05);
     for (uint32_t i = 0; i < profile->sample_count; i++) { /* count x period is the CPU time */
         const int64_t *values = &profile->sample_values[profile->samples[i].value_start];
         assert_int_equal(values[0] * profile->period, values[1]);
@@ -357,6 +364,29 @@ static void a_second_sampler_is_told_that_the_signal_is_taken(void **state)
     cpu_reader_cancel(start(100));
 }
 
+static void threads_that_the_kernel_refuses_a_timer_are_told_of(void **state)
+{
+    (void)state;
+    struct rlimit limit, none;
+    getrlimit(RLIMIT_SIGPENDING, &limit);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    struct burner burner = {.name = "refused", .cpu_ns = 300 * MS};
+    struct cpu_reader *reader = start(100), *second;
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+    run_burners(&burner, 1);
+    struct profile *profile = cpu_reader_finish(reader);
+
+    assert_int_equal(cpu_reader_start(sampler, 100, &second), -EAGAIN);
+    assert_int_equal(cpu_sampler_stats(sampler).thread_count, 0);
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    assert_true(has_comment(profile, "threads that are missing: 2;")); /* and the sampler's own */
+    assert_int_equal(labelled_ns(profile, "thread", "refused"), 0);
+    profile_destroy(profile);
+    profile = cpu_reader_finish(start(100));
+    assert_false(has_comment(profile, "threads that are missing"));
+    profile_destroy(profile);
+}
+
 /* Like a timer's signal, with any value in it. */
 static void send_timer_signal(uintptr_t value)
 {
@@ -434,6 +464,7 @@ int main(void)
         cmocka_unit_test(without_a_reader_there_is_no_thread_and_no_timer),
         cmocka_unit_test(rates_beyond_the_limits_are_refused),
         cmocka_unit_test(a_second_sampler_is_told_that_the_signal_is_taken),
+        cmocka_unit_test(threads_that_the_kernel_refuses_a_timer_are_told_of),
         cmocka_unit_test(signals_of_others_and_late_ones_are_ignored),
         cmocka_unit_test(the_signal_goes_back_to_whom_it_was_taken_from),
     };
