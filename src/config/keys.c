@@ -139,3 +139,19 @@ const struct config_foreign_key config_foreign_keys[] = {
     {"throttle", NULL, "clients are not throttled"},
 };
 const size_t config_foreign_key_count = ARRAY_COUNT(config_foreign_keys);
+
+const struct config_guess config_guesses[] = {
+    {"host", "server.host"},
+    {"port", "server.port"},
+    {"threads", "server.threads"},
+    {"kafka.host", "server.host"},
+    {"kafka.port", "server.port"},
+    {"kafka.threads", "server.threads"},
+    {"broker.id", "kafka.broker_id"},
+    {"data.dir", "storage.data_dir"},
+    {"log.dir", "storage.data_dir"},
+    {"log.dirs", "storage.data_dir"},
+    {"log.level", "logging.level"},
+    {"log.format", "logging.format"},
+};
+const size_t config_guess_count = ARRAY_COUNT(config_guesses);

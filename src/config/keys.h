@@ -56,6 +56,14 @@ struct config_foreign_key {
 extern const struct config_foreign_key config_foreign_keys[];
 extern const size_t config_foreign_key_count;
 
+/* What people write who look for a key elsewhere, where the letters do not lead to it. */
+struct config_guess {
+    const char *guess, *key;
+};
+
+extern const struct config_guess config_guesses[];
+extern const size_t config_guess_count;
+
 /* A key as somebody named it. */
 struct config_name {
     const struct config_key *key;
@@ -72,8 +80,9 @@ bool config_find_key(const char *path, struct config_name *name) MUST_USE;
 const struct config_foreign_key *config_find_foreign(const char *path);
 /* Do names of keys, foreign ones too, go on below this path? */
 bool config_is_section(const char *path);
-/* The key that is most like this one; NULL if none is like it. */
+/* The key that was meant: a known guess, or else the key that is most like this one; NULL if none is like it. */
 const char *config_nearest_key(const char *path);
+/* The same for a name at the top: a known guess, or else a section. */
 const char *config_nearest_section(const char *path);
 /* "profiler.port" -> "TAKHIN_PROFILER_PORT". */
 void config_write_variable(struct buf *text, const char *path);

@@ -128,8 +128,19 @@ static void likeness_try(struct likeness *likeness, const char *name)
     }
 }
 
+static const char *guessed_key(const char *path)
+{
+    for (size_t i = 0; i < config_guess_count; i++)
+        if (config_names_equal(path, config_guesses[i].guess))
+            return config_guesses[i].key;
+    return NULL;
+}
+
 const char *config_nearest_key(const char *path)
 {
+    const char *guessed = guessed_key(path);
+    if (guessed)
+        return guessed;
     struct likeness likeness = likeness_of(path);
     for (size_t i = 0; i < config_key_count; i++)
         likeness_try(&likeness, config_keys[i].path);
@@ -138,6 +149,9 @@ const char *config_nearest_key(const char *path)
 
 const char *config_nearest_section(const char *path)
 {
+    const char *guessed = guessed_key(path);
+    if (guessed)
+        return guessed;
     struct likeness likeness = likeness_of(path);
     for (size_t i = 0; i < config_section_count; i++)
         likeness_try(&likeness, config_sections[i].name);

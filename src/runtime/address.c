@@ -64,6 +64,16 @@ int address_resolve(const char *host, uint16_t port, struct sockaddr_storage add
     return count ? count : UV_EAI_NONAME;
 }
 
+void address_put_ip4_first(struct sockaddr_storage *addresses, int count)
+{
+    for (int i = 1; i < count; i++)
+        for (int j = i; j > 0 && addresses[j].ss_family == AF_INET && addresses[j - 1].ss_family != AF_INET; j--) {
+            struct sockaddr_storage other = addresses[j - 1];
+            addresses[j - 1] = addresses[j];
+            addresses[j] = other;
+        }
+}
+
 void address_format(const struct sockaddr_storage *address, char text[ADDRESS_TEXT_SIZE])
 {
     char host[INET6_ADDRSTRLEN] = "?";

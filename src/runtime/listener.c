@@ -55,6 +55,9 @@ int listener_open(struct listener **out, const char *host, uint16_t port)
     int count = address_resolve(host, port, addresses);
     if (count < 0)
         return count;
+    /* One address gets the port. A name may have several, and "localhost" is ::1 first on many machines, where clients
+     * of 127.0.0.1 would find nobody. */
+    address_put_ip4_first(addresses, count);
     int fd = UV_EAI_NONAME;
     for (int i = 0; i < count && fd < 0; i++)
         fd = listen_on(&addresses[i]);

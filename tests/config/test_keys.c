@@ -89,6 +89,17 @@ static void sections_are_what_has_keys_below(void **state)
         assert_false(config_is_section(others[i]));
 }
 
+static void each_guess_is_no_key_and_leads_to_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < config_guess_count; i++) {
+        struct config_name name;
+        assert_false(config_find_key(config_guesses[i].guess, &name));
+        assert_true(config_find_key(config_guesses[i].key, &name));
+        assert_string_equal(name.key->path, config_guesses[i].key);
+    }
+}
+
 static void the_nearest_key_is_found(void **state)
 {
     (void)state;
@@ -101,6 +112,10 @@ static void the_nearest_key_is_found(void **state)
         {"profiler.cpu.hertz", "profiler.cpu_hz"},
         {"storage.segment_size", "storage.log_segment_size"},
         {"kafka.brokerid", "kafka.broker_id"},
+        {"kafka.port", "server.port"},
+        {"kafka_host", "server.host"},
+        {"broker.id", "kafka.broker_id"},
+        {"log_level", "logging.level"},
         {"zzz", NULL},
         {"", NULL},
     };
@@ -112,6 +127,7 @@ static void the_nearest_key_is_found(void **state)
             assert_null(nearest);
     }
     assert_string_equal(config_nearest_section("profiller"), "profiler");
+    assert_string_equal(config_nearest_section("port"), "server.port");
     assert_null(config_nearest_section("zookeeper"));
     char endless[4096];
     memset(endless, 'a', sizeof endless - 1);
@@ -128,6 +144,7 @@ int main(void)
         cmocka_unit_test(dots_and_underscores_are_the_same),
         cmocka_unit_test(a_duration_may_name_its_unit),
         cmocka_unit_test(sections_are_what_has_keys_below),
+        cmocka_unit_test(each_guess_is_no_key_and_leads_to_one),
         cmocka_unit_test(the_nearest_key_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "reactors.h"
 
 #include "base/log.h"
+#include "runtime/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,6 +32,27 @@ static void nobody_there_and_taken_ports_are_errors(void **state)
 {
     (void)state;
     run_alone(connect_to_nobody, NULL);
+}
+
+static void a_name_is_listened_on_at_its_ip4_address(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"::1", "127.0.0.1", "::2", "127.0.0.2"};
+    struct sockaddr_storage addresses[ARRAY_COUNT(texts)];
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+        struct sockaddr_storage found[ADDRESS_MAX];
+        assert_int_equal(address_resolve(texts[i], 1, found), 1);
+        addresses[i] = found[0];
+    }
+
+    address_put_ip4_first(addresses, ARRAY_COUNT(addresses));
+
+    static const char *const wanted[] = {"127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "[::2]:1"};
+    for (size_t i = 0; i < ARRAY_COUNT(wanted); i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(&addresses[i], text);
+        assert_string_equal(text, wanted[i]);
+    }
 }
 
 static void open_of_no_socket(void *argument)
@@ -114,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_there_and_taken_ports_are_errors),
+        cmocka_unit_test(a_name_is_listened_on_at_its_ip4_address),
         cmocka_unit_test(a_failed_open_closes_the_descriptor),
         cmocka_unit_test(running_out_of_descriptors_waits_and_is_logged_once),
     };
