@@ -7,6 +7,7 @@
 #include "profiler/cfi.h"
 #include "profiler/modules.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <ucontext.h>
@@ -61,6 +62,7 @@ struct table {
 struct unwinder {
     _Atomic(struct table *) table;
     atomic_uint walk_count; /* under way now */
+    pthread_mutex_t lock;   /* of refreshing */
     struct table *retired;  /* replaced while a walk may have been reading them */
 };
 
@@ -176,6 +178,7 @@ static void free_retired(struct unwinder *unwinder)
 struct unwinder *unwinder_create(void)
 {
     struct unwinder *unwinder = MEM_NEW(struct unwinder);
+    pthread_mutex_init(&unwinder->lock, NULL);
     atomic_store(&unwinder->table, table_build());
     return unwinder;
 }
@@ -187,11 +190,13 @@ void unwinder_destroy(struct unwinder *unwinder)
     ASSERT(atomic_load(&unwinder->walk_count) == 0);
     free_retired(unwinder);
     table_free(atomic_load(&unwinder->table));
+    pthread_mutex_destroy(&unwinder->lock);
     mem_free(unwinder);
 }
 
 bool unwinder_refresh(struct unwinder *unwinder)
 {
+    pthread_mutex_lock(&unwinder->lock);
     struct table *old = atomic_load(&unwinder->table);
     bool changed = module_generation() != old->generation;
     if (changed) {
@@ -201,6 +206,7 @@ bool unwinder_refresh(struct unwinder *unwinder)
     }
     if (unwinder->retired && atomic_load(&unwinder->walk_count) == 0)
         free_retired(unwinder);
+    pthread_mutex_unlock(&unwinder->lock);
     return changed;
 }
 

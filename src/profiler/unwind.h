@@ -22,7 +22,7 @@ struct unwinder *unwinder_create(void);
 /* No walk may be under way. */
 void unwinder_destroy(struct unwinder *unwinder);
 /* Pick up what dlopen and dlclose changed; true if anything did. Walks may be under way on other threads: they
- * end on the old table, which is freed by a later call once no walk can still use it. One caller at a time. */
+ * end on the old table, which is freed by a later call once no walk can still use it. Not in a signal handler. */
 bool unwinder_refresh(struct unwinder *unwinder);
 
 struct unwind_stats {

@@ -618,7 +618,7 @@ static void refresh_picks_up_loaded_objects(void **state)
 
 static void *churn(void *argument)
 {
-    atomic_bool *done = argument;
+    atomic_uint *running = argument;
     for (unsigned i = 0; i < 100; i++) {
         void *library = dlopen(CHURN_LIBRARY, RTLD_NOW | RTLD_LOCAL);
         unwinder_refresh(unwinder);
@@ -626,7 +626,7 @@ static void *churn(void *argument)
             dlclose(library);
         unwinder_refresh(unwinder);
     }
-    atomic_store(done, true);
+    atomic_fetch_sub(running, 1);
     return NULL;
 }
 
@@ -634,17 +634,19 @@ static void walks_go_on_while_objects_come_and_go(void **state)
 {
     (void)state;
     forget_samples((uintptr_t)walks_go_on_while_objects_come_and_go);
-    atomic_bool done = false;
-    pthread_t churner;
+    pthread_t churners[2];
+    atomic_uint running = ARRAY_COUNT(churners);
     compression();
     timer_t timer = start_sampling(CLOCK_MONOTONIC);
-    assert_int_equal(pthread_create(&churner, NULL, churn, &done), 0);
-    while (!atomic_load(&done) || atomic_load(&seen.sampled) < SAMPLES) {
+    for (size_t i = 0; i < ARRAY_COUNT(churners); i++)
+        assert_int_equal(pthread_create(&churners[i], NULL, churn, &running), 0);
+    while (atomic_load(&running) > 0 || atomic_load(&seen.sampled) < SAMPLES) {
         compression();
         callback_through_libc();
     }
     timer_delete(timer);
-    pthread_join(churner, NULL);
+    for (size_t i = 0; i < ARRAY_COUNT(churners); i++)
+        pthread_join(churners[i], NULL);
     assert_true(all_rooted("churn"));
 }
 
