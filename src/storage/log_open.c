@@ -184,12 +184,13 @@ static int open_segment(struct storage_log *log, int64_t base_offset, int64_t ne
                         struct log_recovery *recovery, bool *walked, bool *cut)
 {
     struct storage_segment *segment;
-    bool has_indexes = file_exists(log, base_offset, SEGMENT_INDEX) && file_exists(log, base_offset, SEGMENT_TIME_INDEX);
     bool producers_known = *walked;
+    believe = believe && file_exists(log, base_offset, SEGMENT_INDEX) &&
+              file_exists(log, base_offset, SEGMENT_TIME_INDEX); /* opening makes them */
     int rc = segment_open(log->path, base_offset, &segment);
     if (rc != 0)
         return rc;
-    rc = believe && has_indexes ? segment_load(segment, next_offset) : ERR_CORRUPT;
+    rc = believe ? segment_load(segment, next_offset) : ERR_CORRUPT;
     *walked = rc == ERR_CORRUPT;
     if (*walked) {
         rc = producers_known ? 0 : load_producers(log, base_offset);

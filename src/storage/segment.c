@@ -293,7 +293,11 @@ int segment_load(struct storage_segment *segment, int64_t next_offset)
         state->max_timestamp = state->indexed_timestamp = last_time.timestamp;
         state->max_timestamp_offset = segment->base_offset + last_time.relative_offset;
     }
-    if (last.position < 0 || last.position > sizes[SEGMENT_LOG] || (sizes[SEGMENT_LOG] > 0 && rc == 0))
+    /* Kafka makes its indexes large at first; where it died they end in zeros, which no entry is behind the first. */
+    bool ends_in_zeros = (state->index_count > 0 && last.position == 0) ||
+                         (state->time_index_count > 1 && last_time.relative_offset == 0);
+    if (ends_in_zeros || last.position < 0 || last.position > sizes[SEGMENT_LOG] ||
+        (sizes[SEGMENT_LOG] > 0 && rc == 0))
         return ERR_CORRUPT;
     state->bytes_since_index = sizes[SEGMENT_LOG] - last.position;
 

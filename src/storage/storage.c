@@ -62,7 +62,8 @@ static void format_checkpoint(struct buf *text, struct storage_topic *const *top
     }
 }
 
-/* On the thread pool, for who holds change_lock, or at the end. A checkpoint that is not written costs time at the next start, nothing else. */
+/* On the thread pool, for who holds change_lock, or at the end. A checkpoint that is not written costs time at the next
+ * start, nothing else. */
 static void run_write_checkpoint(void *argument)
 {
     struct storage *storage = argument;

@@ -224,7 +224,9 @@ static void loading_refuses_files_that_do_not_fit_together(void **state)
     static const struct {
         const char *suffix;
         off_t size;
-    } cuts[] = {{".timeindex", 30}, {".timeindex", 0}, {".index", 15}, {".log", 599}, {".log", 150}, {".log", 30}};
+    } cuts[] = {{".timeindex", 30}, {".timeindex", 0}, {".index", 15},
+                {".index", 800}, {".timeindex", 1200}, /* zeros behind, as in files that Kafka had open when it died */
+                {".log", 599}, {".log", 150}, {".log", 30}};
     for (size_t i = 0; i < ARRAY_COUNT(cuts); i++) {
         struct buf before;
         struct storage_segment *loaded;
