@@ -96,7 +96,7 @@ static int write_continue(struct stream *stream)
 /* Read one whole request. Otherwise ERR_MALFORMED with a *refusal to answer, or the stream's code when there is nobody
  * to answer: the client went or stayed silent, or the port closes. */
 static int read_request(struct stream *stream, struct http_reader *reader, const struct http_port_setup *setup,
-                        struct http_refusal *refusal)
+                        bool *is_silent, struct http_refusal *refusal)
 {
     uint64_t deadline = clock_monotonic_ns() + setup->idle_timeout_ms * NS_PER_MS;
     bool has_begun = false;
@@ -116,8 +116,10 @@ static int read_request(struct stream *stream, struct http_reader *reader, const
         }
         int rc = http_reader_wants_continue(reader) ? write_continue(stream) : 0;
         struct bytes view;
+        *is_silent = !has_begun;
         if (rc == 0)
             rc = stream_read(stream, 1, remaining_ms(deadline), &view);
+        *is_silent = false;
         if (rc == UV_ETIMEDOUT && has_begun) {
             *refusal = (struct http_refusal){408, "the request did not arrive in time"};
             return ERR_MALFORMED;
@@ -149,10 +151,10 @@ static void refuse_request(struct stream *stream, const struct http_port_setup *
 
 /* False once the connection is to be closed. */
 static bool serve_request(struct stream *stream, struct http_reader *reader, const struct http_port_setup *setup,
-                          bool refuse)
+                          bool refuse, bool *is_silent)
 {
     struct http_refusal refusal = {0};
-    int rc = read_request(stream, reader, setup, &refusal);
+    int rc = read_request(stream, reader, setup, is_silent, &refusal);
     if (rc == 0 && refuse)
         refusal = (struct http_refusal){503, "too many connections"};
     if (refusal.status != 0)
@@ -172,7 +174,7 @@ static bool serve_request(struct stream *stream, struct http_reader *reader, con
     return exchange.answered && !exchange.close;
 }
 
-void http_connection_serve(int fd, const struct http_port_setup *setup, bool refuse)
+void http_connection_serve(int fd, const struct http_port_setup *setup, bool refuse, bool *is_silent)
 {
     struct stream *stream;
     int rc = stream_open(&stream, fd, &(struct stream_options){.buffer_max = READ_BUFFER_BYTES});
@@ -181,7 +183,7 @@ void http_connection_serve(int fd, const struct http_port_setup *setup, bool ref
         return;
     }
     struct http_reader *reader = http_reader_create();
-    while (serve_request(stream, reader, setup, refuse))
+    while (serve_request(stream, reader, setup, refuse, is_silent))
         ;
     http_reader_destroy(reader);
     stream_close(stream);

@@ -44,17 +44,32 @@ struct connection {
     struct task *task;
     int fd;
     bool refused;
+    bool is_silent; /* waits for a request, and was not told to end */
 };
 
 static void connection_run(void *argument)
 {
     struct connection *connection = argument;
     struct http_port *port = connection->port;
-    http_connection_serve(connection->fd, &port->setup, connection->refused);
+    http_connection_serve(connection->fd, &port->setup, connection->refused, &connection->is_silent);
     list_remove(&connection->link);
     port->connection_count--;
     task_unpark(port->task);
     mem_free(connection);
+}
+
+/* End the oldest connection that says nothing: clients that only hold their places must not keep out a health probe. */
+static bool make_room(struct http_port *port)
+{
+    LIST_EACH(link, &port->connections) {
+        struct connection *connection = LIST_ENTRY(link, struct connection, link);
+        if (connection->is_silent) {
+            connection->is_silent = false;
+            task_cancel(connection->task);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void admit(struct http_port *port, int fd)
@@ -62,7 +77,7 @@ static void admit(struct http_port *port, int fd)
     struct connection *connection = MEM_NEW(struct connection);
     connection->port = port;
     connection->fd = fd;
-    connection->refused = port->connection_count >= port->setup.connections_max;
+    connection->refused = port->connection_count >= port->setup.connections_max && !make_room(port);
     if (port->connection_count < port->setup.connections_max + REFUSED_CONNECTIONS_MAX)
         connection->task = task_spawn(port->setup.name, connection_run, connection);
     if (!connection->task) {

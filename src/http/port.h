@@ -53,7 +53,7 @@ struct http_port_setup {
     const char *error_headers;       /* in every answer of 400 and above: whole lines, a constant; NULL: none */
     void *context;
     void (*closed)(void *context);   /* called once, by http_port_close or a failed open; NULL: nothing to do */
-    unsigned connections_max;        /* more are answered with 503; 0: HTTP_CONNECTIONS_MAX */
+    unsigned connections_max;        /* one more ends a silent one or is told 503; 0: HTTP_CONNECTIONS_MAX */
     uint64_t idle_timeout_ms;        /* between requests; 0: HTTP_IDLE_TIMEOUT_MS */
     uint64_t request_timeout_ms;     /* from the first byte of a request to its last; 0: HTTP_REQUEST_TIMEOUT_MS */
 };

@@ -370,6 +370,36 @@ static void too_many_connections_are_told_so(void **state)
     close_all(&fixture);
 }
 
+static void silent_connections_make_room_for_one_that_asks(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    struct http_port_setup setup = default_setup(&fixture);
+    setup.connections_max = 2;
+    open_port(&fixture, &setup);
+    int silent[2];
+    for (size_t i = 0; i < ARRAY_COUNT(silent); i++) {
+        struct buf text;
+        buf_init(&text);
+        silent[i] = client_connect(fixture.number);
+        client_send(silent[i], "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+        while (!strstr(buf_string(&text), "GET /echo||\n"))
+            assert_true(client_receive_some(silent[i], &text));
+        buf_deinit(&text);
+    }
+
+    char *answer = client_request(fixture.number, "GET", "/echo");
+
+    assert_starts_with(answer, "HTTP/1.1 200 OK\r\n");
+    char *rest = client_receive_all(silent[0]); /* the older one had to go */
+    assert_string_equal(rest, "");
+    mem_free(rest);
+    mem_free(answer);
+    close(silent[0]);
+    close(silent[1]);
+    close_all(&fixture);
+}
+
 static void a_large_answer_arrives_whole(void **state)
 {
     (void)state;
@@ -489,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_slow_request_is_given_up),
         cmocka_unit_test(a_silent_connection_is_closed),
         cmocka_unit_test(too_many_connections_are_told_so),
+        cmocka_unit_test(silent_connections_make_room_for_one_that_asks),
         cmocka_unit_test(a_large_answer_arrives_whole),
         cmocka_unit_test(one_who_has_said_all_is_answered),
         cmocka_unit_test(a_handler_without_an_answer_closes),
