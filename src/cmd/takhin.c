@@ -55,7 +55,7 @@ static bool is_ready(void *context, struct buf *json)
     return false;
 }
 
-/* Warnings and errors of a configuration: to the log of a running program, to people before. */
+/* Warnings and errors of a configuration: to the log of a program that runs, to people else. */
 static void print_report(const struct config_report *report)
 {
     for (const struct config_message *message = report->first; message; message = message->next)
@@ -298,12 +298,16 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
 
     int rc = load_config(&program, &program.config, &report);
-    print_report(&report);
-    config_report_free(&report);
     int status = CONFIG_EXIT_STATUS;
+    if (rc == 0)
+        log_configure(program.config.log);
+    if (rc == 0 && program.options.action == TAKHIN_RUN)
+        log_report(&report);
+    else
+        print_report(&report);
+    config_report_free(&report);
     if (rc == 0) {
         status = EXIT_SUCCESS;
-        log_configure(program.config.log);
         if (program.options.action == TAKHIN_PRINT_CONFIG) {
             buf_init(&message);
             config_print(&program.config, &message);

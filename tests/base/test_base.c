@@ -168,11 +168,16 @@ static void log_lines_are_whole_and_harmless(void **state)
     assert_string_equal(line, "");
     log_warning("client left client_id=%s", "a\nb\x1b[31m\"");
     assert_string_equal(line, "2023-11-14T22:13:20.123Z warning client left client_id=a\\x0ab\\x1b[31m\"\n");
+    log_warning("name=%s", "\xc3\xa9\xc2\x9b\xff\xe2\x82");
+    assert_string_equal(line, "2023-11-14T22:13:20.123Z warning name=\xc3\xa9\\xc2\\x9b\\xff\\xe2\\x82\n");
     log_configure((struct log_options){.level = LOG_ERROR, .format = LOG_JSON});
     log_warning("not shown either");
     log_error("disk \"%s\" full", "d\n");
     assert_string_equal(line, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"error\",\"message\":"
                               "\"disk \\\"d\\u000a\\\" full\"}\n");
+    log_error("name=%s", "\xc3\xa9\xf0\x9f\x98\x80\xed\xa0\x80\xc0\xaf");
+    assert_string_equal(line, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"error\",\"message\":"
+                              "\"name=\xc3\xa9\xf0\x9f\x98\x80\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"}\n");
     log_configure((struct log_options){.level = LOG_INFO});
     log_redirect(NULL, NULL);
     clock_test_real();

@@ -61,6 +61,12 @@ class CommandLine(unittest.TestCase):
         self.assertIn("TAKHIN_PROFILER_PORT", result.stderr)
         self.assertIn("enableServiceLinks", result.stderr)
 
+    def test_each_line_of_a_json_log_is_json(self):
+        with Broker(logging_format="json", kafka_port="9093") as broker:
+            messages = [json.loads(line)["message"] for line in broker.log().splitlines()]
+        self.assertTrue(any("TAKHIN_KAFKA_PORT: ignored" in message and "TAKHIN_SERVER_PORT" in message
+                            for message in messages), messages)
+
     def test_help_and_version(self):
         self.assertIn("-config", takhin("-h").stdout)
         self.assertRegex(takhin("-version").stdout, r"takhin \d+\.\d+\.\d+")
