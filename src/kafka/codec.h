@@ -75,7 +75,7 @@ struct codec_schema {
 };
 
 /* Read one message. *message (schema->struct_bytes) is overwritten. Bytes behind it are ignored, as by Kafka: librdkafka
- * sends three with a flexible Metadata request for all topics (its issue 5049, still so in 2.16).
+ * sends three with a flexible Metadata request for all topics (still so in 2.16).
  * ERR_TRUNCATED, ERR_MALFORMED, or ERR_TOO_LARGE beyond CODEC_DECODED_BYTES_MAX. Unknown tagged fields are skipped. */
 int codec_decode(const struct codec_schema *schema, int16_t version, bool flexible, struct bytes input,
                  struct arena *arena, void *message) MUST_USE;
