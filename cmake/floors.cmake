@@ -5,7 +5,7 @@ function(floor folder)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*.c)
   add_library(${folder} STATIC ${sources})
   target_include_directories(${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src)
-  target_link_libraries(${folder} PUBLIC ${arg_USES} PRIVATE ${arg_LIBRARIES} Threads::Threads)
+  target_link_libraries(${folder} PUBLIC ${arg_USES} PRIVATE ${arg_LIBRARIES} Threads::Threads m)
 endfunction()
 
 floor(base     LIBRARIES PkgConfig::libisal)
