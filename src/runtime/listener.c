@@ -1,4 +1,5 @@
 /* listener.c: accepts connections as plain descriptors, which the caller may give to any reactor. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -12,6 +13,8 @@
 
 /* How long to wait for a descriptor or for memory to become free again. */
 #define EXHAUSTED_WAIT_MS 100
+/* How often that is said: at the limit it comes and goes several times a second. */
+#define EXHAUSTED_SAY_NS (60 * NS_PER_S)
 
 struct listener {
     uv_poll_t poll;
@@ -19,7 +22,7 @@ struct listener {
     uint16_t port;
     struct task *waiter; /* parked until a connection comes, or until the handle is closed */
     bool closed;
-    bool exhausted; /* said so in the log, and nothing accepted since */
+    uint64_t say_again_ns; /* when the log may tell of exhaustion again */
 };
 
 /* A listening socket for one address, or libuv's code. */
@@ -102,10 +105,12 @@ static int wait_readable(struct listener *listener)
 
 static int wait_exhausted(struct listener *listener, int error)
 {
-    if (!listener->exhausted)
-        log_error("cannot accept connections, trying again every %d ms port=%u error=%s", EXHAUSTED_WAIT_MS,
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns >= listener->say_again_ns) {
+        log_error("cannot accept connections, trying again every %d ms port=%u error=\"%s\"", EXHAUSTED_WAIT_MS,
                   listener->port, error_text(-error));
-    listener->exhausted = true;
+        listener->say_again_ns = now_ns + EXHAUSTED_SAY_NS;
+    }
     return task_sleep_ms(EXHAUSTED_WAIT_MS);
 }
 
@@ -116,10 +121,8 @@ int listener_accept(struct listener *listener, int *fd)
         if (task_canceled())
             return UV_ECANCELED;
         *fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (*fd >= 0) {
-            listener->exhausted = false;
+        if (*fd >= 0)
             return 0;
-        }
         int rc = 0;
         switch (errno) {
         case EAGAIN:

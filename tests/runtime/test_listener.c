@@ -84,22 +84,27 @@ static void count_line(const char *line, void *context)
 
 struct exhausted {
     _Atomic uint16_t port;
-    atomic_bool accepted;
+    atomic_uint accepted;
 };
 
-static void accept_one(void *argument)
+enum { ROUNDS = 2 };
+
+static void accept_each_round(void *argument)
 {
     struct exhausted *exhausted = argument;
     struct listener *listener;
     CHECK(listener_open(&listener, "127.0.0.1", 0) == 0);
     atomic_store(&exhausted->port, listener_port(listener));
-    int fd;
-    CHECK(listener_accept(listener, &fd) == 0);
-    atomic_store(&exhausted->accepted, true);
-    close(fd);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        int fd;
+        CHECK(listener_accept(listener, &fd) == 0);
+        close(fd);
+        atomic_fetch_add(&exhausted->accepted, 1);
+    }
     listener_close(listener);
 }
 
+/* In and out of descriptors all the time is one line too, not one each time. */
 static void running_out_of_descriptors_waits_and_is_logged_once(void **state)
 {
     (void)state;
@@ -107,28 +112,31 @@ static void running_out_of_descriptors_waits_and_is_logged_once(void **state)
     struct exhausted exhausted = {0};
     reactors_start(&reactors, 1);
     log_redirect(count_line, NULL);
-    assert_int_equal(reactor_spawn(reactors.reactor[0], "accept", accept_one, &exhausted), 0);
+    assert_int_equal(reactor_spawn(reactors.reactor[0], "accept", accept_each_round, &exhausted), 0);
     WAIT_UNTIL(atomic_load(&exhausted.port) != 0);
-    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atomic_load(&exhausted.port))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     struct rlimit before, none;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
     none.rlim_cur = 0;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atomic_load(&exhausted.port))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
-    WAIT_UNTIL(atomic_load(&exhausted_lines) == 1);
-    uint64_t pass = reactor_pass_count(reactors.reactor[0]);
-    WAIT_UNTIL(reactor_pass_count(reactors.reactor[0]) > pass + 2); /* two more tries at least */
-    assert_false(atomic_load(&exhausted.accepted));
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+        WAIT_UNTIL(atomic_load(&exhausted_lines) >= 1);
+        uint64_t pass = reactor_pass_count(reactors.reactor[0]);
+        WAIT_UNTIL(reactor_pass_count(reactors.reactor[0]) > pass + 2); /* two more tries at least */
+        assert_int_equal(atomic_load(&exhausted.accepted), i);
 
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    WAIT_UNTIL(atomic_load(&exhausted.accepted));
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        WAIT_UNTIL(atomic_load(&exhausted.accepted) == i + 1);
+        close(client);
+    }
+
     reactors_end(&reactors);
     log_redirect(NULL, NULL);
-    close(client);
     assert_int_equal(atomic_load(&exhausted_lines), 1);
 }
 
