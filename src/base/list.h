@@ -1,4 +1,6 @@
-/* list.h: doubly linked list whose links live in the members. The head is a link too; an unlinked link points at itself. */
+/* list.h: doubly linked list whose links live in the members.
+ *
+ * The head is a link too; an unlinked link points at itself. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

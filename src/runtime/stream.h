@@ -15,7 +15,8 @@ struct listener;
 struct stream;
 
 /* Bind and listen. Host is an address or a name ("127.0.0.1", "::1", "0.0.0.0", "localhost"), of whose addresses the
- * first that works is taken, IPv4 before IPv6; port 0 picks a free one. Negative: libuv's code, UV_EADDRINUSE among them. [task] */
+ * first that works is taken, IPv4 before IPv6; port 0 picks a free one. Negative: libuv's code, UV_EADDRINUSE among
+ * them. [task] */
 int listener_open(struct listener **listener, const char *host, uint16_t port) MUST_USE;
 /* The port it got. */
 uint16_t listener_port(const struct listener *listener);

@@ -90,8 +90,9 @@ class CommandLine(unittest.TestCase):
 
     def test_the_log_begins_with_what_was_started(self):
         with Broker() as broker:
+            pid, data_dir = broker.process.pid, broker.folder / "data"
             self.assertRegex(broker.log().splitlines()[0],
-                             rf"starting version=\S+ pid={broker.process.pid} config=none data_dir={broker.folder}/data$")
+                             rf"starting version=\S+ pid={pid} config=none data_dir={data_dir}$")
 
     def test_a_port_in_use_is_an_error_with_its_name(self):
         with socket.socket() as taken:
