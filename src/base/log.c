@@ -3,10 +3,12 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,29 +55,12 @@ static void append_time(struct buf *line)
                utc.tm_hour, utc.tm_min, utc.tm_sec, (int)(now / (int64_t)NS_PER_MS % 1000));
 }
 
-/* Bytes of the character that starts here as UTF-8 has it (RFC 3629 section 4), 0 for what is none. A NUL ends it. */
-static size_t character_size(const unsigned char *c)
-{
-    if (c[0] < 0x80)
-        return 1;
-    if (c[0] < 0xc2 || c[0] > 0xf4)
-        return 0;
-    size_t size = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
-    unsigned char low = c[0] == 0xe0 ? 0xa0 : c[0] == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = c[0] == 0xed ? 0x9f : c[0] == 0xf4 ? 0x8f : 0xbf;
-    if (c[1] < low || c[1] > high)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if (c[i] < 0x80 || c[i] > 0xbf)
-            return 0;
-    return size;
-}
-
 /* Names come from clients: no byte of theirs may end the line, steer a terminal or make it something else than JSON. */
 static void append_escaped(struct buf *line, const char *text, bool json)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        size_t size = character_size(c);
+    const uint8_t *c = (const uint8_t *)text, *end = c + strlen(text);
+    while (c < end) {
+        size_t size = utf8_character_size(bytes_of(c, (size_t)(end - c)));
         bool steers = *c < 0x20 || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0); /* the last are the C1 controls */
         if (size > 0 && !steers) {
             if (json && (*c == '"' || *c == '\\'))

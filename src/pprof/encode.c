@@ -188,34 +188,6 @@ static void encode_function(struct buf *out, uint32_t id, const struct profile_f
     finish(out, record_end(content, at));
 }
 
-/* Bytes of the UTF-8 sequence that begins here (RFC 3629, section 4); 0: none does. */
-static size_t utf8_sequence(const uint8_t *at, size_t left)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xed && at[1] >= 0xa0, too_high = at[0] == 0xf4 && at[1] >= 0x90;
-    return overlong || surrogate || too_high ? 0 : length;
-}
-
-/* Names come from clients, threads and files, and may be any bytes; but one string that is no UTF-8 makes strict
- * readers refuse the whole profile. */
-static void replace_invalid_utf8(uint8_t *text, size_t size)
-{
-    for (size_t i = 0; i < size;) {
-        size_t length = utf8_sequence(text + i, size - i);
-        if (length == 0)
-            text[i] = '?';
-        i += length > 0 ? length : 1;
-    }
-}
-
 static void encode_string(struct buf *out, struct bytes text)
 {
     uint8_t *at = buf_reserve(out, FIELD_MAX + text.size);
@@ -223,7 +195,6 @@ static void encode_string(struct buf *out, struct bytes text)
     at = put_varint(at, text.size);
     if (text.size > 0)
         memcpy(at, text.data, text.size);
-    replace_invalid_utf8(at, text.size);
     finish(out, at + text.size);
 }
 

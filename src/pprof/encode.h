@@ -1,8 +1,7 @@
 /* encode.h: a profile as the bytes that `go tool pprof` and the scrapers read.
  *
  * The format is github.com/google/pprof proto/profile.proto (src/pprof/profile.proto has the part that we use). Every
- * table is written in the order in which it was built, so equal profiles give equal bytes. Strings become valid UTF-8:
- * a byte that is part of no character is written as "?". */
+ * table is written in the order in which it was built, so equal profiles give equal bytes. */
 #ifndef PPROF_ENCODE_H
 #define PPROF_ENCODE_H
 

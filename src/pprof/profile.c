@@ -2,6 +2,7 @@
 #include "pprof/profile.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /* An open-addressing set of positions in one of the profile's arrays; the keys stay in the array. */
 struct index_slot {
@@ -143,7 +144,7 @@ static bool string_equal(const struct profile *profile, uint32_t position, const
     return bytes_equal(profile->strings[position], *(const struct bytes *)key);
 }
 
-uint32_t profile_string_bytes(struct profile *profile, struct bytes text)
+static uint32_t intern(struct profile *profile, struct bytes text)
 {
     struct index *index = &profile->tables->string_index;
     uint32_t hash = hash_bytes(text);
@@ -155,6 +156,27 @@ uint32_t profile_string_bytes(struct profile *profile, struct bytes text)
     profile->strings[position] = bytes_of(arena_copy_bytes(&profile->tables->texts, text), text.size);
     index_insert(index, hash, position);
     return position;
+}
+
+/* How far the text is UTF-8. */
+static size_t utf8_size(struct bytes text)
+{
+    size_t position = 0, size;
+    while ((size = utf8_character_size(bytes_of(text.data + position, text.size - position))) > 0)
+        position += size;
+    return position;
+}
+
+uint32_t profile_string_bytes(struct profile *profile, struct bytes text)
+{
+    if (text.size == 0 || utf8_size(text) == text.size)
+        return intern(profile, text);
+    uint8_t *readable = (uint8_t *)mem_copy_bytes(text);
+    for (size_t position = 0; (position += utf8_size(bytes_of(readable + position, text.size - position))) < text.size;)
+        readable[position] = '?';
+    uint32_t string = intern(profile, bytes_of(readable, text.size));
+    mem_free(readable);
+    return string;
 }
 
 uint32_t profile_string(struct profile *profile, const char *text)

@@ -130,9 +130,22 @@ static void destroy_accepts_null(void **state)
     profile_destroy(NULL);
 }
 
+static void strings_that_differ_in_what_is_no_utf8_become_one(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    uint32_t first = profile_string(profile, "id \xff");
+    assert_int_equal(profile_string(profile, "id \xfe"), first);
+    assert_int_equal(profile_string(profile, "id ?"), first);
+    assert_string_equal(profile_text(profile, first), "id ?");
+    assert_int_not_equal(profile_string(profile, "id \xc3\xbf"), first);
+    profile_destroy(profile);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_that_differ_in_what_is_no_utf8_become_one),
         cmocka_unit_test(string_zero_is_the_empty_text),
         cmocka_unit_test(equal_strings_share_an_index_and_keep_their_text),
         cmocka_unit_test(strings_that_differ_behind_a_nul_are_different),
