@@ -240,8 +240,9 @@ static void threads_that_come_and_go_are_counted_whole(void **state)
         run_burners(burners, 2);
     }
     struct profile *profile = cpu_reader_finish(reader);
-    /* What a thread used before it was found is carried by its first sample. */
-    assert_near(labelled_ns(profile, "thread", "brief"), 4 * 2 * 150 * MS, 20);
+    /* What a thread used before it was found is carried by its first sample; what no tick met before it ended is gone
+     * with its clock, which on a crowded machine is much of so short a life. */
+    assert_near(labelled_ns(profile, "thread", "brief"), 4 * 2 * 150 * MS, NAMED_PERCENT);
     profile_destroy(profile);
 }
 
