@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Append-only, so what was handed out stays true; a linear search over 64 texts is fast enough for what calls it. */
 static struct {
@@ -17,15 +18,30 @@ static struct {
 
 static const char other[] = "other";
 
+static atomic_bool switched_off[LABEL_KEY_COUNT];
+
 const char *label_key_name(enum label_key key)
 {
     static const char *const names[LABEL_KEY_COUNT] = {
         [LABEL_API] = "api",
         [LABEL_TOPIC] = "topic",
         [LABEL_CLIENT_ID] = "client_id",
+        [LABEL_THREAD] = "thread",
+        [LABEL_REASON] = "reason",
     };
     ASSERT((unsigned)key < LABEL_KEY_COUNT);
     return names[key];
+}
+
+bool label_key_is_on(enum label_key key)
+{
+    return !atomic_load_explicit(&switched_off[key], memory_order_relaxed);
+}
+
+void label_key_switch(enum label_key key, bool is_on)
+{
+    ASSERT((unsigned)key < LABEL_KEY_COUNT);
+    atomic_store_explicit(&switched_off[key], !is_on, memory_order_relaxed);
 }
 
 const char *label_intern(enum label_key key, struct bytes text)

@@ -8,10 +8,18 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
+
 enum label_key {
+    /* What a task says of itself (task_label). */
     LABEL_API,       /* the Kafka API that is being served, "Produce" */
     LABEL_TOPIC,     /* the topic, where a request works on one */
     LABEL_CLIENT_ID, /* what the client calls itself */
+    LABEL_TASK_COUNT,
+
+    /* What a sampler adds. */
+    LABEL_THREAD = LABEL_TASK_COUNT, /* the thread's name */
+    LABEL_REASON,                    /* why the task waited or waits, "mutex lock"; or "running" */
     LABEL_KEY_COUNT
 };
 
@@ -22,11 +30,15 @@ enum label_key {
 
 /* NULL: no such label. Volatile: a signal on the owning thread reads it between any two stores. */
 struct label_set {
-    const char *volatile value[LABEL_KEY_COUNT];
+    const char *volatile value[LABEL_TASK_COUNT];
 };
 
-/* The key's name in a profile: "api", "topic", "client_id". [any] */
+/* The key's name in a profile: "api", "topic", "client_id", "thread", "reason". [any] */
 const char *label_key_name(enum label_key key);
+
+/* Whether samples carry this key; all do until somebody says otherwise. [any], the first also [signal]. */
+bool label_key_is_on(enum label_key key);
+void label_key_switch(enum label_key key, bool is_on);
 
 /* The interned text for this value, or the interned "other" once the key has LABEL_VALUES_MAX of them. NULL for an
  * empty text. Takes a lock: call it when a connection or a topic comes to be, not per request. [any] */

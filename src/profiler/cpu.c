@@ -54,7 +54,7 @@ static void take(const struct cpu_taken *taken, void *argument)
         reader->facts.truncated_count += taken->is_truncated;
         reader->facts.rootless_count += taken->is_rootless;
         reader->facts.lost_count += taken->lost_count;
-        stack_table_add(reader->stacks, &taken->key, (int64_t)taken->count, (int64_t)taken->ns);
+        stack_table_add(reader->stacks, &taken->key, (int64_t[]){(int64_t)taken->count, (int64_t)taken->ns});
     }
 }
 
@@ -216,7 +216,7 @@ int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **st
     struct cpu_reader *reader = MEM_NEW(struct cpu_reader);
     reader->sampler = sampler;
     reader->facts.hz = hz;
-    reader->stacks = stack_table_create();
+    reader->stacks = stack_table_create(2);
 
     pthread_mutex_lock(&sampler->control);
     pthread_mutex_lock(&sampler->lock);

@@ -26,16 +26,14 @@ static void add_sample(struct profile *profile, struct symbol_writer *writer, co
     if (location_count == 0)
         locations[location_count++] = symbol_writer_named(writer, key->function);
     else
-        symbol_writer_stack(writer, key->epoch, key->pcs, key->depth, false, locations);
+        symbol_writer_stack(writer, key->epoch, key->pcs, key->depth, key->is_parked, locations);
 
-    struct profile_label labels[LABEL_KEY_COUNT + 1];
+    struct profile_label labels[LABEL_KEY_COUNT];
     uint32_t label_count = 0;
     for (int i = 0; i < LABEL_KEY_COUNT; i++)
         label_count = add_label(profile, labels, label_count, label_key_name((enum label_key)i), key->labels[i]);
-    label_count = add_label(profile, labels, label_count, "thread", key->thread);
 
-    int64_t values[] = {entry->count, entry->ns};
-    profile_add_sample(profile, locations, location_count, values, labels, label_count);
+    profile_add_sample(profile, locations, location_count, entry->values, labels, label_count);
 }
 
 static void add_comment(struct profile *profile, char *text)
@@ -76,13 +74,13 @@ struct profile *cpu_profile_build(struct symbols *symbols, struct stack_table *s
     profile->duration_ns = (int64_t)facts->duration_ns;
 
     size_t entry_count;
-    const struct stack_entry *entries = stack_table_finish(stacks, &entry_count);
+    const struct stack_entry *entries = stack_table_sort(stacks, &entry_count);
     struct symbol_writer *writer = symbol_writer_create(symbols, profile);
     int64_t count = 0, cpu_ns = 0;
     for (size_t i = 0; i < entry_count; i++) {
         add_sample(profile, writer, &entries[i]);
-        count += entries[i].count;
-        cpu_ns += entries[i].ns;
+        count += entries[i].values[0];
+        cpu_ns += entries[i].values[1];
     }
     symbol_writer_destroy(writer);
 

@@ -123,21 +123,21 @@ static void take_sample(struct cpu_threads *threads, const struct thread *thread
                         const struct cpu_sample *sample)
 {
     struct cpu_taken taken = {
-        .key = {.epoch = epoch, .depth = sample->depth, .thread = thread->name, .pcs = sample->pcs},
+        .key = {.epoch = epoch, .depth = sample->depth, .labels[LABEL_THREAD] = thread->name, .pcs = sample->pcs},
         .count = sample->count,
         .ns = sample->ns,
         .is_sample = true,
         .is_truncated = sample->end == UNWIND_TRUNCATED,
         .is_rootless = sample->end == UNWIND_LOST,
     };
-    memcpy(taken.key.labels, sample->labels, sizeof taken.key.labels);
+    memcpy(taken.key.labels, sample->labels, sizeof sample->labels);
     threads->take(&taken, threads->context);
 }
 
 static void take_lost(struct cpu_threads *threads, struct thread *thread)
 {
     struct cpu_taken taken = {
-        .key = {.function = LOST_FUNCTION, .thread = thread->name},
+        .key = {.function = LOST_FUNCTION, .labels[LABEL_THREAD] = thread->name},
         .count = atomic_exchange(&thread->timer->lost_expirations, 0),
         .ns = atomic_exchange(&thread->timer->lost_ns, 0),
         .lost_count = atomic_exchange(&thread->timer->lost_count, 0),
@@ -154,7 +154,7 @@ static void take_unsampled(struct cpu_threads *threads, struct thread *thread)
         return;
     read_name(threads, thread);
     struct cpu_taken taken = {
-        .key = {.function = UNSAMPLED_FUNCTION, .thread = thread->name},
+        .key = {.function = UNSAMPLED_FUNCTION, .labels[LABEL_THREAD] = thread->name},
         .count = ns / threads->period_ns,
         .ns = ns,
     };

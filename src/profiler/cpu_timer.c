@@ -132,9 +132,7 @@ static void take_sample(struct cpu_timer_table *table, struct cpu_timer *timer, 
     }
     sample->count = count;
     sample->ns = ns;
-    const struct label_set *labels = probe_execution.labels;
-    for (int i = 0; i < LABEL_KEY_COUNT; i++)
-        sample->labels[i] = labels ? labels->value[i] : NULL;
+    probe_labels(sample->labels);
     walk(table, timer, context, sample);
     bump(&timer->sample_count, 1);
     ring_commit(&timer->ring, sizeof *sample / sizeof(uint64_t) + sample->depth);

@@ -1,4 +1,4 @@
-/* options.h: what the profiler is told by the configuration. */
+/* options.h: what the profiler is told by the configuration, and over its own port. */
 #ifndef PROFILER_OPTIONS_H
 #define PROFILER_OPTIONS_H
 
@@ -6,10 +6,15 @@
 #include <stdint.h>
 
 struct profiler_options {
-    bool enabled;             /* off: nothing is hooked, no port, no thread, no timer */
+    bool enabled;             /* off: nothing is sampled, no port, no thread, no timer */
     const char *host;         /* of the debug port */
     uint16_t port;            /* 0: a free one */
     int32_t cpu_hz;           /* samples per second of CPU time where a request names no rate, 1 to 1000 */
+    int64_t mem_rate;         /* bytes allocated between two samples of the heap, on average; 1: all; 0: off */
+    int64_t block_rate;       /* ns of waiting between two samples of block, on average; 1: all; 0: off */
+    int64_t mutex_fraction;   /* one in so many delays is a sample of mutex; 1: all; 0: off */
+    bool label_topics;        /* samples carry the label topic */
+    bool label_clients;       /* samples carry the label client_id */
     int64_t max_duration_ns;  /* longest profile that one request may ask for */
 };
 

@@ -65,6 +65,11 @@ struct profiler_options profiler_options(const struct profiler *profiler)
     return options;
 }
 
+struct unwinder *profiler_unwinder(struct profiler *profiler)
+{
+    return profiler->unwinder;
+}
+
 struct cpu_sampler *profiler_cpu(struct profiler *profiler)
 {
     return profiler->cpu;

@@ -8,6 +8,7 @@
 struct cpu_sampler;
 struct profiler;
 struct symbols;
+struct unwinder;
 
 /* Compile the unwind tables and get ready. Call it only when the profiler is enabled: without a profiler nothing is
  * hooked and nothing runs. */
@@ -18,6 +19,7 @@ void profiler_reconfigure(struct profiler *profiler, const struct profiler_optio
 /* A copy of what is in force; the strings in it are not valid. [any] */
 struct profiler_options profiler_options(const struct profiler *profiler);
 
+struct unwinder *profiler_unwinder(struct profiler *profiler);
 struct cpu_sampler *profiler_cpu(struct profiler *profiler);
 struct symbols *profiler_symbols(struct profiler *profiler);
 

@@ -216,6 +216,6 @@ int task_sleep_ms(uint64_t ms)
 
 void task_label(enum label_key key, const char *interned)
 {
-    ASSERT(key < LABEL_KEY_COUNT);
+    ASSERT(key < LABEL_TASK_COUNT);
     running()->labels.value[key] = interned;
 }

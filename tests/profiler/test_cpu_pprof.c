@@ -98,18 +98,19 @@ static char *report(const char *go, const char *arguments, const char *profile)
 /* A profile with all that one may hold: labels, libraries, nameless code, unknown addresses, lost samples. */
 static struct profile *collect(void)
 {
-    struct stack_table *stacks = stack_table_create();
+    struct stack_table *stacks = stack_table_create(2);
     uint32_t epoch = symbols_epoch(symbols);
     uintptr_t qsort_pc = (uintptr_t)dlsym(RTLD_DEFAULT, "qsort"), burn_pc = (uintptr_t)burn;
     uintptr_t pcs[] = {qsort_pc + 4, burn_pc + 4, 4242, (uintptr_t)collect + 8};
     struct stack_key keys[] = {
-        {.epoch = epoch, .depth = 4, .thread = "reactor-0", .pcs = pcs, .labels = {"Produce", "orders", "client"}},
-        {.epoch = epoch, .depth = 2, .thread = "reactor-1", .pcs = pcs, .labels = {"Fetch"}},
-        {.epoch = epoch, .depth = 1, .thread = "reactor-1", .pcs = pcs + 2},
-        {.function = "[lost samples]", .thread = "reactor-0"},
+        {.epoch = epoch, .depth = 4, .pcs = pcs,
+         .labels = {"Produce", "orders", "client", [LABEL_THREAD] = "reactor-0"}},
+        {.epoch = epoch, .depth = 2, .pcs = pcs, .labels = {"Fetch", [LABEL_THREAD] = "reactor-1"}},
+        {.epoch = epoch, .depth = 1, .labels[LABEL_THREAD] = "reactor-1", .pcs = pcs + 2},
+        {.function = "[lost samples]", .labels[LABEL_THREAD] = "reactor-0"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
-        stack_table_add(stacks, &keys[i], (int64_t)i + 1, 10000000 * ((int64_t)i + 1));
+        stack_table_add(stacks, &keys[i], (int64_t[]){(int64_t)i + 1, 10000000 * ((int64_t)i + 1)});
     struct cpu_profile_facts facts = {.hz = 100, .period_ns = 10000000, .start_wall_ns = 1700000000000000000,
                                       .duration_ns = NS_PER_S, .sample_count = 9, .lost_count = 4};
     struct profile *profile = cpu_profile_build(symbols, stacks, &facts);

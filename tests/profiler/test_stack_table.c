@@ -12,25 +12,25 @@
 #include <cmocka.h>
 
 static const uintptr_t pcs[] = {100, 200, 300};
-static const struct stack_key plain = {.epoch = 1, .depth = 3, .thread = "worker", .pcs = pcs};
+static const struct stack_key plain = {.epoch = 1, .depth = 3, .labels[LABEL_THREAD] = "worker", .pcs = pcs};
 
 static void equal_stacks_add_up(void **state)
 {
     (void)state;
-    struct stack_table *table = stack_table_create();
+    struct stack_table *table = stack_table_create(2);
     uintptr_t copy[] = {100, 200, 300};
     struct stack_key same = plain;
     same.pcs = copy;
-    stack_table_add(table, &plain, 1, 10);
-    stack_table_add(table, &same, 2, 20);
+    stack_table_add(table, &plain, (int64_t[]){1, 10});
+    stack_table_add(table, &same, (int64_t[]){2, 20});
     memset(copy, 0, sizeof copy);
 
     size_t count;
-    const struct stack_entry *entries = stack_table_finish(table, &count);
+    const struct stack_entry *entries = stack_table_sort(table, &count);
 
     assert_int_equal(count, 1);
-    assert_int_equal(entries[0].count, 3);
-    assert_int_equal(entries[0].ns, 30);
+    assert_int_equal(entries[0].values[0], 3);
+    assert_int_equal(entries[0].values[1], 30);
     assert_memory_equal(entries[0].key.pcs, pcs, sizeof pcs);
     stack_table_destroy(table);
 }
@@ -44,15 +44,15 @@ static void whatever_differs_keeps_stacks_apart(void **state)
         keys[i] = plain;
     keys[1].epoch = 2;
     keys[2].depth = 2;
-    keys[3].thread = "other";
+    keys[3].labels[LABEL_THREAD] = "other";
     keys[4].labels[LABEL_TOPIC] = "orders";
     keys[5].pcs = other_pcs;
     keys[6].function = "[lost samples]";
-    struct stack_table *table = stack_table_create();
+    struct stack_table *table = stack_table_create(2);
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
-        stack_table_add(table, &keys[i], 1, 1);
+        stack_table_add(table, &keys[i], (int64_t[]){1, 1});
     size_t count;
-    stack_table_finish(table, &count);
+    stack_table_sort(table, &count);
     assert_int_equal(count, ARRAY_COUNT(keys));
     stack_table_destroy(table);
 }
@@ -61,19 +61,19 @@ static void many_stacks_are_found_again(void **state)
 {
     (void)state;
     enum { STACKS = 5000 };
-    struct stack_table *table = stack_table_create();
+    struct stack_table *table = stack_table_create(2);
     for (int round = 0; round < 3; round++)
         for (uintptr_t i = 0; i < STACKS; i++) {
             uintptr_t stack[] = {i * 16, 7, i};
             struct stack_key key = {.depth = 3, .pcs = stack};
-            stack_table_add(table, &key, 1, (int64_t)i);
+            stack_table_add(table, &key, (int64_t[]){1, (int64_t)i});
         }
     size_t count;
-    const struct stack_entry *entries = stack_table_finish(table, &count);
+    const struct stack_entry *entries = stack_table_sort(table, &count);
     assert_int_equal(count, STACKS);
     for (size_t i = 0; i < count; i++) { /* the heaviest first */
-        assert_int_equal(entries[i].count, 3);
-        assert_int_equal(entries[i].ns, 3 * (STACKS - 1 - i));
+        assert_int_equal(entries[i].values[0], 3);
+        assert_int_equal(entries[i].values[1], 3 * (STACKS - 1 - i));
         assert_int_equal(entries[i].key.pcs[2], STACKS - 1 - i);
     }
     stack_table_destroy(table);
@@ -85,20 +85,20 @@ static void the_order_does_not_depend_on_the_order_of_arrival(void **state)
     struct stack_key keys[4];
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
         keys[i] = plain;
-    keys[0].thread = "a";
-    keys[1].thread = "b";
+    keys[0].labels[LABEL_THREAD] = "a";
+    keys[1].labels[LABEL_THREAD] = "b";
     keys[2].labels[LABEL_API] = "Fetch";
     keys[3].depth = 0; /* lost samples */
     for (size_t first = 0; first < ARRAY_COUNT(keys); first++) {
-        struct stack_table *table = stack_table_create();
+        struct stack_table *table = stack_table_create(2);
         for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
-            stack_table_add(table, &keys[(first + i) % ARRAY_COUNT(keys)], 1, 5);
+            stack_table_add(table, &keys[(first + i) % ARRAY_COUNT(keys)], (int64_t[]){1, 5});
         size_t count;
-        const struct stack_entry *entries = stack_table_finish(table, &count);
+        const struct stack_entry *entries = stack_table_sort(table, &count);
         assert_int_equal(count, ARRAY_COUNT(keys));
         assert_int_equal(entries[0].key.depth, 0);
-        assert_string_equal(entries[1].key.thread, "a");
-        assert_string_equal(entries[2].key.thread, "b");
+        assert_string_equal(entries[1].key.labels[LABEL_THREAD], "a");
+        assert_string_equal(entries[2].key.labels[LABEL_THREAD], "b");
         assert_string_equal(entries[3].key.labels[LABEL_API], "Fetch");
         stack_table_destroy(table);
     }
@@ -107,9 +107,9 @@ static void the_order_does_not_depend_on_the_order_of_arrival(void **state)
 static void an_empty_table_has_no_entries(void **state)
 {
     (void)state;
-    struct stack_table *table = stack_table_create();
+    struct stack_table *table = stack_table_create(2);
     size_t count = 1;
-    stack_table_finish(table, &count);
+    stack_table_sort(table, &count);
     assert_int_equal(count, 0);
     stack_table_destroy(table);
     stack_table_destroy(NULL);
