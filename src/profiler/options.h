@@ -5,6 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The largest value of each; the smallest is 1, or 0 where that says off. The configuration, the control endpoint and
+ * requests hold to the same. */
+#define PROFILER_CPU_HZ_MAX 1000
+#define PROFILER_MEM_RATE_MAX (1ll << 40)                 /* 1 TiB */
+#define PROFILER_BLOCK_RATE_MAX (3600 * 1000000000ll)     /* an hour */
+#define PROFILER_MUTEX_FRACTION_MAX 1000000000ll
+
 struct profiler_options {
     bool enabled;             /* off: nothing is sampled, no port, no thread, no timer */
     const char *host;         /* of the debug port */
