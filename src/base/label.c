@@ -16,7 +16,7 @@ static struct {
     } key[LABEL_KEY_COUNT];
 } interned = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static const char other[] = "other";
+const char label_other[] = "other";
 
 static atomic_bool switched_off[LABEL_KEY_COUNT];
 
@@ -52,7 +52,7 @@ const char *label_intern(enum label_key key, struct bytes text)
     if (text.size > LABEL_TEXT_MAX)
         text.size = LABEL_TEXT_MAX;
 
-    const char *found = other;
+    const char *found = label_other;
     pthread_mutex_lock(&interned.lock);
     unsigned index = 0, count = interned.key[key].count;
     while (index < count && !bytes_equal_string(text, interned.key[key].text[index]))

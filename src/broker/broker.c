@@ -129,9 +129,21 @@ static int start_listening(struct broker *broker)
     while (sem_wait(&broker->listening) < 0) {
         /* interrupted by a signal */
     }
-    if (broker->listen_result < 0)
-        return broker->listen_result;
-    return reactor_spawn(broker->reactors[0], "storage upkeep", storage_maintain, broker->context.storage);
+    return broker->listen_result;
+}
+
+/* Which topics and clients have a name of their own in profiles follows who is in use. */
+static void rank_labels(void *unused)
+{
+    (void)unused;
+    while (task_sleep_ms(LABEL_RANKING_MS) == 0)
+        label_names_rank();
+}
+
+static int start_upkeep(struct broker *broker)
+{
+    int rc = reactor_spawn(broker->reactors[0], "label ranking", rank_labels, NULL);
+    return rc < 0 ? rc : reactor_spawn(broker->reactors[0], "storage upkeep", storage_maintain, broker->context.storage);
 }
 
 static void broker_free(struct broker *broker)
@@ -167,6 +179,8 @@ int broker_start(struct broker **result, const struct broker_options *options, s
     int rc = start_reactors(broker);
     if (rc == 0)
         rc = start_listening(broker);
+    if (rc == 0)
+        rc = start_upkeep(broker);
     if (rc < 0) {
         log_error("cannot listen service=kafka host=%s port=%u error=\"%s\"", options->host, options->port,
                   error_text(rc));

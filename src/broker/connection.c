@@ -43,6 +43,7 @@ struct connection {
     char local_host[INET6_ADDRSTRLEN];
     char client_id[LABEL_TEXT_MAX]; /* of the last request, to know when the label changes */
     size_t client_id_size;
+    struct label_name *client_label; /* of that client id */
 };
 
 /* The address that the client came to: right for it to come back to, whatever lies between. */
@@ -132,17 +133,18 @@ static int read_frame(struct connection *connection, struct bytes *frame)
     return 0;
 }
 
-/* Interning takes a lock, so it is done only when the client calls itself something else than before. */
+/* Finding a name takes a lock, so it is done only when the client calls itself something else than before. */
 static void label_client(struct connection *connection, struct bytes client_id)
 {
     if (client_id.size > sizeof connection->client_id)
         client_id.size = sizeof connection->client_id;
-    if (bytes_equal(client_id, bytes_of(connection->client_id, connection->client_id_size)))
-        return;
-    if (client_id.size)
-        memcpy(connection->client_id, client_id.data, client_id.size);
-    connection->client_id_size = client_id.size;
-    task_label(LABEL_CLIENT_ID, label_intern(LABEL_CLIENT_ID, client_id));
+    if (!bytes_equal(client_id, bytes_of(connection->client_id, connection->client_id_size))) {
+        if (client_id.size)
+            memcpy(connection->client_id, client_id.data, client_id.size);
+        connection->client_id_size = client_id.size;
+        connection->client_label = label_name_find(LABEL_CLIENT_ID, client_id);
+    }
+    task_label(LABEL_CLIENT_ID, label_name_use(connection->client_label));
 }
 
 /* A version of ApiVersions that we do not know is answered in version 0, with the versions that we do (KIP-511). */

@@ -56,7 +56,7 @@ void storage_maintain_once(struct storage *storage);
 struct storage_topic {
     atomic_uint references;
     char *name;
-    const char *label; /* interned (LABEL_TOPIC), for task_label */
+    struct label_name *label; /* LABEL_TOPIC: label_name_use gives the text for task_label */
     struct uuid id;
     int32_t partition_count;
     struct storage_log **logs; /* by partition */

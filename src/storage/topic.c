@@ -36,7 +36,7 @@ struct topic_entry *topic_entry_create(const char *name, int32_t partition_count
     struct topic_entry *entry = MEM_NEW(struct topic_entry);
     entry->topic.references = 1;
     entry->topic.name = mem_copy_string(name);
-    entry->topic.label = label_intern(LABEL_TOPIC, bytes_of_string(name));
+    entry->topic.label = label_name_find(LABEL_TOPIC, bytes_of_string(name));
     entry->topic.id = *id;
     entry->topic.partition_count = partition_count;
     entry->topic.logs = mem_alloc_array((size_t)partition_count, sizeof entry->topic.logs[0]);

@@ -101,7 +101,7 @@ static void read_partition(struct partition_fetch *partition, size_t max_bytes, 
     out->high_watermark = -1;
     out->error_code = partition->error_code;
     if (partition->log) {
-        task_label(LABEL_TOPIC, partition->topic->label);
+        task_label(LABEL_TOPIC, label_name_use(partition->topic->label));
         rc = storage_log_read(partition->log, partition->offset, max_bytes, at_least_one, slice);
         out->error_code = topic_error(rc);
         if (rc == 0 || rc == ERR_OUT_OF_RANGE) {

@@ -54,7 +54,7 @@ void kafka_handler_produce(struct request *request)
         struct produce_response_topic *topic_out = &out->responses.items[i];
         struct storage_topic *topic = topic_by_name(request, topic_in->name);
 
-        task_label(LABEL_TOPIC, topic ? topic->label : NULL);
+        task_label(LABEL_TOPIC, topic ? label_name_use(topic->label) : NULL);
         topic_out->name = topic_in->name;
         topic_out->partition_responses.count = topic_in->partition_data.count;
         topic_out->partition_responses.items =
