@@ -8,6 +8,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <uthash.h>
@@ -42,7 +43,7 @@ struct symbols {
     /* Held shortly. Guards what was mapped when; a placement never goes, and of it only the last epoch changes. */
     pthread_mutex_t lock;
     uint64_t generation; /* of the modules that the newest epoch saw */
-    uint32_t epoch;
+    _Atomic uint32_t epoch; /* written under it, read at any time */
     struct placement **placements; /* the program's is the first */
     uint32_t placement_count, placement_capacity;
 
@@ -213,6 +214,11 @@ uint32_t symbols_epoch(struct symbols *symbols)
     uint32_t epoch = symbols->epoch;
     pthread_mutex_unlock(&symbols->lock);
     return epoch;
+}
+
+uint32_t symbols_epoch_seen(const struct symbols *symbols)
+{
+    return atomic_load_explicit(&symbols->epoch, memory_order_relaxed);
 }
 
 /* Who had this address in that epoch. If nobody: who had it last before, or else first after. A stack may have been

@@ -38,6 +38,9 @@ void symbols_release(struct symbols *symbols);
 /* Look at what is mapped now. The number grows whenever something was loaded or unloaded; a stack that was walked
  * before the call belongs to the epoch that it returns. Cheap while nothing changes, and never waits for files. */
 uint32_t symbols_epoch(struct symbols *symbols);
+/* What it returned last, without looking and without a lock: also for whoever may be inside of the loader. A stack
+ * through something that was loaded since then still gets its names. [signal] */
+uint32_t symbols_epoch_seen(const struct symbols *symbols);
 
 /* Frames at an address as the process is mapped now, innermost inlined function first; how many. A return address is
  * looked up one byte earlier, in the call. 0: no object is mapped there. Between acquire and release. */
