@@ -15,15 +15,16 @@
 
 /* Not label_intern, which allocates under a lock: a thread whose malloc is being captured may be inside of it. Filled
  * from the front; a text never changes once it is ready. */
+enum name_state { NAME_FREE, NAME_CLAIMED, NAME_READY };
 static struct {
-    enum { NAME_FREE, NAME_CLAIMED, NAME_READY } _Atomic state;
+    _Atomic(enum name_state) state;
     char text[NAME_BYTES];
 } names[LABEL_VALUES_MAX];
 
 static const char *intern(const char text[NAME_BYTES])
 {
     for (unsigned i = 0; i < LABEL_VALUES_MAX; i++) {
-        int expected = NAME_FREE;
+        enum name_state expected = NAME_FREE;
         if (atomic_compare_exchange_strong(&names[i].state, &expected, NAME_CLAIMED)) {
             memcpy(names[i].text, text, NAME_BYTES);
             atomic_store(&names[i].state, NAME_READY);
