@@ -1,21 +1,16 @@
 """Clients that Debian does not package, each through the same matrix: kafkajs, Java and a current librdkafka.
 
-They come from their own registries, at pinned versions, into a cache below the build folder; where the machine cannot
-get them, their tests are skipped and say why."""
+They come from their own registries; where the machine cannot get them, their tests are skipped and say why."""
 import concurrent.futures
-import os
 import pathlib
-import shutil
-import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import BUILD, Broker, run
+from support.broker import Broker, run
+from support.installed import command, install, node_package
 
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "clients"
-CACHE = pathlib.Path(os.environ.get("TAKHIN_CLIENTS_DIR", BUILD / "clients")).resolve()
-INSTALL_TIMEOUT_S = 300
 MESSAGES = 200
 
 KAFKAJS = "2.2.4"
@@ -37,35 +32,8 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-def install(name, tools, steps):
-    """The folder where the steps have installed a client, at the first call or long ago; SkipTest if they cannot."""
-    for tool in tools:
-        if not shutil.which(tool):
-            raise unittest.SkipTest(f"{name} needs {tool}, which is not on this machine")
-    folder = CACHE / name
-    complete = folder / ".complete"
-    if complete.exists():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        steps(folder)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        raise unittest.SkipTest(f"{name} cannot be installed: {str(error)[-500:]}")
-    complete.touch()
-    return folder
-
-
-def command(*words, folder):
-    run(*words, cwd=folder, timeout_s=INSTALL_TIMEOUT_S, stdin=subprocess.DEVNULL)
-
-
 def kafkajs():
-    def steps(folder):
-        command("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, f"kafkajs@{KAFKAJS}", folder=folder)
-
-    folder = install(f"kafkajs-{KAFKAJS}", ("node", "npm"), steps)
-    return ["env", f"NODE_PATH={folder}/node_modules", "KAFKAJS_NO_PARTITIONER_WARNING=1",
+    return ["env", f"NODE_PATH={node_package('kafkajs', KAFKAJS)}", "KAFKAJS_NO_PARTITIONER_WARNING=1",
             "node", PROGRAMS / "matrix.js"]
 
 

@@ -1,5 +1,4 @@
 """A CPU profile of the broker under real load, read by the real go tool pprof and by our own tool."""
-import os
 import pathlib
 import re
 import shutil
@@ -12,18 +11,15 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import BUILD, LOAD, PROFILER, ROOT, Broker, clean_environment, run
-
-# Debian's, and a current one where the machine has it.
-GO_TOOLS = [path for path in ("/usr/lib/go-1.19/bin/go", "/usr/local/go/bin/go", "/usr/lib/go/bin/go")
-            if os.path.exists(path)]
-HARMLESS = re.compile(r"^(Fetching profile|Saved profile|Generating report|Entering interactive|$)")
+from support.broker import LOAD, PROFILER, Broker, run
+from support.pprof_tool import GO_TOOLS, PprofTool
 
 
 class UnderLoad(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        cls.pprof = PprofTool(cls.folder)
         # As fast as it goes, to many partitions: else reading is a fraction of a percent, and no sample may hit it.
         # Retention keeps the disk from filling, and is part of the load.
         cls.broker = Broker(server_threads=2, storage_log_segment_size="16MiB", storage_log_retention_bytes="32MiB",
@@ -42,14 +38,6 @@ class UnderLoad(unittest.TestCase):
         cls.load.wait()
         cls.broker.__exit__()
         shutil.rmtree(cls.folder, ignore_errors=True)
-
-    def pprof(self, *arguments, go=None):
-        environment = clean_environment(PPROF_TMPDIR=str(self.folder), HOME=str(self.folder), GOFLAGS="-mod=mod",
-                                        GOCACHE=os.environ.get("GOCACHE", "/tmp/takhin-go-cache"), GOTOOLCHAIN="local")
-        result = run(go or GO_TOOLS[0], "tool", "pprof", *arguments, cwd=ROOT, env=environment)
-        unexpected = [line for line in result.stderr.splitlines() if not HARMLESS.match(line)]
-        self.assertEqual(unexpected, [], f"{go} {arguments}")
-        return result.stdout
 
     def test_every_report_reads_it_and_complains_of_nothing(self):
         for go in GO_TOOLS:

@@ -27,12 +27,14 @@ def clean_environment(**changes):
 
 
 class Broker:
-    """A broker on free ports of 127.0.0.1. `settings` are TAKHIN_ variables without the prefix, in lower case."""
+    """A broker on free ports of 127.0.0.1. `settings` are TAKHIN_ variables without the prefix, in lower case;
+    `environment` are others."""
 
-    def __init__(self, arguments=(), folder=None, profiler=True, **settings):
+    def __init__(self, arguments=(), folder=None, profiler=True, environment=None, **settings):
         self.own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="takhin-test-"))
         self.arguments = list(arguments)
+        self.environment = environment or {}
         self.settings = {
             "server_host": "127.0.0.1", "server_port": "0",
             "metrics_host": "127.0.0.1", "metrics_port": "0",
@@ -54,7 +56,8 @@ class Broker:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self):
-        environment = clean_environment(**{f"TAKHIN_{name.upper()}": value for name, value in self.settings.items()})
+        environment = clean_environment(**self.environment, **{f"TAKHIN_{name.upper()}": value
+                                                               for name, value in self.settings.items()})
         with open(self.log_path, "ab") as log:
             start = log.tell()
             self.process = subprocess.Popen([TAKHIN, *self.arguments], stdout=log, stderr=log, env=environment)

@@ -1,0 +1,96 @@
+/* planted.c: faults for a broker to have, preloaded into it: a leak for each connection that it accepts, slow writes and
+ * fsyncs, writes that spin or hang. A profile must then name the functions below.
+ *
+ * The environment's PLANTED names a folder. A fault is planted while its file is there, and is as large as the file
+ * says: leak ("COUNT BYTES" a connection), slow_write and slow_sync (milliseconds), spinning_write (anything),
+ * hanging_write (a FIFO: until somebody opens it for writing). */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+void *volatile planted_kept; /* so that no compiler takes the leak away */
+
+/* Its path; false: it is not planted. */
+static int find(const char *fault, char *path, size_t capacity)
+{
+    const char *folder = getenv("PLANTED");
+    snprintf(path, capacity, "%s/%s", folder ? folder : "/nonexistent", fault);
+    return access(path, F_OK) == 0;
+}
+
+/* The numbers in its file; those that are not there stay 0. */
+static int read_fault(const char *fault, long *first, long *second)
+{
+    char path[512], text[64] = "";
+    if (!find(fault, path, sizeof path))
+        return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    return size > 0 && sscanf(text, "%ld %ld", first, second) > 0;
+}
+
+__attribute__((noinline)) void planted_leak(long count, long bytes)
+{
+    for (long i = 0; i < count; i++)
+        planted_kept = malloc((size_t)bytes);
+}
+
+__attribute__((noinline)) void planted_delay(long ms)
+{
+    struct timespec rest = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&rest, &rest) != 0)
+        ;
+}
+
+__attribute__((noinline)) void planted_spin(const char *path)
+{
+    do {
+        for (volatile long i = 0; i < 10000000; i = i + 1)
+            ;
+    } while (access(path, F_OK) == 0);
+}
+
+__attribute__((noinline)) void planted_hang(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+}
+
+int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
+{
+    long count = 0, bytes = 0;
+    int fd = (int)syscall(SYS_accept4, listener, address, size, flags);
+    if (fd >= 0 && read_fault("leak", &count, &bytes))
+        planted_leak(count, bytes);
+    return fd;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t position)
+{
+    char path[512];
+    long ms = 0, none = 0;
+    if (read_fault("slow_write", &ms, &none))
+        planted_delay(ms);
+    if (find("spinning_write", path, sizeof path))
+        planted_spin(path);
+    if (find("hanging_write", path, sizeof path))
+        planted_hang(path);
+    return syscall(SYS_pwrite64, fd, data, size, position);
+}
+
+int fdatasync(int fd)
+{
+    long ms = 0, none = 0;
+    if (read_fault("slow_sync", &ms, &none))
+        planted_delay(ms);
+    return (int)syscall(SYS_fdatasync, fd);
+}
