@@ -1,82 +1,26 @@
-/* cpu_timer.c: CPU-clock timers by thread, and the signal handler that walks a stack into the thread's ring. */
+/* cpu_timer.c: CPU-clock timers by thread, and what their signals do: walk a stack into the thread's ring. */
 #include "profiler/cpu_timer.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/probe.h"
+#include "profiler/signal.h"
 #include "profiler/unwind.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
-#include <unistd.h>
-
-#if !defined(__x86_64__)
-#error "reading registers from a signal's context is written for x86-64 only"
-#endif
 
 /* 64 KiB a thread: 60 of the deepest samples, or the half of a second at the highest rate of usual ones. */
 #define RING_WORDS 8192
 #define SAMPLE_WORDS_MAX (sizeof(struct cpu_sample) / sizeof(uint64_t) + UNWIND_DEPTH_MAX)
 /* The handler's cost is measured on one sample of so many; not on a thread's first, which is the dearest. */
 #define MEASURE_EVERY 16
-/* Pages of a thread's own stack that one sample may make sure of. */
-#define PROBE_PAGES_MAX 512
-#define PAGE_BYTES 4096u
 
 _Static_assert(sizeof(struct cpu_sample) % sizeof(uint64_t) == 0, "a sample is whole words");
 _Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "a pc is one word");
-
-extern void *__libc_stack_end; /* the loader's: where the main thread's stack began */
-
-/* There is one SIGPROF in a process. The handler finds its table here; NULL: nothing to do. */
-static struct cpu_timer_table *_Atomic installed;
-static struct sigaction previous_action;
-/* Handlers that run now, on all threads: while it is 0, no slot is being written to. */
-static _Atomic uint32_t handlers_running;
-
-/* A page that can be read: the kernel reads the signal set before it finds that -1 is no way to apply it. */
-static bool is_readable(uintptr_t page)
-{
-    return syscall(SYS_rt_sigprocmask, -1, page, NULL, sizeof(uint64_t)) == -1 && errno != EFAULT;
-}
-
-/* Whether all between this address and the top of the thread's own stack can be read. Pages are asked for once, from
- * the top down; the answer holds as long as the thread lives. It says no for a stack pointer on any other stack below,
- * as a guard page lies between. */
-static bool own_stack_reaches(struct cpu_timer *timer, uintptr_t address)
-{
-    for (unsigned i = 0; address < timer->own_stack_low; i++) {
-        uintptr_t page = (timer->own_stack_low - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
-        if (i == PROBE_PAGES_MAX || !is_readable(page))
-            return false;
-        timer->own_stack_low = page;
-    }
-    return true;
-}
-
-/* glibc puts a thread's control block, which is what pthread_self points at, at the top of its stack. */
-static uintptr_t own_stack_high(const struct cpu_timer *timer)
-{
-    return timer->is_main_thread ? (uintptr_t)__libc_stack_end : (uintptr_t)pthread_self();
-}
-
-/* The end of the stack that holds this address: the task's or the thread's own. 0: neither, as on an alternate one. */
-static uintptr_t stack_high_of(struct cpu_timer *timer, uintptr_t address)
-{
-    uintptr_t low = probe_execution.stack_low, high = probe_execution.stack_high;
-    if (address >= low && address < high)
-        return high;
-    high = own_stack_high(timer);
-    if (timer->own_stack_low == 0)
-        timer->own_stack_low = high;
-    return address < high && own_stack_reaches(timer, address) ? high : 0;
-}
 
 static void bump(_Atomic uint64_t *counter, uint64_t by)
 {
@@ -93,24 +37,8 @@ static void count_lost(struct cpu_timer *timer, uint64_t count, uint64_t ns)
 static void walk(struct cpu_timer_table *table, struct cpu_timer *timer, const ucontext_t *context,
                  struct cpu_sample *sample)
 {
-    const greg_t *registers = context->uc_mcontext.gregs;
-    struct unwind_start start = {
-        .pc = (uintptr_t)registers[REG_RIP],
-        .stack_pointer = (uintptr_t)registers[REG_RSP],
-        .frame_pointer = (uintptr_t)registers[REG_RBP],
-        .switch_frame = probe_execution.switch_frame,
-    };
-    start.stack_high = stack_high_of(timer, start.stack_pointer);
-    if (start.stack_high == 0)
-        start.stack_high = start.stack_pointer; /* nothing to read: the pc alone */
-    if (start.switch_frame) {
-        start.switch_low = start.switch_frame;
-        start.switch_high = stack_high_of(timer, start.switch_frame);
-        if (start.switch_high == 0)
-            start.switch_frame = 0;
-    }
     unsigned depth;
-    sample->end = unwind_walk(table->unwinder, &start, sample->pcs, UNWIND_DEPTH_MAX, &depth);
+    sample->end = signal_walk(table->unwinder, context, sample->pcs, &depth);
     sample->depth = depth;
     if (sample->end == UNWIND_TRUNCATED)
         bump(&timer->truncated_count, 1);
@@ -155,54 +83,32 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
 }
 
-static void on_sigprof(int signal_number, siginfo_t *info, void *context)
+static void on_timer(const siginfo_t *info, const ucontext_t *context, void *argument)
 {
-    (void)signal_number;
-    int saved_errno = errno;
-    atomic_fetch_add(&handlers_running, 1);
-    struct cpu_timer_table *table = atomic_load(&installed);
-    struct cpu_timer *timer = table && info->si_code == SI_TIMER ? timer_of(table, info) : NULL;
-    if (timer) {
-        bool is_measured = ++timer->taken % MEASURE_EVERY == 0;
-        uint64_t start_ns = is_measured ? thread_cpu_ns() : 0;
-        take_sample(table, timer, info->si_overrun, context);
-        if (is_measured)
-            bump(&timer->handler_ns, (thread_cpu_ns() - start_ns) * MEASURE_EVERY);
-    }
-    atomic_fetch_sub(&handlers_running, 1);
-    errno = saved_errno;
+    struct cpu_timer_table *table = argument;
+    struct cpu_timer *timer = timer_of(table, info);
+    if (!timer)
+        return;
+    bool is_measured = ++timer->taken % MEASURE_EVERY == 0;
+    uint64_t start_ns = is_measured ? thread_cpu_ns() : 0;
+    take_sample(table, timer, info->si_overrun, context);
+    if (is_measured)
+        bump(&timer->handler_ns, (thread_cpu_ns() - start_ns) * MEASURE_EVERY);
 }
 
 int cpu_timer_install(struct cpu_timer_table *table)
 {
-    struct cpu_timer_table *none = NULL;
-    if (!atomic_compare_exchange_strong(&installed, &none, table))
-        return ERR_BUSY;
-    struct sigaction action = {.sa_sigaction = on_sigprof, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGPROF, &action, &previous_action) == 0)
-        return 0;
-    int rc = -errno;
-    atomic_store(&installed, NULL);
-    return rc;
+    return signal_install(SIGNAL_TIMER, on_timer, table);
 }
 
 void cpu_timer_wait_for_handlers(void)
 {
-    while (atomic_load(&handlers_running) != 0)
-        nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_US}, NULL);
+    signal_wait_until_quiet();
 }
 
 void cpu_timer_uninstall(struct cpu_timer_table *table)
 {
-    ASSERT(atomic_load(&installed) == table);
-    /* A signal that is still pending would end the process under the default action. Ignoring it first throws the
-     * pending ones away, and as no timer runs, no new one comes. */
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGPROF, &ignore, NULL);
-    sigaction(SIGPROF, &previous_action, NULL);
-    atomic_store(&installed, NULL);
-    cpu_timer_wait_for_handlers();
+    signal_remove(SIGNAL_TIMER);
     for (uint32_t i = 0; i < table->slot_count; i++) {
         struct cpu_timer *slot = atomic_load(&table->slots[i]);
         ASSERT(slot->state != CPU_TIMER_RUNNING);
@@ -281,8 +187,6 @@ int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t per
     if (!timer)
         return -EAGAIN;
     timer->thread_id = thread_id;
-    timer->is_main_thread = thread_id == getpid();
-    timer->own_stack_low = 0;
     if (++table->generation == 0)
         table->generation = 1;
     int rc = create_timer(timer, table->generation);
@@ -341,7 +245,7 @@ void cpu_timer_stop(struct cpu_timer *timer)
 
 bool cpu_timer_is_quiet(const struct cpu_timer *timer)
 {
-    return timer->state == CPU_TIMER_STOPPED && atomic_load(&handlers_running) == 0;
+    return timer->state == CPU_TIMER_STOPPED && signal_is_quiet();
 }
 
 void cpu_timer_release(struct cpu_timer *timer)

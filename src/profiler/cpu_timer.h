@@ -1,4 +1,4 @@
-/* cpu_timer.h: the signal side of the CPU sampler: a timer for each thread, and the handler that takes the samples.
+/* cpu_timer.h: the signal side of the CPU sampler: a timer for each thread, and what its signals do: take samples.
  *
  * A thread's timer runs on that thread's own CPU clock and signals that thread. The signal's value names a slot and the
  * slot's generation, so the handler needs no search, and a signal that comes late, for a timer that is gone, is known
@@ -46,12 +46,8 @@ struct cpu_timer {
     timer_t timer;
     uint64_t armed_at_ns, first_ns; /* the thread's CPU clock when it was armed; how long until it first expires */
 
-    /* Written while the timer does not run, read by the handler. */
-    bool is_main_thread;
-
     /* Of the handler, on the timer's thread. */
-    uintptr_t own_stack_low; /* the thread's own stack is known to be readable from here up */
-    uint32_t taken;          /* samples, for choosing those whose cost is measured */
+    uint32_t taken; /* samples, for choosing those whose cost is measured */
 
     /* Of both. */
     struct ring ring;
@@ -73,10 +69,9 @@ struct cpu_timer_table {
     struct cpu_timer *_Atomic slots[CPU_TIMER_MAX];
 };
 
-/* Make SIGPROF ours. ERR_BUSY: another table of this process has it. Signals of others (setitimer, kill) are then
- * ignored. */
+/* From now on timers can run. ERR_BUSY: another table's run; or a negative errno. */
 int cpu_timer_install(struct cpu_timer_table *table) MUST_USE;
-/* Give SIGPROF back and free the slots; no timer may run. */
+/* Let go of the signal and free the slots; no timer may run. */
 void cpu_timer_uninstall(struct cpu_timer_table *table);
 
 /* Give a thread of this process a timer, first to expire after a random part of the period, so that short windows
