@@ -1,6 +1,7 @@
 /* load.c: a load of real Kafka clients (librdkafka): producers and consumers over several topics, with figures.
  *
- * Every message starts with the time it was handed to the producer, so that a consumer can tell how long it took.
+ * Every message starts with a header that says when it was handed to the producer and which one it is. So a consumer can
+ * tell how long it took, and whether each message came exactly once and in its place.
  * Two latencies are printed: ack (produce() to delivery report) and end to end (produce() to the consumer). */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TOPICS_MAX 64
 
@@ -25,7 +27,14 @@ struct options {
     int64_t message_count; /* 0: until duration_s is over */
     int64_t message_size;
     int64_t rate; /* messages a second, 0: as fast as it goes */
-    bool mock, consume;
+    bool mock, consume, idempotent;
+};
+
+/* What each message starts with. */
+struct header {
+    uint64_t sent_ns;
+    uint64_t run;    /* of this process: another load's messages are told by it */
+    uint64_t number; /* from 0 on, dealt out to the partitions in turn */
 };
 
 /* Latencies in buckets of 1/16 power of two: 6 % wide, wait-free to count. */
@@ -38,6 +47,10 @@ static struct {
     rd_kafka_topic_t *topics[TOPICS_MAX];
     atomic_bool stop;
     atomic_llong sent, acked, failed, consumed;
+    uint64_t run;
+    /* Of messages that a consumer has read: not this run's; not the next one of their partition. */
+    long long foreign, missing, repeated;
+    uint64_t *next_number; /* that each partition of each topic has to have */
     struct latency ack, end_to_end;
 } load;
 
@@ -81,15 +94,18 @@ static void set(rd_kafka_conf_t *conf, const char *key, const char *value)
         die(key, why);
 }
 
-static void stamp_of(const rd_kafka_message_t *message, struct latency *latency)
+/* False: it is not one of this run's. */
+static bool read_header(const rd_kafka_message_t *message, struct header *header)
 {
-    uint64_t sent_ns;
-    if (message->len < sizeof sent_ns)
-        return;
-    memcpy(&sent_ns, message->payload, sizeof sent_ns);
-    uint64_t now = now_ns();
-    if (sent_ns < now) /* not another machine's, or another boot's, clock */
-        latency_add(latency, now - sent_ns);
+    if (message->len < sizeof *header)
+        return false;
+    memcpy(header, message->payload, sizeof *header);
+    return header->run == load.run;
+}
+
+static uint64_t place_count(void)
+{
+    return (uint64_t)load.options.topic_count * (uint64_t)load.options.partition_count;
 }
 
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
@@ -102,7 +118,9 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
         return;
     }
     atomic_fetch_add(&load.acked, 1);
-    stamp_of(message, &load.ack);
+    struct header header;
+    if (read_header(message, &header))
+        latency_add(&load.ack, now_ns() - header.sent_ns);
 }
 
 static void on_error(rd_kafka_t *client, int err, const char *reason, void *opaque)
@@ -125,6 +143,7 @@ static rd_kafka_t *client_create(rd_kafka_type_t type, const char *client_id)
         set(conf, "acks", load.options.acks);
         set(conf, "compression.codec", load.options.codec);
         set(conf, "queue.buffering.max.messages", "200000");
+        set(conf, "enable.idempotence", load.options.idempotent ? "true" : "false");
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     } else {
         set(conf, "group.id", "takhin-load");
@@ -192,6 +211,25 @@ static void assign_partitions(rd_kafka_t *client)
     rd_kafka_poll_set_consumer(client);
 }
 
+/* Numbers are dealt out in turn, so each partition has every place_count()th, in order. */
+static void check_message(const rd_kafka_message_t *message)
+{
+    struct header header;
+    if (!read_header(message, &header)) {
+        load.foreign++;
+        return;
+    }
+    atomic_fetch_add(&load.consumed, 1);
+    latency_add(&load.end_to_end, now_ns() - header.sent_ns);
+    uint64_t *next = &load.next_number[header.number % place_count()];
+    if (header.number < *next) {
+        load.repeated++;
+        return;
+    }
+    load.missing += (long long)((header.number - *next) / place_count());
+    *next = header.number + place_count();
+}
+
 static void *consume(void *argument)
 {
     rd_kafka_t *client = argument;
@@ -199,10 +237,8 @@ static void *consume(void *argument)
         rd_kafka_message_t *message = rd_kafka_consumer_poll(client, 100);
         if (!message)
             continue;
-        if (!message->err) {
-            atomic_fetch_add(&load.consumed, 1);
-            stamp_of(message, &load.end_to_end);
-        }
+        if (!message->err)
+            check_message(message);
         rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(client);
@@ -231,8 +267,8 @@ static void produce(rd_kafka_t *producer, uint64_t start_ns)
             break;
         if (options->rate)
             wait_until(start_ns + (uint64_t)((double)i * 1e9 / (double)options->rate), producer);
-        uint64_t stamp = now_ns();
-        memcpy(payload, &stamp, sizeof stamp);
+        struct header header = {.sent_ns = now_ns(), .run = load.run, .number = (uint64_t)i};
+        memcpy(payload, &header, sizeof header);
         rd_kafka_topic_t *topic = load.topics[i % options->topic_count];
         int32_t partition = (int32_t)(i / options->topic_count % options->partition_count);
         while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, payload, (size_t)options->message_size, NULL, 0,
@@ -263,13 +299,14 @@ static const char usage[] =
     "  -mock               against librdkafka's mock cluster in this process instead\n"
     "  -duration SECONDS   default 10\n"
     "  -messages N         this many messages instead of a duration\n"
-    "  -size BYTES         of a message, at least 8, default 200\n"
+    "  -size BYTES         of a message, at least 24, default 200\n"
     "  -rate N             messages a second, default 0: as fast as it goes\n"
     "  -topics N           default 4, at most 64\n"
     "  -partitions N       of each topic, default 2\n"
     "  -prefix NAME        topics are NAME-0, NAME-1, ...; default load\n"
     "  -codec NAME         none, gzip, snappy, lz4, zstd; default none\n"
     "  -acks N             0, 1 or all; default all\n"
+    "  -idempotent         each message exactly once, even where a request has to be repeated\n"
     "  -no-consume         produce only\n";
 
 static struct options options_parse(int argc, char **argv)
@@ -281,7 +318,7 @@ static struct options options_parse(int argc, char **argv)
         {"brokers", 1, NULL, 'b'}, {"mock", 0, NULL, 'm'},       {"duration", 1, NULL, 'd'}, {"messages", 1, NULL, 'n'},
         {"size", 1, NULL, 's'},    {"rate", 1, NULL, 'r'},       {"topics", 1, NULL, 't'},   {"partitions", 1, NULL, 'p'},
         {"prefix", 1, NULL, 'x'},  {"codec", 1, NULL, 'c'},      {"acks", 1, NULL, 'a'},     {"no-consume", 0, NULL, 'P'},
-        {"help", 0, NULL, 'h'},    {NULL, 0, NULL, 0},
+        {"idempotent", 0, NULL, 'i'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long_only(argc, argv, "h", names, NULL)) != -1;)
         switch (option) {
@@ -296,12 +333,13 @@ static struct options options_parse(int argc, char **argv)
         case 'x': options.topic_prefix = optarg; break;
         case 'c': options.codec = optarg; break;
         case 'a': options.acks = optarg; break;
+        case 'i': options.idempotent = true; break;
         case 'P': options.consume = false; break;
         case 'h': fputs(usage, stdout); exit(0);
         default: fputs(usage, stderr); exit(2);
         }
     if (optind < argc || options.topic_count < 1 || options.topic_count > TOPICS_MAX || options.partition_count < 1 ||
-        options.message_size < 8 || options.message_size > 900000 || options.duration_s <= 0) {
+        options.message_size < (int64_t)sizeof(struct header) || options.message_size > 900000 || options.duration_s <= 0) {
         fputs(usage, stderr);
         exit(2);
     }
@@ -311,6 +349,7 @@ static struct options options_parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     load.options = options_parse(argc, argv);
+    load.run = now_ns() ^ (uint64_t)getpid() << 48;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
 
@@ -338,6 +377,9 @@ int main(int argc, char **argv)
     rd_kafka_t *consumer = NULL;
     pthread_t consumer_thread;
     if (load.options.consume) {
+        load.next_number = malloc(place_count() * sizeof load.next_number[0]);
+        for (uint64_t place = 0; place < place_count(); place++)
+            load.next_number[place] = place;
         consumer = client_create(RD_KAFKA_CONSUMER, "load-consumer");
         assign_partitions(consumer);
         pthread_create(&consumer_thread, NULL, consume, consumer);
@@ -363,6 +405,10 @@ int main(int argc, char **argv)
                (double)load.consumed * mib / consumed_s, latency_quantile_ms(&load.end_to_end, 0.5),
                latency_quantile_ms(&load.end_to_end, 0.99));
         rd_kafka_destroy(consumer);
+        free(load.next_number);
+        if (load.missing || load.repeated || load.foreign)
+            printf("the log is not what was produced: %lld messages missing, %lld repeated, %lld of somebody else\n",
+                   load.missing, load.repeated, load.foreign);
     }
     for (int i = 0; i < load.options.topic_count; i++)
         rd_kafka_topic_destroy(load.topics[i]);
@@ -371,5 +417,7 @@ int main(int argc, char **argv)
         rd_kafka_mock_cluster_destroy(mock);
         rd_kafka_destroy(mock_host);
     }
-    return load.failed || (load.options.consume && load.consumed < load.acked) ? 1 : 0;
+    bool is_whole = !load.options.consume || (load.consumed == load.acked && !load.missing && !load.repeated &&
+                                              !load.foreign);
+    return load.failed || !is_whole ? 1 : 0;
 }
