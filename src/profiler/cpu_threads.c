@@ -123,7 +123,7 @@ static void take_sample(struct cpu_threads *threads, const struct thread *thread
                         const struct cpu_sample *sample)
 {
     struct cpu_taken taken = {
-        .key = {.epoch = epoch, .depth = sample->depth, .labels[LABEL_THREAD] = thread->name, .pcs = sample->pcs},
+        .key = {.epoch = epoch, .depth = sample->depth, .pcs = sample->pcs},
         .count = sample->count,
         .ns = sample->ns,
         .is_sample = true,
@@ -131,6 +131,7 @@ static void take_sample(struct cpu_threads *threads, const struct thread *thread
         .is_rootless = sample->end == UNWIND_LOST,
     };
     memcpy(taken.key.labels, sample->labels, sizeof sample->labels);
+    taken.key.labels[LABEL_THREAD] = thread->name;
     threads->take(&taken, threads->context);
 }
 
@@ -320,6 +321,7 @@ struct cpu_thread_counts cpu_threads_count(const struct cpu_threads *threads)
         counts.truncated_count += atomic_load(&timer->truncated_count);
         counts.rootless_count += atomic_load(&timer->rootless_count);
         counts.handler_ns += atomic_load(&timer->handler_ns);
+        counts.held_bytes += sizeof *timer + timer->ring.word_count * sizeof *timer->ring.words;
     }
     return counts;
 }

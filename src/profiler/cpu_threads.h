@@ -27,6 +27,7 @@ struct cpu_thread_counts {
     uint64_t sample_count, truncated_count, rootless_count, lost_count, handler_ns; /* since the beginning */
     uint64_t thread_count;  /* with a timer, now */
     uint64_t refused_count; /* without one, at the worst time since start */
+    uint64_t held_bytes;    /* by rings and slots, now */
 };
 
 /* All that is found goes to `take`. The unwinder and the symbols stay the caller's. */
