@@ -1,8 +1,8 @@
 /* bench_profiler_cpu.c: whether CPU profiles add up, what a sample costs, and how many stacks reach their root. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "pprof/profile.h"
 #include "profiler/cpu.h"
+#include "profiler/stack_table.h"
 #include "profiler/symbols.h"
 #include "profiler/unwind.h"
 
@@ -62,42 +62,36 @@ static void *run(void *argument)
     return NULL;
 }
 
-static int64_t sum_ns(const struct profile *profile)
-{
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < profile->sample_count; i++)
-        sum += profile->sample_values[profile->samples[i].value_start + 1];
-    return sum;
-}
-
 static void measure_sum(struct cpu_sampler *sampler, int hz)
 {
+    struct stack_table *stacks = stack_table_create(2);
     struct cpu_reader *reader;
     uint64_t start_ns = clock_monotonic_ns(), cpu_start_ns = clock_process_cpu_ns(), cpu_ns = 0;
-    if (cpu_reader_start(sampler, hz, &reader) < 0)
+    if (cpu_reader_start(sampler, hz, stacks, &reader) < 0)
         abort();
     while (cpu_ns < WINDOW_CPU_NS && clock_monotonic_ns() - start_ns < WINDOW_MAX_NS) {
         nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
-        cpu_ns = clock_process_cpu_ns() - cpu_start_ns; /* not after the profile is built: that is another matter */
+        cpu_ns = clock_process_cpu_ns() - cpu_start_ns;
     }
-    struct profile *profile = cpu_reader_finish(reader);
-    double error = 100.0 * ((double)sum_ns(profile) / (double)cpu_ns - 1.0);
+    double error = 100.0 * ((double)cpu_reader_stop(reader).cpu_ns / (double)cpu_ns - 1.0);
     printf("samples against the process's CPU time at %3d Hz: %+.2f %% of %.2f s (goal: within 3 %%)\n", hz, error,
            (double)cpu_ns / (double)NS_PER_S);
-    profile_destroy(profile);
+    stack_table_destroy(stacks);
 }
 
 /* What the sampler's own thread takes while nothing else runs, in per cent of one CPU. */
 static double poller_percent(struct cpu_sampler *sampler)
 {
+    struct stack_table *stacks = stack_table_create(2);
     struct cpu_reader *reader;
-    if (cpu_reader_start(sampler, 100, &reader) < 0)
+    if (cpu_reader_start(sampler, 100, stacks, &reader) < 0)
         abort();
     uint64_t start_ns = clock_monotonic_ns(), cpu_ns = clock_process_cpu_ns();
     nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
     cpu_ns = clock_process_cpu_ns() - cpu_ns;
     double percent = 100.0 * (double)cpu_ns / (double)(clock_monotonic_ns() - start_ns);
-    cpu_reader_cancel(reader);
+    cpu_reader_stop(reader);
+    stack_table_destroy(stacks);
     return percent;
 }
 

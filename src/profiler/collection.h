@@ -9,6 +9,9 @@
 
 struct profile;
 
+/* That a row may make. */
+#define COLLECTION_COMMENTS_MAX 16
+
 /* What a request may say. Zeroed: a snapshot, as configured. */
 struct profile_query {
     bool is_delta;           /* of a type that needs no window: what comes between open and the end */
@@ -29,11 +32,13 @@ struct collection {
     void *state;                /* the row's own, from start to collect or cancel */
     struct stack_table *stacks; /* to fill */
     int64_t period;             /* for the row to set, in the unit of type->period; 1 at first */
-    int64_t time_ns;            /* since 1970: when the window began, when the snapshot was taken */
+    int64_t time_ns;            /* since 1970: when the window began; when the snapshot, or a delta's second, was taken */
     uint64_t duration_ns;       /* of the window; 0: a snapshot */
-    struct profile_comment *comments;
     struct stack_table *before; /* of a delta */
     uint64_t start_ns;          /* clock_monotonic_ns at open */
+    bool is_window_open;        /* between the row's start and its collect or cancel */
+    char *comments[COLLECTION_COMMENTS_MAX];
+    unsigned comment_count;
 };
 
 /* Negative: an error of the row's start. ERR_OUT_OF_RANGE: a rate beyond the row's limits. */

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "profiler/cpu_profile.h"
 #include "profiler/cpu_threads.h"
 #include "profiler/stack_table.h"
 #include "profiler/unwind.h"
@@ -22,7 +21,7 @@ struct cpu_reader {
     struct cpu_sampler *sampler;
     struct list link;
     struct stack_table *stacks;
-    struct cpu_profile_facts facts;
+    struct cpu_window window;
     uint64_t start_ns;
 };
 
@@ -50,10 +49,12 @@ static void take(const struct cpu_taken *taken, void *argument)
     LIST_EACH(link, &sampler->readers)
     {
         struct cpu_reader *reader = LIST_ENTRY(link, struct cpu_reader, link);
-        reader->facts.sample_count += taken->is_sample;
-        reader->facts.truncated_count += taken->is_truncated;
-        reader->facts.rootless_count += taken->is_rootless;
-        reader->facts.lost_count += taken->lost_count;
+        reader->window.sample_count += taken->is_sample;
+        reader->window.truncated_count += taken->is_truncated;
+        reader->window.rootless_count += taken->is_rootless;
+        reader->window.lost_count += taken->lost_count;
+        reader->window.period_count += taken->count;
+        reader->window.cpu_ns += taken->ns;
         stack_table_add(reader->stacks, &taken->key, (int64_t[]){(int64_t)taken->count, (int64_t)taken->ns});
     }
 }
@@ -143,8 +144,8 @@ static uint64_t fastest_period(const struct cpu_sampler *sampler, const struct c
     LIST_EACH(link, &sampler->readers)
     {
         const struct cpu_reader *reader = LIST_ENTRY(link, struct cpu_reader, link);
-        if (reader != leaving && reader->facts.hz > hz)
-            hz = reader->facts.hz;
+        if (reader != leaving && reader->window.hz > hz)
+            hz = reader->window.hz;
     }
     return period_of(hz);
 }
@@ -168,10 +169,10 @@ static void apply_period(struct cpu_sampler *sampler, uint64_t period_ns)
     sampler->period_ns = period_ns;
     LIST_EACH(link, &sampler->readers)
     {
-        struct cpu_profile_facts *facts = &LIST_ENTRY(link, struct cpu_reader, link)->facts;
-        if (facts->period_ns == 0)
-            facts->period_ns = period_ns;
-        facts->period_changed |= facts->period_ns != period_ns;
+        struct cpu_window *window = &LIST_ENTRY(link, struct cpu_reader, link)->window;
+        if (window->period_ns == 0)
+            window->period_ns = period_ns;
+        window->period_changed |= window->period_ns != period_ns;
     }
 }
 
@@ -192,16 +193,16 @@ static int start_sampling(struct cpu_sampler *sampler)
 static int add_reader(struct cpu_sampler *sampler, struct cpu_reader *reader)
 {
     bool is_first = list_empty(&sampler->readers);
-    uint64_t period_ns = period_of(reader->facts.hz);
+    uint64_t period_ns = period_of(reader->window.hz);
     if (!is_first) {
         period_ns = period_ns < sampler->period_ns ? period_ns : sampler->period_ns;
         close_books(sampler, period_ns != sampler->period_ns);
     }
     list_append(&sampler->readers, &reader->link);
     apply_period(sampler, period_ns);
-    reader->facts.start_wall_ns = clock_wall_ns();
-    reader->facts.handler_ns = cpu_threads_count(sampler->threads).handler_ns;
-    reader->facts.process_ns = clock_process_cpu_ns();
+    reader->window.start_wall_ns = clock_wall_ns();
+    reader->window.handler_ns = cpu_threads_count(sampler->threads).handler_ns;
+    reader->window.process_ns = clock_process_cpu_ns();
     reader->start_ns = clock_monotonic_ns();
     int rc = is_first ? start_sampling(sampler) : 0;
     if (rc < 0)
@@ -209,14 +210,14 @@ static int add_reader(struct cpu_sampler *sampler, struct cpu_reader *reader)
     return rc;
 }
 
-int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **started)
+int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct stack_table *stacks, struct cpu_reader **started)
 {
     if (hz < CPU_HZ_MIN || hz > CPU_HZ_MAX)
         return ERR_OUT_OF_RANGE;
     struct cpu_reader *reader = MEM_NEW(struct cpu_reader);
     reader->sampler = sampler;
-    reader->facts.hz = hz;
-    reader->stacks = stack_table_create(2);
+    reader->window.hz = hz;
+    reader->stacks = stacks;
 
     pthread_mutex_lock(&sampler->control);
     pthread_mutex_lock(&sampler->lock);
@@ -224,7 +225,6 @@ int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct cpu_reader **st
     pthread_mutex_unlock(&sampler->lock);
     pthread_mutex_unlock(&sampler->control);
     if (rc < 0) {
-        stack_table_destroy(reader->stacks);
         mem_free(reader);
         return rc;
     }
@@ -243,18 +243,18 @@ static bool remove_reader(struct cpu_sampler *sampler, struct cpu_reader *reader
         sampler->is_stopping = true;
         pthread_cond_signal(&sampler->stop);
     }
-    reader->facts.duration_ns = clock_monotonic_ns() - reader->start_ns;
+    reader->window.duration_ns = clock_monotonic_ns() - reader->start_ns;
     struct cpu_thread_counts counts = cpu_threads_count(sampler->threads);
-    reader->facts.handler_ns = counts.handler_ns - reader->facts.handler_ns;
-    reader->facts.refused_count = counts.refused_count;
-    reader->facts.process_ns = clock_process_cpu_ns() - reader->facts.process_ns;
+    reader->window.handler_ns = counts.handler_ns - reader->window.handler_ns;
+    reader->window.refused_count = counts.refused_count;
+    reader->window.process_ns = clock_process_cpu_ns() - reader->window.process_ns;
     list_remove(&reader->link);
     if (!is_last)
         apply_period(sampler, period_ns);
     return is_last;
 }
 
-static void stop_reader(struct cpu_reader *reader)
+struct cpu_window cpu_reader_stop(struct cpu_reader *reader)
 {
     struct cpu_sampler *sampler = reader->sampler;
     pthread_mutex_lock(&sampler->control);
@@ -264,22 +264,9 @@ static void stop_reader(struct cpu_reader *reader)
     if (was_last)
         pthread_join(sampler->poller, NULL);
     pthread_mutex_unlock(&sampler->control);
-}
-
-void cpu_reader_cancel(struct cpu_reader *reader)
-{
-    stop_reader(reader);
-    stack_table_destroy(reader->stacks);
+    struct cpu_window window = reader->window;
     mem_free(reader);
-}
-
-struct profile *cpu_reader_finish(struct cpu_reader *reader)
-{
-    stop_reader(reader);
-    struct profile *profile = cpu_profile_build(reader->sampler->symbols, reader->stacks, &reader->facts);
-    stack_table_destroy(reader->stacks);
-    mem_free(reader);
-    return profile;
+    return window;
 }
 
 struct cpu_stats cpu_sampler_stats(const struct cpu_sampler *sampler)
@@ -295,5 +282,6 @@ struct cpu_stats cpu_sampler_stats(const struct cpu_sampler *sampler)
         .rootless_count = counts.rootless_count,
         .handler_ns = counts.handler_ns,
         .thread_count = counts.thread_count,
+        .held_bytes = counts.held_bytes,
     };
 }

@@ -1,91 +1,83 @@
-/* cpu_profile.c: stacks and their weights become samples, the circumstances become comments. */
-#include "profiler/cpu_profile.h"
+/* cpu_profile.c: the row of the CPU profile: a window of a reader of the sampler. */
+#include "profiler/type.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "pprof/profile.h"
-#include "profiler/stack_table.h"
-#include "profiler/symbols.h"
-#include "profiler/unwind.h"
+#include "profiler/collection.h"
+#include "profiler/cpu.h"
+#include "profiler/profiler.h"
 
 #include <inttypes.h>
 
-static uint32_t add_label(struct profile *profile, struct profile_label *labels, uint32_t count, const char *key,
-                          const char *text)
+static int start(struct collection *collection)
 {
-    if (!text)
-        return count;
-    labels[count] = (struct profile_label){.key = profile_string(profile, key), .text = profile_string(profile, text)};
-    return count + 1;
+    int64_t hz = collection->query.rate;
+    if (hz == 0)
+        hz = profiler_options(collection->profiler).cpu_hz;
+    struct cpu_reader *reader;
+    int rc = cpu_reader_start(profiler_cpu(collection->profiler), (int)hz, collection->stacks, &reader);
+    if (rc == 0)
+        collection->state = reader;
+    return rc;
 }
 
-static void add_sample(struct profile *profile, struct symbol_writer *writer, const struct stack_entry *entry)
+static void comment(struct collection *collection, const struct cpu_window *window)
 {
-    const struct stack_key *key = &entry->key;
-    uint32_t locations[UNWIND_DEPTH_MAX], location_count = key->depth;
-    if (location_count == 0)
-        locations[location_count++] = symbol_writer_named(writer, key->function);
-    else
-        symbol_writer_stack(writer, key->epoch, key->pcs, key->depth, key->is_parked, locations);
-
-    struct profile_label labels[LABEL_KEY_COUNT];
-    uint32_t label_count = 0;
-    for (int i = 0; i < LABEL_KEY_COUNT; i++)
-        label_count = add_label(profile, labels, label_count, label_key_name((enum label_key)i), key->labels[i]);
-
-    profile_add_sample(profile, locations, location_count, entry->values, labels, label_count);
+    collection_comment(collection, "engine: timer_create on each thread's CPU clock, hz asked: %d, period: %.3f ms%s",
+                       window->hz, (double)collection->period / (double)NS_PER_MS,
+                       window->period_changed ? " on average, changed by other readers" : "");
+    collection_comment(collection, "samples: %" PRIu64 ", lost: %" PRIu64 ", truncated: %" PRIu64
+                       ", not walked to the root: %" PRIu64,
+                       window->sample_count, window->lost_count, window->truncated_count, window->rootless_count);
+    collection_comment(collection, "CPU time: %.3f s here, %.3f s by the process's clock; threads that live for less "
+                       "than 0.1 s may be missing",
+                       (double)window->cpu_ns / (double)NS_PER_S, (double)window->process_ns / (double)NS_PER_S);
+    if (window->refused_count > 0)
+        collection_comment(collection, "threads that are missing: %" PRIu64 "; the kernel gave no timer (ulimit -i), "
+                           "or there are more than the sampler takes", window->refused_count);
+    collection_comment(collection, "overhead: %.4f %% of the CPU time, in signal handlers",
+                       window->cpu_ns > 0 ? 100.0 * (double)window->handler_ns / (double)window->cpu_ns : 0.0);
 }
 
-static void add_comment(struct profile *profile, char *text)
+static void collect(struct collection *collection)
 {
-    profile_add_comment(profile, text);
-    mem_free(text);
+    struct cpu_window window = cpu_reader_stop(collection->state);
+    collection->time_ns = window.start_wall_ns;
+    collection->duration_ns = window.duration_ns;
+    bool is_average = window.period_changed && window.period_count > 0;
+    collection->period = (int64_t)(is_average ? window.cpu_ns / window.period_count : window.period_ns);
+    comment(collection, &window);
 }
 
-static void add_comments(struct profile *profile, const struct cpu_profile_facts *facts, int64_t cpu_ns)
+static void cancel(struct collection *collection)
 {
-    add_comment(profile, mem_printf("takhin %s", TAKHIN_VERSION));
-    add_comment(profile, mem_printf("engine: timer_create on each thread's CPU clock, hz asked: %d, period: %.3f ms%s",
-                                    facts->hz, (double)profile->period / (double)NS_PER_MS,
-                                    facts->period_changed ? " on average, changed by other readers" : ""));
-    add_comment(profile, mem_printf("samples: %" PRIu64 ", lost: %" PRIu64 ", truncated: %" PRIu64
-                                    ", not walked to the root: %" PRIu64,
-                                    facts->sample_count, facts->lost_count, facts->truncated_count,
-                                    facts->rootless_count));
-    add_comment(profile, mem_printf("CPU time: %.3f s here, %.3f s by the process's clock; threads that live for less "
-                                    "than 0.1 s may be missing",
-                                    (double)cpu_ns / (double)NS_PER_S, (double)facts->process_ns / (double)NS_PER_S));
-    if (facts->refused_count > 0)
-        add_comment(profile, mem_printf("threads that are missing: %" PRIu64 "; the kernel gave no timer (ulimit -i), "
-                                        "or there are more than the sampler takes",
-                                        facts->refused_count));
-    add_comment(profile, mem_printf("overhead: %.4f %% of the CPU time, in signal handlers",
-                                    cpu_ns > 0 ? 100.0 * (double)facts->handler_ns / (double)cpu_ns : 0.0));
+    cpu_reader_stop(collection->state);
 }
 
-struct profile *cpu_profile_build(struct symbols *symbols, struct stack_table *stacks,
-                                  const struct cpu_profile_facts *facts)
+static void stats(struct profiler *profiler, struct profile_stats *stats)
 {
-    struct profile *profile = profile_create();
-    profile_add_sample_type(profile, "samples", "count");
-    profile_add_sample_type(profile, "cpu", "nanoseconds");
-    profile->period_type = profile->sample_types[1];
-    profile->time_ns = facts->start_wall_ns;
-    profile->duration_ns = (int64_t)facts->duration_ns;
-
-    size_t entry_count;
-    const struct stack_entry *entries = stack_table_sort(stacks, &entry_count);
-    struct symbol_writer *writer = symbol_writer_create(symbols, profile);
-    int64_t count = 0, cpu_ns = 0;
-    for (size_t i = 0; i < entry_count; i++) {
-        add_sample(profile, writer, &entries[i]);
-        count += entries[i].values[0];
-        cpu_ns += entries[i].values[1];
-    }
-    symbol_writer_destroy(writer);
-
-    bool is_average = facts->period_changed && count > 0;
-    profile->period = is_average ? cpu_ns / count : (int64_t)facts->period_ns;
-    add_comments(profile, facts, cpu_ns);
-    return profile;
+    struct cpu_stats cpu = cpu_sampler_stats(profiler_cpu(profiler));
+    *stats = (struct profile_stats){
+        .sample_count = cpu.sample_count,
+        .lost_count = cpu.lost_count,
+        .truncated_count = cpu.truncated_count,
+        .rootless_count = cpu.rootless_count,
+        .overhead_ns = cpu.handler_ns,
+        .held_bytes = cpu.held_bytes,
+    };
 }
+
+const struct profile_type profile_type_profile = {
+    .name = "profile",
+    .summary = "Where CPU time goes: each thread is sampled on its own CPU clock for the time that "
+               "<code>seconds</code> says, 30 unless told otherwise. <code>rate</code> is in samples a second of CPU "
+               "time. Open it with <code>go tool pprof</code>.",
+    .columns = {{"samples", "count", false}, {"cpu", "nanoseconds", false}},
+    .column_count = 2,
+    .period = {"cpu", "nanoseconds", false},
+    .needs_window = true,
+    .rate = PROFILE_RATE_HZ,
+    .start = start,
+    .collect = collect,
+    .cancel = cancel,
+    .stats = stats,
+};

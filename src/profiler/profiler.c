@@ -1,9 +1,12 @@
-/* profiler.c: puts the walker, the symbols and the CPU sampler together. */
+/* profiler.c: puts the walker, the symbols, the samplers and their rates together. */
 #include "profiler/profiler.h"
 
 #include "base/error.h"
+#include "base/label.h"
 #include "base/mem.h"
+#include "profiler/capture.h"
 #include "profiler/cpu.h"
+#include "profiler/rates.h"
 #include "profiler/symbols.h"
 #include "profiler/unwind.h"
 
@@ -13,15 +16,19 @@ struct profiler {
     struct unwinder *unwinder;
     struct symbols *symbols;
     struct cpu_sampler *cpu;
+    struct rates *rates;
     pthread_mutex_t lock; /* of the options */
     struct profiler_options options;
 };
 
-static void set_options(struct profiler *profiler, const struct profiler_options *options)
+static void apply_options(struct profiler *profiler, const struct profiler_options *options)
 {
     pthread_mutex_lock(&profiler->lock);
     profiler->options = *options;
     profiler->options.host = NULL; /* the caller's text may not live as long */
+    label_key_switch(LABEL_TOPIC, options->label_topics);
+    label_key_switch(LABEL_CLIENT_ID, options->label_clients);
+    rates_configure(profiler->rates, options);
     pthread_mutex_unlock(&profiler->lock);
 }
 
@@ -31,10 +38,12 @@ int profiler_create(struct profiler **created, const struct profiler_options *op
         return ERR_OUT_OF_RANGE;
     struct profiler *profiler = MEM_NEW(struct profiler);
     pthread_mutex_init(&profiler->lock, NULL);
-    set_options(profiler, options);
     profiler->unwinder = unwinder_create();
     profiler->symbols = symbols_create();
     profiler->cpu = cpu_sampler_create(profiler->unwinder, profiler->symbols);
+    profiler->rates = rates_create();
+    capture_install(profiler->unwinder, profiler->symbols);
+    apply_options(profiler, options); /* now that whoever is switched on can capture */
     *created = profiler;
     return 0;
 }
@@ -43,6 +52,8 @@ void profiler_destroy(struct profiler *profiler)
 {
     if (!profiler)
         return;
+    rates_destroy(profiler->rates); /* nobody captures any more once all are 0 */
+    capture_remove();
     cpu_sampler_destroy(profiler->cpu);
     symbols_destroy(profiler->symbols);
     unwinder_destroy(profiler->unwinder);
@@ -53,7 +64,7 @@ void profiler_destroy(struct profiler *profiler)
 void profiler_reconfigure(struct profiler *profiler, const struct profiler_options *options)
 {
     ASSERT(options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX);
-    set_options(profiler, options);
+    apply_options(profiler, options);
 }
 
 struct profiler_options profiler_options(const struct profiler *profiler)
@@ -78,4 +89,9 @@ struct cpu_sampler *profiler_cpu(struct profiler *profiler)
 struct symbols *profiler_symbols(struct profiler *profiler)
 {
     return profiler->symbols;
+}
+
+struct rates *profiler_rates(struct profiler *profiler)
+{
+    return profiler->rates;
 }

@@ -7,6 +7,7 @@
 
 struct cpu_sampler;
 struct profiler;
+struct rates;
 struct symbols;
 struct unwinder;
 
@@ -22,5 +23,6 @@ struct profiler_options profiler_options(const struct profiler *profiler);
 struct unwinder *profiler_unwinder(struct profiler *profiler);
 struct cpu_sampler *profiler_cpu(struct profiler *profiler);
 struct symbols *profiler_symbols(struct profiler *profiler);
+struct rates *profiler_rates(struct profiler *profiler);
 
 #endif

@@ -10,14 +10,17 @@
 
 struct rates;
 
+/* Everything is off. */
 struct rates *rates_create(void);
+/* No push may be left without its pop. Everything is off afterwards. */
 void rates_destroy(struct rates *rates);
 /* Put the configured ones in force. */
 void rates_configure(struct rates *rates, const struct profiler_options *options);
-/* ERR_OUT_OF_RANGE. PROFILE_RATE_HZ is checked only: each CPU reader has its own. */
-int rates_check(enum profile_rate rate, int64_t value) MUST_USE;
-/* A checked value other than 0. Each push is followed by one pop. */
-void rates_push(struct rates *rates, enum profile_rate rate, int64_t value);
-void rates_pop(struct rates *rates, enum profile_rate rate, int64_t value);
+/* Whether a request may ask for this value: ERR_OUT_OF_RANGE if not. PROFILE_RATE_HZ is checked only: each CPU reader
+ * has its own. */
+int rates_check(enum profile_rate kind, int64_t value) MUST_USE;
+/* A checked value. Each push is followed by one pop. */
+void rates_push(struct rates *rates, enum profile_rate kind, int64_t value);
+void rates_pop(struct rates *rates, enum profile_rate kind, int64_t value);
 
 #endif

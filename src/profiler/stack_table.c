@@ -17,6 +17,14 @@ struct stack_table {
     struct arena pcs;
 };
 
+bool stack_entry_is_zero(const struct stack_entry *entry)
+{
+    for (unsigned i = 0; i < STACK_VALUES_MAX; i++)
+        if (entry->values[i] != 0)
+            return false;
+    return true;
+}
+
 static void resize(struct stack_table *table, uint32_t slot_count)
 {
     mem_free(table->slots);
@@ -42,6 +50,20 @@ struct stack_table *stack_table_create(unsigned value_count)
     arena_init(&table->pcs);
     resize(table, 256);
     return table;
+}
+
+struct stack_table *stack_table_copy(const struct stack_table *table)
+{
+    struct stack_table *copy = MEM_NEW(struct stack_table);
+    copy->value_count = table->value_count;
+    arena_init(&copy->pcs);
+    copy->entries = mem_alloc_array(table->entry_capacity, sizeof *copy->entries);
+    copy->hashes = mem_alloc_array(table->entry_capacity, sizeof *copy->hashes);
+    memcpy(copy->entries, table->entries, table->entry_count * sizeof *copy->entries);
+    memcpy(copy->hashes, table->hashes, table->entry_count * sizeof *copy->hashes);
+    copy->entry_count = table->entry_count;
+    resize(copy, table->slot_count);
+    return copy;
 }
 
 void stack_table_destroy(struct stack_table *table)
@@ -126,6 +148,14 @@ void stack_table_subtract(struct stack_table *table, const struct stack_table *b
             negated[column] = levels & 1u << column ? 0 : -before->entries[i].values[column];
         stack_table_add(table, &before->entries[i].key, negated);
     }
+}
+
+void stack_table_raise_to_zero(struct stack_table *table)
+{
+    for (uint32_t i = 0; i < table->entry_count; i++)
+        for (unsigned column = 0; column < table->value_count; column++)
+            if (table->entries[i].values[column] < 0)
+                table->entries[i].values[column] = 0;
 }
 
 /* Texts by what they say: where they lie differs from run to run. */

@@ -31,17 +31,25 @@ struct stack_entry {
     int64_t values[STACK_VALUES_MAX];
 };
 
+/* Nothing is left of it, as after a subtraction. */
+bool stack_entry_is_zero(const struct stack_entry *entry);
+
 /* value_count: columns, at most STACK_VALUES_MAX. */
 struct stack_table *stack_table_create(unsigned value_count);
 /* NULL is allowed. */
 void stack_table_destroy(struct stack_table *table);
 /* Adds value_count values. The pcs are copied. */
 void stack_table_add(struct stack_table *table, const struct stack_key *key, const int64_t *values);
+/* The pcs stay in the other table, which outlives the copy and is not changed meanwhile. */
+struct stack_table *stack_table_copy(const struct stack_table *table);
 size_t stack_table_count(const struct stack_table *table);
 
 /* Take the values of `before` from those of `table`, but for columns whose bit is set in `levels`: they say how much
  * there is, not how much there was in all, and stay. Entries without a value left stay as entries of zeros. */
 void stack_table_subtract(struct stack_table *table, const struct stack_table *before, unsigned levels);
+
+/* Negative values become 0. */
+void stack_table_raise_to_zero(struct stack_table *table);
 
 /* All entries, the largest in the last column first, in the same order for the same samples; valid until the next
  * change of the table. */

@@ -4,9 +4,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/probe.h"
-#include "profiler/symbols.h"
-#include "profiler/unwind.h"
 #include "burn.h"
+#include "collect.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,32 +24,28 @@
 
 #define MS NS_PER_MS
 
-static struct unwinder *unwinder;
-static struct symbols *symbols;
-static struct cpu_sampler *sampler;
+static struct profiler *profiler;
+static struct cpu_sampler *sampler; /* the profiler's */
 
 static int create(void **state)
 {
     (void)state;
-    unwinder = unwinder_create();
-    symbols = symbols_create();
-    sampler = cpu_sampler_create(unwinder, symbols);
+    profiler = new_profiler();
+    sampler = profiler_cpu(profiler);
     return 0;
 }
 
 static int destroy(void **state)
 {
     (void)state;
-    cpu_sampler_destroy(sampler);
-    symbols_destroy(symbols);
-    unwinder_destroy(unwinder);
+    profiler_destroy(profiler);
     return 0;
 }
 
-static struct cpu_reader *start(int hz)
+static struct collection *start(int hz)
 {
-    struct cpu_reader *reader = NULL;
-    assert_int_equal(cpu_reader_start(sampler, hz, &reader), 0);
+    struct collection *reader = NULL;
+    assert_int_equal(open_cpu(profiler, hz, &reader), 0);
     return reader;
 }
 
@@ -100,9 +95,9 @@ static void two_busy_threads_get_what_each_used(void **state)
 {
     (void)state;
     struct burner burners[] = {{.name = "one", .cpu_ns = 800 * MS}, {.name = "two", .cpu_ns = 800 * MS}};
-    struct cpu_reader *reader = start(250);
+    struct collection *reader = start(250);
     run_burners(burners, 2);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
 
     assert_near(labelled_ns(profile, "thread", "one"), 800 * MS, 10);
     assert_near(labelled_ns(profile, "thread", "two"), 800 * MS, 10);
@@ -115,11 +110,11 @@ static void samples_add_up_to_the_process_cpu_time(void **state)
     (void)state;
     static const int rates[] = {50, 100, 250};
     for (size_t i = 0; i < ARRAY_COUNT(rates); i++) {
-        struct cpu_reader *reader = start(rates[i]);
+        struct collection *reader = start(rates[i]);
         uint64_t cpu_ns = clock_process_cpu_ns();
         burn(800 * MS);
         cpu_ns = clock_process_cpu_ns() - cpu_ns;
-        struct profile *profile = cpu_reader_finish(reader);
+        struct profile *profile = finish(reader);
         assert_near(labelled_ns(profile, NULL, NULL), cpu_ns, 12);
         assert_int_equal(profile->period, (int64_t)(NS_PER_S / (uint64_t)rates[i]));
         profile_destroy(profile);
@@ -130,14 +125,14 @@ static void samples_add_up_to_the_process_cpu_time(void **state)
 static void brief_bursts_add_up_too(void **state)
 {
     (void)state;
-    struct cpu_reader *reader = start(250);
+    struct collection *reader = start(250);
     uint64_t cpu_ns = clock_process_cpu_ns();
     for (int i = 0; i < 1000; i++) {
         burn(100 * NS_PER_US);
         nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_US}, NULL);
     }
     cpu_ns = clock_process_cpu_ns() - cpu_ns;
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
     assert_near(labelled_ns(profile, NULL, NULL), cpu_ns, 12);
     profile_destroy(profile);
 }
@@ -146,9 +141,9 @@ static void the_head_of_a_profile_says_how_it_was_made(void **state)
 {
     (void)state;
     int64_t before = clock_wall_ns();
-    struct cpu_reader *reader = start(100);
+    struct collection *reader = start(100);
     burn(50 * MS);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
     int64_t after = clock_wall_ns();
 
     assert_int_equal(profile->sample_type_count, 2);
@@ -179,9 +174,9 @@ static void a_period_is_never_shorter_than_the_kernels_tick(void **state)
     (void)state;
     struct timespec tick;
     clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-    struct cpu_reader *reader = start(CPU_HZ_MAX);
+    struct collection *reader = start(CPU_HZ_MAX);
     burn(300 * MS);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
     int64_t floor_ns = tick.tv_nsec > 1000000 ? tick.tv_nsec : 1000000;
     assert_int_equal(profile->period, floor_ns);
     assert_near(labelled_ns(profile, NULL, NULL), 300 * MS, 25);
@@ -192,17 +187,17 @@ static void overlapping_readers_each_get_everything(void **state)
 {
     (void)state;
     uint64_t first_ns = clock_process_cpu_ns();
-    struct cpu_reader *first = start(100);
+    struct collection *first = start(100);
     burn(300 * MS);
     uint64_t second_ns = clock_process_cpu_ns();
-    struct cpu_reader *second = start(250);
+    struct collection *second = start(250);
     assert_true(cpu_sampler_stats(sampler).thread_count >= 2);
     burn(300 * MS);
     first_ns = clock_process_cpu_ns() - first_ns;
-    struct profile *early = cpu_reader_finish(first);
+    struct profile *early = finish(first);
     burn(300 * MS);
     second_ns = clock_process_cpu_ns() - second_ns;
-    struct profile *late = cpu_reader_finish(second);
+    struct profile *late = finish(second);
 
     assert_near(labelled_ns(early, NULL, NULL), first_ns, 15);
     assert_near(labelled_ns(late, NULL, NULL), second_ns, 15);
@@ -219,13 +214,13 @@ static void a_reader_that_gives_up_does_not_disturb_the_others(void **state)
 {
     (void)state;
     uint64_t cpu_ns = clock_process_cpu_ns();
-    struct cpu_reader *kept = start(50);
-    struct cpu_reader *dropped = start(250);
+    struct collection *kept = start(50);
+    struct collection *dropped = start(250);
     burn(200 * MS);
-    cpu_reader_cancel(dropped);
+    collection_close(dropped);
     burn(400 * MS);
     cpu_ns = clock_process_cpu_ns() - cpu_ns;
-    struct profile *profile = cpu_reader_finish(kept);
+    struct profile *profile = finish(kept);
     assert_near(labelled_ns(profile, NULL, NULL), cpu_ns, 15);
     assert_near(function_ns(profile, "burn"), 600 * MS, NAMED_PERCENT);
     profile_destroy(profile);
@@ -234,12 +229,12 @@ static void a_reader_that_gives_up_does_not_disturb_the_others(void **state)
 static void threads_that_come_and_go_are_counted_whole(void **state)
 {
     (void)state;
-    struct cpu_reader *reader = start(100);
+    struct collection *reader = start(100);
     for (int round = 0; round < 4; round++) {
         struct burner burners[] = {{.name = "brief", .cpu_ns = 150 * MS}, {.name = "brief", .cpu_ns = 150 * MS}};
         run_burners(burners, 2);
     }
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
     /* What a thread used before it was found is carried by its first sample; what no tick met before it ended is gone
      * with its clock, which on a crowded machine is much of so short a life. */
     assert_near(labelled_ns(profile, "thread", "brief"), 4 * 2 * 150 * MS, NAMED_PERCENT);
@@ -255,9 +250,9 @@ static void samples_carry_the_labels_of_what_runs(void **state)
     fetch.value[LABEL_API] = label_intern(LABEL_API, bytes_of_string("Fetch"));
     struct burner burners[] = {{.name = "p", .cpu_ns = 300 * MS, .labels = &produce},
                                {.name = "f", .cpu_ns = 300 * MS, .labels = &fetch}};
-    struct cpu_reader *reader = start(250);
+    struct collection *reader = start(250);
     run_burners(burners, 2);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
 
     assert_near(labelled_ns(profile, "api", "Produce"), 300 * MS, NAMED_PERCENT);
     assert_near(labelled_ns(profile, "topic", "orders"), 300 * MS, NAMED_PERCENT);
@@ -300,9 +295,9 @@ static struct profile *profile_of_task(bool tells_bounds)
     assert_ptr_not_equal(memory, MAP_FAILED);
     task_stack = memory + page;
     assert_int_equal(mprotect(task_stack, TASK_STACK_BYTES, PROT_READ | PROT_WRITE), 0);
-    struct cpu_reader *reader = start(250);
+    struct collection *reader = start(250);
     run_task(tells_bounds);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
     munmap(memory, TASK_STACK_BYTES + 2 * page);
     return profile;
 }
@@ -346,11 +341,11 @@ static void without_a_reader_there_is_no_thread_and_no_timer(void **state)
 {
     (void)state;
     unsigned before = count_threads();
-    struct cpu_reader *reader = start(100);
+    struct collection *reader = start(100);
     assert_int_equal(count_threads(), before + 1);
     burn(20 * MS);
     assert_true(cpu_sampler_stats(sampler).thread_count >= 1);
-    cpu_reader_cancel(reader);
+    collection_close(reader);
     assert_int_equal(count_threads(), before);
     assert_int_equal(cpu_sampler_stats(sampler).thread_count, 0);
     uint64_t taken = cpu_sampler_stats(sampler).sample_count;
@@ -361,21 +356,27 @@ static void without_a_reader_there_is_no_thread_and_no_timer(void **state)
 static void rates_beyond_the_limits_are_refused(void **state)
 {
     (void)state;
+    struct collection *collection;
+    assert_int_equal(open_cpu(profiler, CPU_HZ_MAX + 1, &collection), ERR_OUT_OF_RANGE);
+    assert_int_equal(open_cpu(profiler, -100, &collection), ERR_OUT_OF_RANGE);
+    struct stack_table *stacks = stack_table_create(2);
     struct cpu_reader *reader;
-    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MIN - 1, &reader), ERR_OUT_OF_RANGE);
-    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX + 1, &reader), ERR_OUT_OF_RANGE);
-    assert_int_equal(cpu_reader_start(sampler, -100, &reader), ERR_OUT_OF_RANGE);
+    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MIN - 1, stacks, &reader), ERR_OUT_OF_RANGE);
+    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX + 1, stacks, &reader), ERR_OUT_OF_RANGE);
+    stack_table_destroy(stacks);
 }
 
 static void a_second_sampler_is_told_that_the_signal_is_taken(void **state)
 {
     (void)state;
-    cpu_reader_cancel(start(100));
-    struct cpu_sampler *second = cpu_sampler_create(unwinder, symbols);
+    collection_close(start(100));
+    struct cpu_sampler *second = cpu_sampler_create(profiler_unwinder(profiler), profiler_symbols(profiler));
+    struct stack_table *stacks = stack_table_create(2);
     struct cpu_reader *reader;
-    assert_int_equal(cpu_reader_start(second, 100, &reader), ERR_BUSY);
+    assert_int_equal(cpu_reader_start(second, 100, stacks, &reader), ERR_BUSY);
+    stack_table_destroy(stacks);
     cpu_sampler_destroy(second);
-    cpu_reader_cancel(start(100));
+    collection_close(start(100));
 }
 
 static void threads_that_the_kernel_refuses_a_timer_are_told_of(void **state)
@@ -385,18 +386,18 @@ static void threads_that_the_kernel_refuses_a_timer_are_told_of(void **state)
     getrlimit(RLIMIT_SIGPENDING, &limit);
     none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
     struct burner burner = {.name = "refused", .cpu_ns = 300 * MS};
-    struct cpu_reader *reader = start(100), *second;
+    struct collection *reader = start(100), *second;
     assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
     run_burners(&burner, 1);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
 
-    assert_int_equal(cpu_reader_start(sampler, 100, &second), -EAGAIN);
+    assert_int_equal(open_cpu(profiler, 100, &second), -EAGAIN);
     assert_int_equal(cpu_sampler_stats(sampler).thread_count, 0);
     assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
     assert_true(has_comment(profile, "threads that are missing: 2;")); /* and the sampler's own */
     assert_int_equal(labelled_ns(profile, "thread", "refused"), 0);
     profile_destroy(profile);
-    profile = cpu_reader_finish(start(100));
+    profile = finish(start(100));
     assert_false(has_comment(profile, "threads that are missing"));
     profile_destroy(profile);
 }
@@ -412,14 +413,14 @@ static void send_timer_signal(uintptr_t value)
 static void signals_of_others_and_late_ones_are_ignored(void **state)
 {
     (void)state;
-    struct cpu_reader *reader = start(CPU_HZ_MIN);
+    struct collection *reader = start(CPU_HZ_MIN);
     uint64_t taken = cpu_sampler_stats(sampler).sample_count;
     raise(SIGPROF);
     static const uintptr_t values[] = {0, 1, 0xffffffff, 1ull << 32 | 0xffffffff, 0xfffffff000000000, UINTPTR_MAX};
     for (size_t i = 0; i < ARRAY_COUNT(values); i++)
         send_timer_signal(values[i]);
     assert_int_equal(cpu_sampler_stats(sampler).sample_count, taken);
-    cpu_reader_cancel(reader);
+    collection_close(reader);
     raise(SIGPROF);
     send_timer_signal(1ull << 32); /* the first generation of the first slot: long gone */
     assert_int_equal(cpu_sampler_stats(sampler).sample_count, taken);
@@ -433,11 +434,11 @@ static void note_signal(int signal_number)
 static void the_signal_goes_back_to_whom_it_was_taken_from(void **state)
 {
     (void)state;
-    cpu_sampler_destroy(sampler);
+    profiler_destroy(profiler);
     struct sigaction action = {.sa_handler = note_signal}, now;
     sigaction(SIGPROF, &action, NULL);
-    sampler = cpu_sampler_create(unwinder, symbols);
-    cpu_reader_cancel(start(100));
+    create(state);
+    collection_close(start(100));
     sigaction(SIGPROF, NULL, &now);
     assert_ptr_not_equal(now.sa_handler, note_signal);
 
@@ -447,7 +448,7 @@ static void the_signal_goes_back_to_whom_it_was_taken_from(void **state)
     sigaddset(&blocked, SIGPROF);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     raise(SIGPROF);
-    cpu_sampler_destroy(sampler);
+    profiler_destroy(profiler);
     sigpending(&blocked);
     assert_false(sigismember(&blocked, SIGPROF));
     sigemptyset(&blocked);
@@ -458,7 +459,7 @@ static void the_signal_goes_back_to_whom_it_was_taken_from(void **state)
     assert_ptr_equal(now.sa_handler, note_signal);
     action.sa_handler = SIG_DFL;
     sigaction(SIGPROF, &action, NULL);
-    sampler = cpu_sampler_create(unwinder, symbols);
+    create(state);
 }
 
 int main(void)

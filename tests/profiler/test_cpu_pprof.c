@@ -1,14 +1,13 @@
 /* test_cpu_pprof.c: every report of `go tool pprof` reads our CPU profiles without a word of complaint. */
-#include "profiler/cpu.h"
+#include "profiler/type.h"
 
 #include "base/mem.h"
 #include "base/probe.h"
 #include "burn.h"
+#include "collect.h"
 #include "pprof/encode.h"
-#include "profiler/cpu_profile.h"
-#include "profiler/stack_table.h"
+#include "profiler/profile_build.h"
 #include "profiler/symbols.h"
-#include "profiler/unwind.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,13 +23,13 @@
 
 static const char *const go_programs[] = {"/usr/local/go/bin/go", "/usr/lib/go-1.19/bin/go"};
 
-static struct symbols *symbols;
+static struct profiler *profiler;
 static char folder[] = "/tmp/takhin-pprof-XXXXXX";
 
 static int create(void **state)
 {
     (void)state;
-    symbols = symbols_create();
+    profiler = new_profiler();
     return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -43,7 +42,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 static int destroy(void **state)
 {
     (void)state;
-    symbols_destroy(symbols);
+    profiler_destroy(profiler);
     return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -99,7 +98,7 @@ static char *report(const char *go, const char *arguments, const char *profile)
 static struct profile *collect(void)
 {
     struct stack_table *stacks = stack_table_create(2);
-    uint32_t epoch = symbols_epoch(symbols);
+    uint32_t epoch = symbols_epoch(profiler_symbols(profiler));
     uintptr_t qsort_pc = (uintptr_t)dlsym(RTLD_DEFAULT, "qsort"), burn_pc = (uintptr_t)burn;
     uintptr_t pcs[] = {qsort_pc + 4, burn_pc + 4, 4242, (uintptr_t)collect + 8};
     struct stack_key keys[] = {
@@ -111,9 +110,12 @@ static struct profile *collect(void)
     };
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
         stack_table_add(stacks, &keys[i], (int64_t[]){(int64_t)i + 1, 10000000 * ((int64_t)i + 1)});
-    struct cpu_profile_facts facts = {.hz = 100, .period_ns = 10000000, .start_wall_ns = 1700000000000000000,
-                                      .duration_ns = NS_PER_S, .sample_count = 9, .lost_count = 4};
-    struct profile *profile = cpu_profile_build(symbols, stacks, &facts);
+    struct collection collection = {
+        .profiler = profiler, .type = profile_type_find(bytes_of_string("profile")), .stacks = stacks,
+        .period = 10000000, .time_ns = 1700000000000000000, .duration_ns = NS_PER_S,
+        .comments = {"lost: 4"}, .comment_count = 1,
+    };
+    struct profile *profile = profile_build(&collection);
     stack_table_destroy(stacks);
     return profile;
 }
@@ -155,7 +157,7 @@ static void go_tool_pprof_has_nothing_to_complain_of(void **state)
     } reports[] = {
         {"-top", "[lost samples]"},          {"-top -cum", "qsort"},         {"-traces", "burn"},
         {"-raw", "M=1"},                     {"-tags", "reactor-0"},         {"-top -tagfocus=api=Produce", "qsort"},
-        {"-comments", "engine: timer_create"}, {"-peek=qsort", "qsort"},     {"-proto", ""},
+        {"-comments", "lost: 4"}, {"-peek=qsort", "qsort"},     {"-proto", ""},
     };
     struct profile *profile = collect();
     char *path = write_profile(profile, "made-up.pb.gz");
@@ -179,14 +181,10 @@ static void go_tool_pprof_has_nothing_to_complain_of(void **state)
 static void a_sampled_profile_passes_as_well(void **state)
 {
     (void)state;
-    struct unwinder *unwinder = unwinder_create();
-    struct cpu_sampler *sampler = cpu_sampler_create(unwinder, symbols);
-    struct cpu_reader *reader;
-    assert_int_equal(cpu_reader_start(sampler, 250, &reader), 0);
+    struct collection *reader;
+    assert_int_equal(open_cpu(profiler, 250, &reader), 0);
     burn(300 * NS_PER_MS);
-    struct profile *profile = cpu_reader_finish(reader);
-    cpu_sampler_destroy(sampler);
-    unwinder_destroy(unwinder);
+    struct profile *profile = finish(reader);
     char *path = write_profile(profile, "sampled.pb.gz");
     for (size_t g = 0; g < ARRAY_COUNT(go_programs); g++) {
         if (access(go_programs[g], X_OK) != 0)

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "burn.h"
+#include "collect.h"
 #include "profiler/profiler.h"
 
 #include <dlfcn.h>
@@ -82,14 +83,14 @@ static void *churn_threads(void *argument)
 static void *churn_readers(void *argument)
 {
     for (int i = 0; !atomic_load(&stopping); i++) {
-        struct cpu_reader *reader;
-        if (cpu_reader_start(argument, 1 + i * 97 % CPU_HZ_MAX, &reader) < 0)
+        struct collection *reader;
+        if (open_cpu(argument, 1 + i * 97 % CPU_HZ_MAX, &reader) < 0)
             abort();
         nanosleep(&(struct timespec){.tv_nsec = 20 * NS_PER_MS}, NULL);
         if (i % 2)
-            cpu_reader_cancel(reader);
+            collection_close(reader);
         else
-            profile_destroy(cpu_reader_finish(reader));
+            profile_destroy(finish(reader));
     }
     return NULL;
 }
@@ -113,18 +114,18 @@ static void a_storm_is_survived_and_counted(void **state)
     struct profiler *profiler;
     assert_int_equal(profiler_create(&profiler, &options), 0);
     struct cpu_sampler *sampler = profiler_cpu(profiler);
-    struct cpu_reader *reader;
-    assert_int_equal(cpu_reader_start(sampler, setting("TAKHIN_TEST_STORM_HZ", CPU_HZ_MAX), &reader), 0);
+    struct collection *reader;
+    assert_int_equal(open_cpu(profiler, setting("TAKHIN_TEST_STORM_HZ", CPU_HZ_MAX), &reader), 0);
 
     void *(*const storms[])(void *) = {load_and_unload, churn_memory, churn_threads, churn_readers};
     pthread_t threads[ARRAY_COUNT(storms)];
     uint64_t cpu_ns = clock_process_cpu_ns();
     for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, storms[i], sampler), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, storms[i], profiler), 0);
     sleep_until(clock_monotonic_ns() + (uint64_t)setting("TAKHIN_TEST_STORM_SECONDS", STORM_SECONDS) * NS_PER_S);
     cpu_ns = clock_process_cpu_ns() - cpu_ns;
     struct cpu_stats stats = cpu_sampler_stats(sampler);
-    struct profile *profile = cpu_reader_finish(reader);
+    struct profile *profile = finish(reader);
     atomic_store(&stopping, true);
     for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
