@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "pprof/encode.h"
+#include "profiler/collection.h"
 #include "profiler/cpu.h"
 #include "profiler/profiler.h"
 #include "runtime/stream.h"
@@ -19,10 +20,10 @@
 #define SECONDS_DEFAULT 30
 
 /* A profile from its request to its bytes. */
-struct collection {
-    struct cpu_sampler *sampler;
+struct window {
+    struct profiler *profiler;
     int hz;
-    struct cpu_reader *reader;
+    struct collection *collection;
     int start_result;
     struct buf body;
 };
@@ -72,31 +73,34 @@ static bool read_rate(struct http_exchange *exchange, int default_hz, int *hz)
 
 static void start_work(void *argument)
 {
-    struct collection *collection = argument;
-    collection->start_result = cpu_reader_start(collection->sampler, collection->hz, &collection->reader);
+    struct window *window = argument;
+    const struct profile_query query = {.rate = window->hz};
+    window->start_result = collection_open(window->profiler, profile_type_find(bytes_of_string("profile")), &query,
+                                           &window->collection);
 }
 
 static void finish_work(void *argument)
 {
-    struct collection *collection = argument;
-    struct profile *profile = cpu_reader_finish(collection->reader);
-    profile_encode_gzip(profile, &collection->body);
+    struct window *window = argument;
+    struct profile *profile = collection_profile(window->collection);
+    collection_close(window->collection);
+    profile_encode_gzip(profile, &window->body);
     profile_destroy(profile);
 }
 
 static void cancel_work(void *argument)
 {
-    struct collection *collection = argument;
-    cpu_reader_cancel(collection->reader);
+    struct window *window = argument;
+    collection_close(window->collection);
 }
 
-static void answer_profile(struct http_exchange *exchange, struct collection *collection)
+static void answer_profile(struct http_exchange *exchange, struct window *window)
 {
     http_respond(exchange, &(struct http_response){
         .status = 200,
         .content_type = "application/octet-stream",
         .headers = "Content-Disposition: attachment; filename=\"profile\"\r\n",
-        .body = buf_bytes(&collection->body),
+        .body = buf_bytes(&window->body),
     });
 }
 
@@ -104,24 +108,24 @@ void debug_answer_profile(struct http_exchange *exchange)
 {
     const struct debug_port *debug = exchange->context;
     struct profiler_options options = profiler_options(debug->profiler);
-    struct collection collection = {.sampler = profiler_cpu(debug->profiler)};
+    struct window window = {.profiler = debug->profiler};
     uint64_t duration_ms;
     if (!read_duration(exchange, options.max_duration_ns, &duration_ms) ||
-        !read_rate(exchange, options.cpu_hz, &collection.hz))
+        !read_rate(exchange, options.cpu_hz, &window.hz))
         return;
     /* A disk that hangs may hold all threads of the pool: just then a profile is wanted. */
-    task_offload_to_thread("profile start", start_work, &collection);
-    if (collection.start_result != 0) {
-        http_respond_error(exchange, 500, "Could not enable CPU profiling: %s", error_text(collection.start_result));
+    task_offload_to_thread("profile start", start_work, &window);
+    if (window.start_result != 0) {
+        http_respond_error(exchange, 500, "Could not enable CPU profiling: %s", error_text(window.start_result));
         return;
     }
     if (stream_wait_closed(exchange->stream, duration_ms) == UV_ECANCELED) {
-        task_offload_to_thread("profile cancel", cancel_work, &collection);
+        task_offload_to_thread("profile cancel", cancel_work, &window);
         return; /* the port closes */
     }
     /* A client that has closed ends the window. As in Go it is answered all the same: it may still read. */
-    buf_init(&collection.body);
-    task_offload_to_thread("profile finish", finish_work, &collection);
-    answer_profile(exchange, &collection);
-    buf_deinit(&collection.body);
+    buf_init(&window.body);
+    task_offload_to_thread("profile finish", finish_work, &window);
+    answer_profile(exchange, &window);
+    buf_deinit(&window.body);
 }
