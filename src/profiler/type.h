@@ -43,6 +43,7 @@ struct profile_type {
      * at one moment; a window makes a delta of them. */
     bool needs_window;
     bool has_delta; /* `seconds` may ask for one */
+    bool seconds_is_age; /* `seconds` says how long what it lists has lasted at least: profile_query.parked_for_ns */
     /* What `rate` on a request sets for as long as it runs, and its limits. */
     enum profile_rate { PROFILE_RATE_NONE, PROFILE_RATE_HZ, PROFILE_RATE_MEMORY, PROFILE_RATE_BLOCK,
                         PROFILE_RATE_MUTEX } rate;
