@@ -27,8 +27,8 @@ struct probe_execution {
     volatile uint64_t task_id;
 };
 
-/* Local-exec in a program (all our code is linked statically), so reading it in a signal handler calls nothing. */
-extern _Thread_local struct probe_execution probe_execution;
+/* Local-exec (all our code is linked statically into programs), so reading it in a signal handler calls nothing. */
+extern _Thread_local struct probe_execution probe_execution __attribute__((tls_model("local-exec")));
 
 /* Copy the task's labels that run on this thread into labels[0..LABEL_TASK_COUNT), and NULL into the rest up to
  * LABEL_KEY_COUNT. Labels that are switched off are NULL. [signal] */
@@ -68,6 +68,15 @@ struct probe_task {
      * bounds of its stack; frame 0: it has not begun. Both bounds stay mapped for ever. */
     uintptr_t frame, stack_low, stack_high;
 };
+
+/* A look reads what others write, and believes it only after nothing has changed: right, but a race to sanitizers, and a
+ * walk over a stack crosses what ASan has marked. So `look`, and what it calls on such memory, has this attribute; it
+ * copies by hand, as memcpy and its like are watched too. */
+#if defined(__clang__)
+#define PROBE_RACY_LOOK __attribute__((noinline, no_sanitize("address", "thread")))
+#else
+#define PROBE_RACY_LOOK __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
+#endif
 
 /* Looks at every task that lives, from any thread, without stopping or slowing anything: the tasks may run, park and end
  * meanwhile. `look` copies what it wants of one task; it may find nonsense (but only mapped memory between the

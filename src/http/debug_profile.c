@@ -1,131 +1,194 @@
-/* debug_profile.c: /debug/pprof/profile: collects for as long as was asked, or until the client has said all. */
+/* debug_profile.c: /debug/pprof/<name>: one walk from a request to a profile's bytes, for every row of the table.
+ *
+ * Statuses, headers and texts are those of Go's net/http/pprof, which the tools that read from here were made for. */
 #include "http/debug_port.h"
 
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/units.h"
 #include "pprof/encode.h"
-#include "profiler/collection.h"
-#include "profiler/cpu.h"
-#include "profiler/profiler.h"
+#include "pprof/profile.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <uv.h>
 
-/* What Go's handler takes where the request does not say. */
-#define SECONDS_DEFAULT 30
-
-/* A profile from its request to its bytes. */
-struct window {
+/* A profile on its way to its bytes. */
+struct taking {
     struct profiler *profiler;
-    int hz;
+    const struct profile_type *type;
+    struct debug_query query;
     struct collection *collection;
-    int start_result;
+    int open_result;
+    bool is_text;
     struct buf body;
 };
 
-static bool is_number(struct bytes text, const char *characters)
+static void open_work(void *argument)
 {
-    return text.size > 0 && strspn((const char *)text.data, characters) == text.size;
-}
-
-/* Go reads whole seconds and takes its default for anything else, 0 and negative numbers included; parts of a second
- * are ours. False for a wish beyond the limit, which has been answered. */
-static bool read_duration(struct http_exchange *exchange, int64_t max_duration_ns, uint64_t *duration_ms)
-{
-    struct bytes value = http_request_value(exchange->request, "seconds");
-    char *end = NULL;
-    double seconds = is_number(value, "0123456789.") ? strtod((const char *)value.data, &end) : 0;
-    if (!end || *end != '\0' || seconds <= 0) {
-        int64_t duration_ns = SECONDS_DEFAULT * (int64_t)NS_PER_S;
-        *duration_ms = (uint64_t)(duration_ns < max_duration_ns ? duration_ns : max_duration_ns) / NS_PER_MS;
-        return true;
-    }
-    if (seconds > (double)max_duration_ns / (double)NS_PER_S) {
-        char limit[64];
-        units_format_duration(max_duration_ns, limit, sizeof limit);
-        http_respond_error(exchange, 400, "seconds is more than %s, the limit that profiler.max_duration sets", limit);
-        return false;
-    }
-    *duration_ms = (uint64_t)ceil(seconds * 1000);
-    return true;
-}
-
-/* False for a rate that does not exist, which has been answered. */
-static bool read_rate(struct http_exchange *exchange, int default_hz, int *hz)
-{
-    struct bytes value = http_request_value(exchange->request, "hz");
-    *hz = default_hz;
-    if (value.size == 0)
-        return true;
-    long rate = is_number(value, "0123456789") ? strtol((const char *)value.data, NULL, 10) : 0;
-    if (rate < CPU_HZ_MIN || rate > CPU_HZ_MAX) {
-        http_respond_error(exchange, 400, "hz must be a whole number from %d to %d", CPU_HZ_MIN, CPU_HZ_MAX);
-        return false;
-    }
-    *hz = (int)rate;
-    return true;
-}
-
-static void start_work(void *argument)
-{
-    struct window *window = argument;
-    const struct profile_query query = {.rate = window->hz};
-    window->start_result = collection_open(window->profiler, profile_type_find(bytes_of_string("profile")), &query,
-                                           &window->collection);
+    struct taking *taking = argument;
+    taking->open_result = collection_open(taking->profiler, taking->type, &taking->query.profile, &taking->collection);
 }
 
 static void finish_work(void *argument)
 {
-    struct window *window = argument;
-    struct profile *profile = collection_profile(window->collection);
-    collection_close(window->collection);
-    profile_encode_gzip(profile, &window->body);
-    profile_destroy(profile);
+    struct taking *taking = argument;
+    if (taking->is_text) {
+        collection_write_text(taking->collection, (int)taking->query.debug, &taking->body);
+    } else {
+        struct profile *profile = collection_profile(taking->collection);
+        profile_encode_gzip(profile, &taking->body);
+        profile_destroy(profile);
+    }
+    collection_close(taking->collection);
 }
 
 static void cancel_work(void *argument)
 {
-    struct window *window = argument;
-    collection_close(window->collection);
+    struct taking *taking = argument;
+    collection_close(taking->collection);
 }
 
-static void answer_profile(struct http_exchange *exchange, struct window *window)
+/* Reading symbols and waiting for threads takes time; the pool's threads may all hang in a disk just when a profile is
+ * wanted, so these have threads of their own. */
+static void open_collection(struct taking *taking)
+{
+    task_offload_to_thread(WAIT_OFFLOAD, "profile start", open_work, taking);
+}
+
+static void finish_collection(struct taking *taking)
+{
+    buf_init(&taking->body);
+    task_offload_to_thread(WAIT_OFFLOAD, "profile finish", finish_work, taking);
+}
+
+static void cancel_collection(struct taking *taking)
+{
+    task_offload_to_thread(WAIT_OFFLOAD, "profile cancel", cancel_work, taking);
+}
+
+static void answer_not_opened(struct http_exchange *exchange, const struct taking *taking)
+{
+    int code = taking->open_result;
+    if (taking->type->needs_window)
+        http_respond_error(exchange, 500, "Could not enable %s profiling: %s",
+                           taking->type->rate == PROFILE_RATE_HZ ? "CPU" : taking->type->name,
+                           code == ERR_BUSY ? "cpu profiling already in use" : error_text(code));
+    else
+        http_respond_error(exchange, 500, "failed to collect profile");
+}
+
+static void answer_profile(struct http_exchange *exchange, const char *file_name, struct bytes body)
 {
     http_respond(exchange, &(struct http_response){
         .status = 200,
         .content_type = "application/octet-stream",
-        .headers = "Content-Disposition: attachment; filename=\"profile\"\r\n",
-        .body = buf_bytes(&window->body),
+        .headers = arena_printf(exchange->request->arena, "Content-Disposition: attachment; filename=\"%s\"\r\n",
+                                file_name),
+        .body = body,
     });
 }
 
-void debug_answer_profile(struct http_exchange *exchange)
+static void take_profile(struct http_exchange *exchange, const struct profile_type *type)
 {
     const struct debug_port *debug = exchange->context;
-    struct profiler_options options = profiler_options(debug->profiler);
-    struct window window = {.profiler = debug->profiler};
-    uint64_t duration_ms;
-    if (!read_duration(exchange, options.max_duration_ns, &duration_ms) ||
-        !read_rate(exchange, options.cpu_hz, &window.hz))
-        return;
-    /* A disk that hangs may hold all threads of the pool: just then a profile is wanted. */
-    task_offload_to_thread("profile start", start_work, &window);
-    if (window.start_result != 0) {
-        http_respond_error(exchange, 500, "Could not enable CPU profiling: %s", error_text(window.start_result));
+    struct taking taking = {.profiler = debug->profiler, .type = type};
+    const char *refusal = debug_query_read(exchange->request, type, debug->profiler, &taking.query);
+    if (refusal) {
+        http_respond_error(exchange, 400, "%s", refusal);
         return;
     }
-    if (stream_wait_closed(exchange->stream, duration_ms) == UV_ECANCELED) {
-        task_offload_to_thread("profile cancel", cancel_work, &window);
+
+    open_collection(&taking);
+    if (taking.open_result < 0) {
+        answer_not_opened(exchange, &taking);
+        return;
+    }
+
+    int waited = UV_ETIMEDOUT;
+    if (taking.query.window_ms > 0)
+        waited = stream_wait_closed(exchange->stream, taking.query.window_ms);
+    if (waited == UV_ECANCELED) {
+        cancel_collection(&taking);
         return; /* the port closes */
     }
-    /* A client that has closed ends the window. As in Go it is answered all the same: it may still read. */
-    buf_init(&window.body);
-    task_offload_to_thread("profile finish", finish_work, &window);
-    answer_profile(exchange, &window);
-    buf_deinit(&window.body);
+    /* As in Go, a client that has closed ends a delta, but gets a window's samples so far: it may still read. */
+    if (waited != UV_ETIMEDOUT && !type->needs_window) {
+        cancel_collection(&taking);
+        http_respond_error(exchange, 500, "context canceled");
+        return;
+    }
+
+    taking.is_text = taking.query.debug != 0;
+    finish_collection(&taking);
+    if (taking.is_text)
+        debug_answer_text(exchange, buf_bytes(&taking.body));
+    else
+        answer_profile(exchange,
+                       arena_printf(exchange->request->arena, "%s%s", type->name,
+                                    taking.query.profile.is_delta ? "-delta" : ""),
+                       buf_bytes(&taking.body));
+    buf_deinit(&taking.body);
+}
+
+/* The client's address without its port: "127.0.0.1:49152". */
+static struct bytes client_host(const struct http_exchange *exchange)
+{
+    const char *peer = stream_peer(exchange->stream), *colon = strrchr(peer, ':');
+    return bytes_of(peer, colon ? (size_t)(colon - peer) : strlen(peer));
+}
+
+/* As godeltaprof's handlers: what came since this scraper was here last; at first, since the program started. A HEAD
+ * takes nothing away from the next GET. */
+static void take_unseen(struct http_exchange *exchange, const struct profile_type *type)
+{
+    const struct debug_port *debug = exchange->context;
+    struct taking taking = {.profiler = debug->profiler, .type = type};
+    struct stack_table **seen = debug_cursors_acquire(debug->cursors, type, client_host(exchange));
+    taking.query.profile.since = exchange->is_head ? NULL : seen;
+
+    open_collection(&taking);
+    if (taking.open_result == 0)
+        finish_collection(&taking);
+    debug_cursors_release(debug->cursors);
+
+    if (taking.open_result < 0) {
+        answer_not_opened(exchange, &taking);
+        return;
+    }
+    answer_profile(exchange, arena_printf(exchange->request->arena, "%s.pprof.gz", type->name), buf_bytes(&taking.body));
+    buf_deinit(&taking.body);
+}
+
+/* "delta_heap": heap; NULL: not such a name, or not a type that grows. */
+static const struct profile_type *find_unseen(struct bytes name)
+{
+    static const char start[] = "delta_";
+    size_t size = strlen(start);
+    if (name.size <= size || memcmp(name.data, start, size) != 0)
+        return NULL;
+    const struct profile_type *type = profile_type_find(bytes_of(name.data + size, name.size - size));
+    return type && type->has_delta ? type : NULL;
+}
+
+void debug_answer_below_prefix(struct http_exchange *exchange)
+{
+    struct bytes path = exchange->request->path;
+    struct bytes name = bytes_of(path.data + strlen(DEBUG_PREFIX), path.size - strlen(DEBUG_PREFIX));
+    const struct profile_type *type = profile_type_find(name), *unseen = find_unseen(name);
+    if (name.size == 0)
+        debug_answer_index(exchange);
+    else if (type)
+        take_profile(exchange, type);
+    else if (unseen)
+        take_unseen(exchange, unseen);
+    else
+        http_respond_error(exchange, 404, "Unknown profile");
+}
+
+void debug_answer_fgprof(struct http_exchange *exchange)
+{
+    const struct profile_type *type = profile_type_find(bytes_of_string("fgprof"));
+    if (type)
+        take_profile(exchange, type);
+    else
+        http_respond_error(exchange, 404, "Unknown profile");
 }

@@ -49,7 +49,7 @@ int address_resolve(const char *host, uint16_t port, struct sockaddr_storage add
         uv_ip6_addr(host, port, (struct sockaddr_in6 *)&addresses[0]) == 0)
         return 1;
     struct lookup lookup = {.host = host};
-    int rc = task_offload(look_up, &lookup);
+    int rc = task_offload(WAIT_OFFLOAD, look_up, &lookup);
     if (rc != 0)
         return rc;
     if (lookup.rc != 0)

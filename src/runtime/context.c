@@ -94,7 +94,6 @@ NOINLINE void context_enter(struct context *context)
 
 NOINLINE void context_leave(struct context *context)
 {
-    context->parked_frame = __builtin_frame_address(0);
     ASAN_START(&context->task_fake_stack, context->reactor_stack_low, context->reactor_stack_size);
     TSAN_SWITCH(context->reactor_fiber);
     probe_execution.switch_frame = (uintptr_t)__builtin_frame_address(0);

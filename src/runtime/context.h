@@ -32,7 +32,7 @@
 
 struct context {
     void *other;          /* where the side that does not run now will go on */
-    void *parked_frame;   /* frame address of the task's last context_leave; NULL before the first */
+    void *parked_frame;   /* frame address of who called context_leave last (who sets this); NULL before the first */
     uintptr_t low, high;  /* the stack, without its guard */
     void (*entry)(void *argument);
     void *argument;

@@ -1,6 +1,8 @@
 /* lock.c: mutex, rwlock, condition and group, all on one queue of waiting tasks. */
 #include "runtime/lock.h"
 
+#include "base/clock.h"
+#include "base/probe.h"
 #include "runtime/scheduler.h"
 
 /* Some 50 us at most: sections here are shorter than the wake of another thread. */
@@ -12,9 +14,10 @@
 struct lock_waiter {
     struct task *task;
     struct lock_waiter *next, *previous;
-    bool linked; /* under the queue's guard; cleared by who wakes it */
-    bool writer;   /* rwlock only */
-    unsigned late; /* mutex only: how often it was woken and came too late */
+    bool linked;              /* under the queue's guard; cleared by who wakes it */
+    bool writer;              /* rwlock only */
+    unsigned late;            /* mutex only: how often it was woken and came too late */
+    uint64_t counted_from_ns; /* mutex and rwlock: since when its delay is counted; 0: it is not */
 };
 
 static struct task *running(void)
@@ -32,6 +35,54 @@ static void guard_lock(struct lock_queue *queue)
 static void guard_unlock(struct lock_queue *queue)
 {
     pthread_mutex_unlock(&queue->guard);
+}
+
+/* Delays: what the waiters of a mutex or rwlock have waited is charged to whoever lets go of it, all of it and once.
+ * A charge costs the same however many wait, as only the sum of their starts is needed: once charged, each one's start
+ * is the time of that charge. All under the guard. */
+
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
+static void delay_begin(struct lock_queue *queue, struct lock_waiter *waiter)
+{
+    if (LIKELY(probe_sink_now() == NULL))
+        return;
+    waiter->counted_from_ns = later(clock_monotonic_ns(), queue->charged_ns);
+    queue->counted_from_sum_ns += waiter->counted_from_ns;
+    queue->counted++;
+}
+
+static void delay_end(struct lock_queue *queue, struct lock_waiter *waiter)
+{
+    if (LIKELY(waiter->counted_from_ns == 0))
+        return;
+    queue->counted_from_sum_ns -= later(waiter->counted_from_ns, queue->charged_ns);
+    queue->counted--;
+    waiter->counted_from_ns = 0;
+}
+
+static uint64_t delay_charge(struct lock_queue *queue)
+{
+    if (LIKELY(queue->counted == 0) || probe_sink_now() == NULL)
+        return 0;
+    uint64_t now_ns = clock_monotonic_ns(), now_sum_ns = queue->counted * now_ns;
+    uint64_t delay_ns = now_sum_ns - queue->counted_from_sum_ns;
+    if ((int64_t)delay_ns <= 0)
+        return 0; /* two processors' clocks may differ by some nanoseconds */
+    queue->counted_from_sum_ns = now_sum_ns;
+    queue->charged_ns = now_ns;
+    return delay_ns;
+}
+
+/* Not under the guard: the sink may allocate, lock and take its time. Nor may it need the lock, which may be gone. */
+static void tell_delayed(enum wait_reason reason, uint64_t delay_ns)
+{
+    const struct probe_sink *sink = delay_ns != 0 ? probe_sink_now() : NULL;
+    if (sink)
+        sink->delayed(wait_reason_text(reason), delay_ns);
 }
 
 /* Under the guard. */
@@ -60,6 +111,7 @@ static void queue_remove(struct lock_queue *queue, struct lock_waiter *waiter)
     *(waiter->previous ? &waiter->previous->next : &queue->first) = waiter->next;
     *(waiter->next ? &waiter->next->previous : &queue->last) = waiter->previous;
     waiter->linked = false;
+    delay_end(queue, waiter);
 }
 
 /* Under the guard, which the woken task must get before it goes on: so we are done with its memory by then. */
@@ -99,10 +151,38 @@ static void queue_wait_uncancelable(struct lock_queue *queue, struct lock_waiter
 /* Mutex. An unlock wakes one waiter but does not hand over: whoever comes first gets it, and nobody waits for a wake.
  * But an owner that unlocks and locks again before it parks would always come first, so patience has an end. */
 
+static bool mutex_take(struct task_mutex *mutex, const struct task *task)
+{
+    uintptr_t owner = atomic_load_explicit(&mutex->owner, memory_order_relaxed);
+    while ((owner & ~TASK_MUTEX_CONTENDED) == 0)
+        if (atomic_compare_exchange_weak_explicit(&mutex->owner, &owner, (uintptr_t)task | owner,
+                                                  memory_order_acq_rel, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 bool task_mutex_try_lock(struct task_mutex *mutex)
 {
-    struct task *nobody = NULL;
-    return atomic_compare_exchange_strong(&mutex->owner, &nobody, running());
+    return mutex_take(mutex, running());
+}
+
+static const struct task *mutex_owner(const struct task_mutex *mutex)
+{
+    return (const struct task *)(atomic_load_explicit(&mutex->owner, memory_order_acquire) & ~TASK_MUTEX_CONTENDED);
+}
+
+bool task_mutex_held(const struct task_mutex *mutex)
+{
+    return mutex_owner(mutex) == running();
+}
+
+/* Under the guard, by the owner: nobody else may write the word meanwhile. An owner that leaves the contended bit goes
+ * through the guard when it unlocks, and so does the next: who frees the mutex cannot overtake who holds the guard. */
+static void mutex_set_owner(struct task_mutex *mutex, const struct task *task)
+{
+    bool contended = mutex->waking || mutex->queue.first;
+    atomic_store_explicit(&mutex->owner, (uintptr_t)task | (contended ? TASK_MUTEX_CONTENDED : 0),
+                          memory_order_release);
 }
 
 static void spin_pause(void)
@@ -119,12 +199,11 @@ static void spin_pause(void)
 static bool mutex_spin(struct task_mutex *mutex, const struct task *task)
 {
     for (unsigned i = 0; i < SPIN_MAX; i++) {
-        struct task *owner = atomic_load_explicit(&mutex->owner, memory_order_relaxed);
+        const struct task *owner = mutex_owner(mutex);
         if (!owner) {
-            if (task_mutex_try_lock(mutex))
+            if (mutex_take(mutex, task))
                 return true;
-        } else if (owner->reactor == task->reactor ||
-                   atomic_load_explicit(&owner->reactor->current, memory_order_relaxed) != owner) {
+        } else if (owner->reactor == task->reactor || task_reason(owner) != WAIT_NONE) {
             return false;
         }
         spin_pause();
@@ -132,10 +211,10 @@ static bool mutex_spin(struct task_mutex *mutex, const struct task *task)
     return false;
 }
 
-static NOINLINE void mutex_lock_slow(struct task_mutex *mutex)
+void task_mutex_lock_contended(struct task_mutex *mutex)
 {
     struct lock_waiter waiter = {.task = running()};
-    ASSERT(atomic_load_explicit(&mutex->owner, memory_order_relaxed) != waiter.task);
+    ASSERT(mutex_owner(mutex) != waiter.task);
     bool woken = false;
     while (!mutex_spin(mutex, waiter.task)) {
         guard_lock(&mutex->queue);
@@ -145,11 +224,12 @@ static NOINLINE void mutex_lock_slow(struct task_mutex *mutex)
         }
         /* Who was woken and came too late keeps its turn. */
         (woken ? queue_prepend : queue_append)(&mutex->queue, &waiter);
-        atomic_fetch_add(&mutex->waiter_count, 1);
-        /* Either this sees the mutex free, or the unlock after it sees the count. */
-        if (task_mutex_try_lock(mutex)) {
+        delay_begin(&mutex->queue, &waiter);
+        /* Either it is free, or whoever unlocks it sees the bit. */
+        atomic_fetch_or_explicit(&mutex->owner, TASK_MUTEX_CONTENDED, memory_order_relaxed);
+        if (mutex_take(mutex, waiter.task)) {
             queue_remove(&mutex->queue, &waiter);
-            atomic_fetch_sub(&mutex->waiter_count, 1);
+            mutex_set_owner(mutex, waiter.task);
             guard_unlock(&mutex->queue);
             return;
         }
@@ -162,59 +242,28 @@ static NOINLINE void mutex_lock_slow(struct task_mutex *mutex)
     if (woken) {
         guard_lock(&mutex->queue);
         mutex->waking = false;
+        mutex_set_owner(mutex, waiter.task);
         guard_unlock(&mutex->queue);
     }
 }
 
-void task_mutex_lock(struct task_mutex *mutex)
-{
-    if (!task_mutex_try_lock(mutex))
-        mutex_lock_slow(mutex);
-}
-
-/* Under the guard. One on its way is enough: it wakes the next when it unlocks. */
-static void mutex_wake_one(struct task_mutex *mutex, bool on_its_way)
-{
-    mutex->waking = on_its_way;
-    atomic_fetch_sub(&mutex->waiter_count, 1);
-    queue_wake(&mutex->queue, mutex->queue.first);
-}
-
-static NOINLINE void mutex_unlock_contended(struct task_mutex *mutex)
-{
-    guard_lock(&mutex->queue);
-    const struct lock_waiter *first = mutex->waking ? NULL : mutex->queue.first;
-    bool hand_over = first && first->late >= LATE_MAX;
-    atomic_store(&mutex->owner, hand_over ? first->task : NULL);
-    if (first)
-        mutex_wake_one(mutex, !hand_over);
-    guard_unlock(&mutex->queue);
-}
-
-/* Somebody lined up while the mutex was let go of. */
-static NOINLINE void mutex_unlocked_late(struct task_mutex *mutex)
-{
-    guard_lock(&mutex->queue);
-    if (mutex->queue.first && !mutex->waking)
-        mutex_wake_one(mutex, true);
-    guard_unlock(&mutex->queue);
-}
-
-void task_mutex_unlock(struct task_mutex *mutex)
+void task_mutex_unlock_contended(struct task_mutex *mutex)
 {
     ASSERT(task_mutex_held(mutex));
-    if (atomic_load(&mutex->waiter_count) != 0) {
-        mutex_unlock_contended(mutex);
-        return;
+    guard_lock(&mutex->queue);
+    uint64_t delay_ns = delay_charge(&mutex->queue);
+    /* One on its way is enough: it wakes the next when it unlocks. */
+    struct lock_waiter *first = mutex->waking ? NULL : mutex->queue.first;
+    const struct task *next_owner = first && first->late >= LATE_MAX ? first->task : NULL;
+    if (first) {
+        mutex->waking = !next_owner;
+        queue_remove(&mutex->queue, first);
     }
-    atomic_store(&mutex->owner, NULL);
-    if (atomic_load(&mutex->waiter_count) != 0)
-        mutex_unlocked_late(mutex);
-}
-
-bool task_mutex_held(const struct task_mutex *mutex)
-{
-    return atomic_load_explicit(&mutex->owner, memory_order_relaxed) == running();
+    mutex_set_owner(mutex, next_owner);
+    if (first)
+        task_unpark(first->task);
+    guard_unlock(&mutex->queue);
+    tell_delayed(WAIT_MUTEX, delay_ns);
 }
 
 /* Rwlock. An unlock hands over, in order of arrival: readers that stand together enter together. */
@@ -241,12 +290,14 @@ static void rwlock_lock(struct task_rwlock *lock, bool writer, enum wait_reason 
     guard_lock(&lock->queue);
     ASSERT(lock->writer != waiter.task);
     /* Whoever waits already goes first: a waiting writer stops new readers. */
-    if (lock->queue.first || lock->writer || (writer && lock->reader_count != 0))
+    if (lock->queue.first || lock->writer || (writer && lock->reader_count != 0)) {
         queue_append(&lock->queue, &waiter);
-    else if (writer)
+        delay_begin(&lock->queue, &waiter);
+    } else if (writer) {
         lock->writer = waiter.task;
-    else
+    } else {
         lock->reader_count++;
+    }
     queue_wait_uncancelable(&lock->queue, &waiter, reason);
     guard_unlock(&lock->queue);
 }
@@ -266,8 +317,10 @@ void task_rwlock_read_unlock(struct task_rwlock *lock)
     guard_lock(&lock->queue);
     ASSERT(lock->reader_count > 0);
     lock->reader_count--;
+    uint64_t delay_ns = delay_charge(&lock->queue);
     rwlock_admit(lock);
     guard_unlock(&lock->queue);
+    tell_delayed(WAIT_RWLOCK_READ, delay_ns);
 }
 
 void task_rwlock_write_unlock(struct task_rwlock *lock)
@@ -275,8 +328,10 @@ void task_rwlock_write_unlock(struct task_rwlock *lock)
     guard_lock(&lock->queue);
     ASSERT(lock->writer == running());
     lock->writer = NULL;
+    uint64_t delay_ns = delay_charge(&lock->queue);
     rwlock_admit(lock);
     guard_unlock(&lock->queue);
+    tell_delayed(WAIT_RWLOCK_WRITE, delay_ns);
 }
 
 /* Condition. */

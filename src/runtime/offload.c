@@ -1,4 +1,5 @@
 /* offload.c: blocking work on another thread, libuv's pool or a new one, on behalf of a task that waits for it. */
+#include "base/clock.h"
 #include "base/probe.h"
 #include "runtime/scheduler.h"
 
@@ -38,6 +39,7 @@ static void on_work(uv_work_t *request)
 {
     struct offload *offload = CONTAINER_OF(request, struct offload, request);
     name_pool_thread();
+    atomic_store_explicit(&offload->task->taken_up_ns, clock_monotonic_ns(), memory_order_relaxed);
     run_work(offload);
 }
 
@@ -49,15 +51,16 @@ static void on_done(uv_work_t *request, int status)
     task_resume(offload->task);
 }
 
-int task_offload(void (*work)(void *argument), void *argument)
+int task_offload(enum wait_reason reason, void (*work)(void *argument), void *argument)
 {
     if (task_canceled())
         return UV_ECANCELED;
     struct offload offload = {.task = task_self(), .work = work, .argument = argument};
+    atomic_store_explicit(&offload.task->taken_up_ns, OFFLOAD_QUEUED, memory_order_relaxed);
     int rc = uv_queue_work(&offload.task->reactor->loop, &offload.request, on_work, on_done);
     ASSERT(rc == 0);
     while (!atomic_load(&offload.done))
-        task_park_uncancelable(WAIT_OFFLOAD);
+        task_park_uncancelable(reason);
     return 0;
 }
 
@@ -75,7 +78,8 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-void task_offload_to_thread(const char *thread_name, void (*work)(void *argument), void *argument)
+void task_offload_to_thread(enum wait_reason reason, const char *thread_name, void (*work)(void *argument),
+                            void *argument)
 {
     struct offload offload = {.task = task_self(), .work = work, .argument = argument, .thread_name = thread_name};
     pthread_t thread;
@@ -85,5 +89,5 @@ void task_offload_to_thread(const char *thread_name, void (*work)(void *argument
     }
     pthread_detach(thread);
     while (!atomic_load(&offload.done))
-        task_park_uncancelable(WAIT_OFFLOAD);
+        task_park_uncancelable(reason);
 }

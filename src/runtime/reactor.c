@@ -9,6 +9,7 @@
 #include "runtime/scheduler.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 /* Ready tasks that run before the loop looks at its sockets again. */
 #define BATCH_MAX 64
@@ -21,7 +22,7 @@
 static struct reactor_message inbox_closed;
 #define INBOX_CLOSED (&inbox_closed)
 
-struct reactor *reactor_registry;
+struct reactor *_Atomic reactor_registry;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reactor *registry_idle; /* ended and joined, by next_idle: the next reactor_start takes one */
 
@@ -96,13 +97,14 @@ struct spawn_message {
     struct reactor *reactor;
     void (*run)(void *argument);
     void *argument;
+    struct task_creator creator;
     char name[TASK_NAME_SIZE];
 };
 
 static void on_spawn(struct reactor_message *message)
 {
     struct spawn_message *spawn = CONTAINER_OF(message, struct spawn_message, message);
-    task_start(spawn->reactor, spawn->name, spawn->run, spawn->argument);
+    task_start(spawn->reactor, spawn->name, spawn->run, spawn->argument, &spawn->creator);
     mem_free(spawn);
 }
 
@@ -115,6 +117,7 @@ int reactor_spawn(struct reactor *reactor, const char *name, void (*run)(void *a
     spawn->reactor = reactor;
     spawn->run = run;
     spawn->argument = argument;
+    spawn->creator = (struct task_creator){probe_execution.task_id, (uintptr_t)__builtin_return_address(0)};
     copy_name(spawn->name, sizeof spawn->name, name);
     int rc = reactor_post(reactor, &spawn->message);
     if (rc != 0)
@@ -126,8 +129,6 @@ int reactor_spawn(struct reactor *reactor, const char *name, void (*run)(void *a
 
 void reactor_enqueue(struct reactor *reactor, struct task *task)
 {
-    task->reason = WAIT_READY;
-    task->since_ns = reactor->now_ns;
     task->next = NULL;
     if (reactor->ready_last)
         reactor->ready_last->next = task;
@@ -138,6 +139,7 @@ void reactor_enqueue(struct reactor *reactor, struct task *task)
 
 static void task_end(struct reactor *reactor, struct task *task)
 {
+    task_set_reason(task, TASK_IDLE);
     list_remove(&task->live);
     atomic_fetch_sub_explicit(&reactor->task_count, 1, memory_order_relaxed);
     stack_release(&reactor->stacks, task);
@@ -145,21 +147,23 @@ static void task_end(struct reactor *reactor, struct task *task)
 
 void reactor_run_task(struct reactor *reactor, struct task *task)
 {
-    ASSERT(atomic_load_explicit(&reactor->current, memory_order_relaxed) == NULL);
+    ASSERT(task_of_thread == NULL);
     /* Called from a callback of the poll: from here on messages are seen without the bell. */
     if (atomic_load_explicit(&reactor->sleeping, memory_order_relaxed)) {
         atomic_store_explicit(&reactor->sleeping, false, memory_order_relaxed);
         reactor->now_ns = clock_monotonic_ns();
     }
-    task->reason = WAIT_NONE;
-    atomic_store_explicit(&reactor->current, task, memory_order_relaxed);
+    task_set_reason(task, WAIT_NONE);
+    task_of_thread = task;
+    probe_execution.task_id = task->id;
     probe_execution.labels = &task->labels;
     probe_execution.stack_low = task->context.low;
     probe_execution.stack_high = task->context.high;
     context_enter(&task->context);
     probe_execution.stack_low = probe_execution.stack_high = 0;
     probe_execution.labels = NULL;
-    atomic_store_explicit(&reactor->current, NULL, memory_order_relaxed);
+    probe_execution.task_id = 0;
+    task_of_thread = NULL;
     if (task->ended)
         task_end(reactor, task);
 }
@@ -252,7 +256,8 @@ static void loop_close(struct reactor *reactor)
     pthread_mutex_unlock(&reactor->bell_guard);
     uv_close((uv_handle_t *)&reactor->bell, NULL);
     uv_close((uv_handle_t *)&reactor->before_poll, NULL);
-    for (struct stack_slab *slab = reactor->stacks.slabs; slab; slab = slab->next)
+    struct stack_slab *slabs = atomic_load_explicit(&reactor->stacks.slabs, memory_order_relaxed);
+    for (struct stack_slab *slab = slabs; slab; slab = slab->next)
         for (unsigned i = 0; i < STACK_SLAB_COUNT; i++)
             if (slab->task[i]->timer_open) {
                 slab->task[i]->timer_open = false;
@@ -269,6 +274,7 @@ static void *thread_main(void *argument)
 {
     struct reactor *reactor = argument;
     reactor_of_thread = reactor;
+    atomic_store_explicit(&reactor->thread_id, gettid(), memory_order_relaxed);
     char name[16];
     copy_name(name, sizeof name, reactor->name);
     pthread_setname_np(pthread_self(), name);
@@ -293,8 +299,8 @@ static struct reactor *registry_take(void)
     } else {
         reactor = MEM_NEW(struct reactor);
         pthread_mutex_init(&reactor->bell_guard, NULL);
-        reactor->next_registered = reactor_registry;
-        reactor_registry = reactor;
+        reactor->next_registered = atomic_load(&reactor_registry);
+        atomic_store(&reactor_registry, reactor);
     }
     pthread_mutex_unlock(&registry_lock);
     return reactor;
@@ -302,8 +308,7 @@ static struct reactor *registry_take(void)
 
 static void registry_give_back(struct reactor *reactor)
 {
-    mem_free(reactor->name);
-    reactor->name = NULL;
+    reactor->name[0] = '\0';
     pthread_mutex_lock(&registry_lock);
     reactor->next_idle = registry_idle;
     registry_idle = reactor;
@@ -345,8 +350,10 @@ static int thread_start(struct reactor *reactor)
 int reactor_start(struct reactor **out, const struct reactor_options *options)
 {
     overflow_handler_install();
+    atomic_store(&probe_tasks, visit_tasks);
+    atomic_store(&probe_task_count, visit_count);
     struct reactor *reactor = registry_take();
-    reactor->name = mem_copy_string(options->name);
+    copy_name(reactor->name, sizeof reactor->name, options->name);
     reactor->stacks.warm_max = options->idle_stacks_max ? options->idle_stacks_max : IDLE_STACKS_DEFAULT;
     reactor->stop_message.run = on_stop;
     list_init(&reactor->live);

@@ -13,7 +13,7 @@
 struct reactor;
 
 struct reactor_options {
-    const char *name;         /* also the thread's name; 15 characters reach the kernel */
+    const char *name;         /* also the thread's name; 31 characters are kept, 15 reach the kernel */
     unsigned idle_stacks_max; /* stacks kept warm for reuse; 0: the default of 1000 */
 };
 

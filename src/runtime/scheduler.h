@@ -14,14 +14,32 @@
 #include <uv.h>
 
 #define TASK_NAME_SIZE 32
+#define REACTOR_NAME_SIZE 32
 /* Read buffers of streams; see stream.c. */
 #define BLOCK_SIZE_BYTES ((size_t)64 * 1024)
 #define BLOCK_IDLE_MAX 8
+
+/* In the low byte of task->state. */
+#define TASK_IDLE WAIT_REASON_COUNT
+#define OFFLOAD_QUEUED UINT64_MAX
+
+/* Who started a task. */
+struct task_creator {
+    uint64_t id;  /* of the task that did; 0: none */
+    uintptr_t pc; /* the return address of that call */
+};
 
 /* Lives at the top of its own stack. */
 struct task {
     /* Constant. */
     struct reactor *reactor;
+
+    /* Written by the reactor's thread, read by any. A count of all changes, and in the low byte an enum wait_reason:
+     * WAIT_NONE: runs. WAIT_READY: in the run queue. TASK_IDLE: no task lives here. Else parked. What else a look from
+     * another thread reads of a task changes only while it runs or is idle, so whoever finds this unchanged after the
+     * look has seen one state; see visit.c. */
+    _Atomic uint64_t state;
+    _Atomic uint64_t taken_up_ns; /* when a thread took up the offloaded work; OFFLOAD_QUEUED: none has yet */
 
     /* Any thread. */
     atomic_bool canceled;
@@ -32,14 +50,14 @@ struct task {
     struct context context;
     struct task *next;       /* in the run queue, or idle in the pool */
     struct list live;        /* in reactor->live */
-    enum wait_reason reason; /* WAIT_NONE: runs, or is idle. WAIT_READY: in the run queue. Else parked */
     bool permit;
     bool timed_out;
     bool ended;
     bool timer_open;
-    uint64_t since_ns; /* when it got this reason, by the reactor's clock */
+    uint64_t since_ns; /* when it got into this state, by the reactor's clock */
     uv_timer_t timer;  /* opened by the first wait with a timeout, closed with the loop */
     uint64_t id;
+    struct task_creator creator;
     void (*run)(void *argument);
     void *argument;
     struct label_set labels;
@@ -49,7 +67,7 @@ struct task {
 /* Never freed: an ended one waits for the next reactor_start, so that a late task_unpark finds what it touches. */
 struct reactor {
     /* Constant while it runs. */
-    char *name;
+    char name[REACTOR_NAME_SIZE];
     pthread_t thread;
     struct reactor *next_registered; /* see reactor_registry */
     struct reactor *next_idle;       /* while it has ended */
@@ -60,8 +78,8 @@ struct reactor {
     atomic_bool stopping;
     atomic_uint task_count;
     _Atomic uint64_t lag_ns, pass_count;
-    _Atomic(struct task *) current; /* who runs; written by the reactor's thread only */
-    pthread_mutex_t bell_guard;     /* bell and bell_open: nobody may ring what is closed */
+    atomic_int thread_id;       /* as gettid says */
+    pthread_mutex_t bell_guard; /* bell and bell_open: nobody may ring what is closed */
     uv_async_t bell;
     bool bell_open;
 
@@ -77,12 +95,37 @@ struct reactor {
     unsigned idle_block_count;
 };
 
-/* All reactors that ever were, newest first; tools/gdb/takhin_tasks.py starts here. Guarded by a lock in reactor.c;
- * a debugger needs none. */
-extern struct reactor *reactor_registry;
+/* All reactors that ever were, newest first, by next_registered; tools/gdb/takhin_tasks.py starts here. */
+extern struct reactor *_Atomic reactor_registry;
 
 /* The reactor of this thread, NULL elsewhere: reactor_self() without the call. */
-extern _Thread_local struct reactor *reactor_of_thread;
+extern _Thread_local struct reactor *reactor_of_thread __attribute__((tls_model("local-exec")));
+
+/* Each thread's stores and loads keep their order across this. ThreadSanitizer knows no fences, and the reads that need
+ * it are hidden from it. */
+static inline void memory_fence(void)
+{
+#if CONTEXT_TSAN
+    atomic_signal_fence(memory_order_acq_rel);
+#else
+    atomic_thread_fence(memory_order_acq_rel);
+#endif
+}
+
+static inline unsigned task_reason(const struct task *task)
+{
+    return (unsigned)(atomic_load_explicit(&task->state, memory_order_relaxed) & 0xff);
+}
+
+/* By the owning thread, so the count needs no locked instruction. What was written before belongs to the new state at
+ * the latest, what is written after to no earlier one. */
+static inline void task_set_reason(struct task *task, unsigned reason)
+{
+    task->since_ns = task->reactor->now_ns;
+    uint64_t state = atomic_load_explicit(&task->state, memory_order_relaxed);
+    atomic_store_explicit(&task->state, ((state >> 8) + 1) << 8 | reason, memory_order_release);
+    memory_fence();
+}
 
 /* A name that fits; what is too much of it is cut. */
 static inline void copy_name(char *to, size_t capacity, const char *from)
@@ -95,7 +138,8 @@ static inline void copy_name(char *to, size_t capacity, const char *from)
 /* Fill in a struct that never held a task. */
 void task_init(struct task *task, struct reactor *reactor);
 /* Start a task, whether or not the reactor stops; it is then born cancelled. [loop] [task] */
-struct task *task_start(struct reactor *reactor, const char *name, void (*run)(void *argument), void *argument);
+struct task *task_start(struct reactor *reactor, const char *name, void (*run)(void *argument), void *argument,
+                        const struct task_creator *creator);
 /* Give the permit through the run queue. [loop] [task] */
 void task_wake(struct task *task);
 /* Give the permit and run the task right here, on top of the libuv callback that this is the last statement of: the
@@ -107,12 +151,17 @@ uint64_t task_deadline(uint64_t timeout_ms);
 /* As task_park, for waits that go on after a spurious wake. [task] */
 int task_park_until(enum wait_reason reason, uint64_t deadline);
 
-/* Put a task at the end of the run queue. [loop] [task] */
+/* Put a task at the end of the run queue; its reason is the caller's to set. [loop] [task] */
 void reactor_enqueue(struct reactor *reactor, struct task *task);
 /* Switch to a task until it parks or ends. [loop] */
 void reactor_run_task(struct reactor *reactor, struct task *task);
 /* BLOCK_SIZE_BYTES of memory with no particular content, the warmest first. [loop] [task] */
 void *reactor_block_acquire(struct reactor *reactor);
 void reactor_block_release(struct reactor *reactor, void *block);
+
+/* probe_tasks and probe_task_count of base/probe.h. [any] */
+struct probe_visitor;
+void visit_tasks(const struct probe_visitor *visitor);
+uint64_t visit_count(void);
 
 #endif

@@ -61,8 +61,8 @@ static void slab_create(struct stack_pool *pool, struct reactor *reactor)
         task->next = pool->cold;
         pool->cold = task;
     }
-    slab->next = pool->slabs;
-    pool->slabs = slab;
+    slab->next = atomic_load_explicit(&pool->slabs, memory_order_relaxed);
+    atomic_store_explicit(&pool->slabs, slab, memory_order_release);
     pool->slab_count++;
 }
 

@@ -19,13 +19,13 @@ struct reactor;
 /* So many share a mapping. */
 #define STACK_SLAB_COUNT 64
 
-struct stack_slab {
+struct stack_slab { /* constant */
     struct stack_slab *next;
     struct task *task[STACK_SLAB_COUNT];
 };
 
 struct stack_pool {
-    struct stack_slab *slabs;
+    struct stack_slab *_Atomic slabs; /* newest first; any thread may read them */
     struct task *warm, *cold; /* idle; by task->next. Cold ones have given their pages back */
     unsigned warm_count, warm_max;
     unsigned slab_count;

@@ -1,10 +1,17 @@
 /* task.c: the life of a task: start, park, wake, cancel, end. */
 #include "runtime/task.h"
 
+#include "base/clock.h"
+#include "base/probe.h"
 #include "runtime/scheduler.h"
 
-static const char *const reason_texts[WAIT_REASON_COUNT] = {
-#define X(name, text) [name] = (text),
+_Thread_local struct task *task_of_thread;
+
+static const struct {
+    const char *text;
+    bool told;
+} reasons[WAIT_REASON_COUNT] = {
+#define X(name, text, told) [name] = {(text), (told)},
     WAIT_REASON_LIST(X)
 #undef X
 };
@@ -12,7 +19,7 @@ static const char *const reason_texts[WAIT_REASON_COUNT] = {
 const char *wait_reason_text(enum wait_reason reason)
 {
     ASSERT((unsigned)reason < WAIT_REASON_COUNT);
-    return reason_texts[reason];
+    return reasons[reason].text;
 }
 
 static void wake_from_inbox(struct reactor_message *message)
@@ -25,7 +32,7 @@ static void wake_from_inbox(struct reactor_message *message)
 
 void task_init(struct task *task, struct reactor *reactor)
 {
-    *task = (struct task){.reactor = reactor, .wake_message.run = wake_from_inbox};
+    *task = (struct task){.reactor = reactor, .state = TASK_IDLE, .wake_message.run = wake_from_inbox};
     list_init(&task->live);
 }
 
@@ -36,21 +43,30 @@ static void task_main(void *argument)
     task->ended = true;
 }
 
-struct task *task_start(struct reactor *reactor, const char *name, void (*run)(void *argument), void *argument)
+static void make_ready(struct task *task)
+{
+    task_set_reason(task, WAIT_READY);
+    reactor_enqueue(task->reactor, task);
+}
+
+struct task *task_start(struct reactor *reactor, const char *name, void (*run)(void *argument), void *argument,
+                        const struct task_creator *creator)
 {
     static _Atomic uint64_t last_id;
     struct task *task = stack_acquire(&reactor->stacks, reactor);
     task->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    task->creator = *creator;
     copy_name(task->name, sizeof task->name, name);
     task->run = run;
     task->argument = argument;
     task->labels = (struct label_set){{NULL}};
+    atomic_store_explicit(&task->taken_up_ns, 0, memory_order_relaxed);
     task->permit = task->ended = false;
     atomic_store_explicit(&task->canceled, atomic_load(&reactor->stopping), memory_order_relaxed);
     context_prepare(&task->context, task_main, task);
     list_append(&reactor->live, &task->live);
     atomic_fetch_add_explicit(&reactor->task_count, 1, memory_order_relaxed);
-    reactor_enqueue(reactor, task);
+    make_ready(task);
     return task;
 }
 
@@ -58,13 +74,10 @@ struct task *task_spawn(const char *name, void (*run)(void *argument), void *arg
 {
     struct reactor *reactor = reactor_of_thread;
     ASSERT(reactor != NULL);
-    return atomic_load(&reactor->stopping) ? NULL : task_start(reactor, name, run, argument);
-}
-
-struct task *task_self(void)
-{
-    struct reactor *reactor = reactor_of_thread;
-    return reactor ? atomic_load_explicit(&reactor->current, memory_order_relaxed) : NULL;
+    if (atomic_load(&reactor->stopping))
+        return NULL;
+    struct task_creator creator = {.id = probe_execution.task_id, .pc = (uintptr_t)__builtin_return_address(0)};
+    return task_start(reactor, name, run, argument, &creator);
 }
 
 uint64_t task_id(const struct task *task)
@@ -85,17 +98,23 @@ static struct task *running(void)
     return task;
 }
 
+static bool is_parked(const struct task *task)
+{
+    unsigned reason = task_reason(task);
+    return reason > WAIT_READY && reason != TASK_IDLE;
+}
+
 void task_wake(struct task *task)
 {
-    if (task->reason > WAIT_READY)
-        reactor_enqueue(task->reactor, task);
+    if (is_parked(task))
+        make_ready(task);
     else
         task->permit = true;
 }
 
 void task_resume(struct task *task)
 {
-    if (task->reason > WAIT_READY)
+    if (is_parked(task))
         reactor_run_task(task->reactor, task);
     else
         task->permit = true;
@@ -125,19 +144,27 @@ bool task_canceled(void)
     return atomic_load_explicit(&running()->canceled, memory_order_relaxed);
 }
 
+/* The only way out of a task that will run again. From this frame upwards its stack stands still until then. */
+static NOINLINE void leave(struct task *task, enum wait_reason reason)
+{
+    task->context.parked_frame = __builtin_frame_address(0);
+    task_set_reason(task, reason);
+    context_leave(&task->context);
+}
+
 void task_yield(void)
 {
     struct task *task = running();
     reactor_enqueue(task->reactor, task);
-    context_leave(&task->context);
+    leave(task, WAIT_READY);
 }
 
 static void on_timeout(uv_timer_t *timer)
 {
     struct task *task = CONTAINER_OF(timer, struct task, timer);
-    if (task->reason > WAIT_READY) {
+    if (is_parked(task)) {
         task->timed_out = true;
-        reactor_enqueue(task->reactor, task);
+        make_ready(task);
     }
 }
 
@@ -161,6 +188,23 @@ static void timer_start(struct task *task, uint64_t timeout_ms)
     uv_timer_start(&task->timer, on_timeout, timeout_ms, 0);
 }
 
+/* Of a wait for offloaded work, the part before a thread took it up is the queue's. */
+static void tell_waited(const struct task *task, enum wait_reason reason, uint64_t start_ns)
+{
+    const struct probe_sink *sink = probe_sink_now();
+    if (!sink)
+        return;
+    uint64_t end_ns = clock_monotonic_ns();
+    uint64_t taken_up_ns = atomic_load_explicit(&task->taken_up_ns, memory_order_relaxed);
+    if (taken_up_ns > start_ns) {
+        uint64_t queue_end_ns = taken_up_ns < end_ns ? taken_up_ns : end_ns;
+        sink->waited(reasons[WAIT_OFFLOAD_QUEUE].text, start_ns, queue_end_ns);
+        start_ns = queue_end_ns;
+    }
+    if (taken_up_ns != OFFLOAD_QUEUED)
+        sink->waited(reasons[reason].text, start_ns, end_ns);
+}
+
 static void park(struct task *task, enum wait_reason reason)
 {
     ASSERT(reason > WAIT_READY);
@@ -168,9 +212,11 @@ static void park(struct task *task, enum wait_reason reason)
         task->permit = false;
         return;
     }
-    task->reason = reason;
-    task->since_ns = task->reactor->now_ns;
-    context_leave(&task->context);
+    /* 0: nobody listened when it began, so it is not told. */
+    uint64_t start_ns = UNLIKELY(probe_sink_now() != NULL) && reasons[reason].told ? clock_monotonic_ns() : 0;
+    leave(task, reason);
+    if (UNLIKELY(start_ns != 0))
+        tell_waited(task, reason, start_ns);
 }
 
 int task_park_until(enum wait_reason reason, uint64_t deadline)

@@ -19,25 +19,30 @@
 struct task;
 struct reactor;
 
-/* Why a task is parked: also what a goroutine profile says. */
+/* Why a task is parked: also what a goroutine profile says. `told`: the wait is for something that the program itself
+ * does or has, so the probe sink hears of it; not for a client's next request, or for time to pass. */
 #define WAIT_REASON_LIST(X) \
-    X(WAIT_NONE, "running") \
-    X(WAIT_READY, "runnable") \
-    X(WAIT_SLEEP, "sleep") \
-    X(WAIT_MUTEX, "mutex lock") \
-    X(WAIT_RWLOCK_READ, "rwlock read") \
-    X(WAIT_RWLOCK_WRITE, "rwlock write") \
-    X(WAIT_CONDITION, "condition wait") \
-    X(WAIT_GROUP, "group wait") \
-    X(WAIT_ACCEPT, "accept") \
-    X(WAIT_READ, "IO wait") \
-    X(WAIT_WRITE, "IO wait (write)") \
-    X(WAIT_CLOSE, "close") \
-    X(WAIT_OFFLOAD, "offload") \
-    X(WAIT_DATA, "data wait")
+    /* name, text, told */ \
+    X(WAIT_NONE, "running", false) \
+    X(WAIT_READY, "runnable", false) \
+    X(WAIT_SLEEP, "sleep", false) \
+    X(WAIT_MUTEX, "mutex lock", true) \
+    X(WAIT_RWLOCK_READ, "rwlock read", true) \
+    X(WAIT_RWLOCK_WRITE, "rwlock write", true) \
+    X(WAIT_CONDITION, "condition wait", true) \
+    X(WAIT_GROUP, "group wait", true) \
+    X(WAIT_ACCEPT, "accept", false) \
+    X(WAIT_READ, "IO wait", false) \
+    X(WAIT_WRITE, "IO wait (write)", true) \
+    X(WAIT_CLOSE, "close", false) \
+    X(WAIT_OFFLOAD_QUEUE, "offload queue", true) \
+    X(WAIT_OFFLOAD, "offload", true) \
+    X(WAIT_FSYNC, "fsync", true) \
+    X(WAIT_FILE, "file work", true) \
+    X(WAIT_DATA, "data wait", true)
 
 enum wait_reason {
-#define X(name, text) name,
+#define X(name, text, told) name,
     WAIT_REASON_LIST(X)
 #undef X
     WAIT_REASON_COUNT
@@ -46,12 +51,18 @@ const char *wait_reason_text(enum wait_reason reason);
 
 #define TIMEOUT_NEVER UINT64_MAX
 
+/* Written by the reactor at each switch, read by task_self. Local-exec: one load even in position-independent code. */
+extern _Thread_local struct task *task_of_thread __attribute__((tls_model("local-exec")));
+
 /* Start a task on this reactor; it runs first when the caller parks or yields. The name is copied (31 bytes). NULL
  * once the reactor stops. A task struct is never unmapped: task_unpark may come late and at worst wakes a later task
  * spuriously. No memory for another stack ends the process. [loop] [task] */
 struct task *task_spawn(const char *name, void (*run)(void *argument), void *argument);
 /* The task that runs on this thread; NULL outside of one. [any] */
-struct task *task_self(void);
+static inline struct task *task_self(void)
+{
+    return task_of_thread;
+}
 uint64_t task_id(const struct task *task);
 const char *task_name(const struct task *task);
 
@@ -77,11 +88,13 @@ void task_unpark(struct task *task);
 void task_label(enum label_key key, const char *interned);
 
 /* Run work(argument) on libuv's thread pool and wait for it; not cancelable once it is queued, so `argument` may
- * live on the task's stack. The worker carries the task's labels meanwhile. UV_ECANCELED: it did not run. [task] */
-int task_offload(void (*work)(void *argument), void *argument) MUST_USE;
+ * live on the task's stack. The worker carries the task's labels meanwhile. The wait is WAIT_OFFLOAD_QUEUE until a
+ * thread of the pool takes the work up, then `reason`. UV_ECANCELED: it did not run. [task] */
+int task_offload(enum wait_reason reason, void (*work)(void *argument), void *argument) MUST_USE;
 /* The same on a thread made for it, which costs some 50 us: for rare work that must not wait behind the pool, all of
  * whose threads may hang in a disk. It runs for a cancelled task too, and where there is no thread to be had it holds
  * the reactor. [task] */
-void task_offload_to_thread(const char *thread_name, void (*work)(void *argument), void *argument);
+void task_offload_to_thread(enum wait_reason reason, const char *thread_name, void (*work)(void *argument),
+                            void *argument);
 
 #endif

@@ -70,7 +70,7 @@ int log_flush_held(struct storage_log *log, int64_t end_offset)
     ASSERT(task_mutex_held(&log->append_lock));
     struct flush_job job;
     begin_flush(log, end_offset, &job);
-    return end_flush(log, &job, task_offload(run_flush, &job));
+    return end_flush(log, &job, task_offload(WAIT_FSYNC, run_flush, &job));
 }
 
 int storage_log_flush(struct storage_log *log)
@@ -82,7 +82,7 @@ int storage_log_flush(struct storage_log *log)
         begin_flush(log, log->end_offset, &job);
         /* Appends go on while the disk works. */
         task_mutex_unlock(&log->append_lock);
-        rc = task_offload(run_flush, &job);
+        rc = task_offload(WAIT_FSYNC, run_flush, &job);
         task_mutex_lock(&log->append_lock);
         rc = end_flush(log, &job, rc);
     }

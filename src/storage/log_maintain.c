@@ -113,7 +113,7 @@ static void apply_retention(struct storage_log *log)
     if (removal.count > 0) {
         log_info("old segments deleted partition=%s segments=%zu start_offset=%" PRId64, log->name, removal.count,
                  start_offset);
-        if (task_offload(run_removal, &removal) != 0)
+        if (task_offload(WAIT_FILE, run_removal, &removal) != 0)
             run_removal(&removal); /* the program ends: a moment more does not matter, leaving the files behind does */
         rc = removal.result != 0 ? removal.result : rc;
     }

@@ -87,7 +87,7 @@ void storage_write_checkpoint(struct storage *storage)
     if (!bytes_equal(buf_bytes(&text), buf_bytes(&storage->checkpoint_written))) {
         buf_clear(&storage->checkpoint_written);
         buf_append_bytes(&storage->checkpoint_written, buf_bytes(&text));
-        if (task_offload(run_write_checkpoint, storage) != 0)
+        if (task_offload(WAIT_FILE, run_write_checkpoint, storage) != 0)
             buf_clear(&storage->checkpoint_written);
     }
     buf_deinit(&text);

@@ -169,7 +169,7 @@ static int create_locked(struct storage *storage, struct topic_entry *entry)
         return ERR_EXISTS;
     }
     struct creation creation = {.storage = storage, .topic = &entry->topic};
-    int rc = task_offload(run_creation, &creation);
+    int rc = task_offload(WAIT_FILE, run_creation, &creation);
     if (rc == 0)
         rc = creation.result;
     if (rc != 0)
@@ -260,7 +260,7 @@ static int delete_locked(struct storage *storage, struct topic_entry *entry)
     /* A later topic of that name must not find recovery points of this one. */
     storage_write_checkpoint(storage);
     struct deletion deletion = {.storage = storage, .topic = topic};
-    int rc = task_offload(run_deletion, &deletion);
+    int rc = task_offload(WAIT_FILE, run_deletion, &deletion);
     return rc != 0 ? rc : deletion.result;
 }
 
@@ -273,7 +273,7 @@ int storage_topic_delete(struct storage *storage, struct bytes name)
     if (rc == 0) {
         log_info("topic deleted topic=%s partitions=%" PRId32, topic->name, topic->partition_count);
         struct deletion deletion = {.storage = storage, .topic = topic};
-        if (task_offload(run_removal, &deletion) != 0)
+        if (task_offload(WAIT_FILE, run_removal, &deletion) != 0)
             log_debug("deleted folders stay until the next start topic=%s", topic->name);
     }
     if (topic) {

@@ -286,7 +286,7 @@ static void wait_to_go(void *argument)
 
 static void offload_and_get_stuck(void *argument)
 {
-    (void)!task_offload(wait_to_go, argument);
+    (void)!task_offload(WAIT_OFFLOAD, wait_to_go, argument);
 }
 
 static void a_profile_is_answered_while_the_thread_pool_is_stuck(void **state)

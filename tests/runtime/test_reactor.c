@@ -279,7 +279,7 @@ static void wait_between_locks(struct waits *waits)
 static void wait_offloading(struct waits *waits)
 {
     (void)waits;
-    while (task_offload(nothing, NULL) == 0)
+    while (task_offload(WAIT_OFFLOAD, nothing, NULL) == 0)
         continue;
 }
 

@@ -278,7 +278,7 @@ static void walk_parked(void *argument)
     uintptr_t root_of_shallow = 0, root_of_deep = 1;
     unsigned depth_of_shallow = walk(shallow, shallow->context.parked_frame, &root_of_shallow);
     unsigned depth_of_deep = walk(deep, deep->context.parked_frame, &root_of_deep);
-    CHECK(shallow->reason == WAIT_DATA && shallow->since_ns != 0);
+    CHECK(task_reason(shallow) == WAIT_DATA && shallow->since_ns != 0);
     CHECK(depth_of_shallow >= 4); /* context_leave, task_park, park_nested, park_at_depth and ours */
     CHECK(depth_of_deep == depth_of_shallow + 10);
     CHECK(root_of_deep == root_of_shallow);

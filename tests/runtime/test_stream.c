@@ -380,7 +380,7 @@ static void write_slowly(void *argument)
 
 static void time_out_now(struct task *task)
 {
-    CHECK(task->timer_open && task->reason == WAIT_WRITE);
+    CHECK(task->timer_open && task_reason(task) == WAIT_WRITE);
     uv_timer_start(&task->timer, task->timer.timer_cb, 0, 0);
     while (!task->timed_out)
         task_yield();

@@ -173,7 +173,7 @@ static void wait_until_canceled(void *argument)
     task_mutex_unlock(&seen->mutex);
     seen->park_rc = task_park(WAIT_DATA, TIMEOUT_NEVER);
     seen->again_rc = task_park(WAIT_DATA, 1);
-    seen->offload_rc = task_offload(note_ran, &seen->offload_ran);
+    seen->offload_rc = task_offload(WAIT_OFFLOAD, note_ran, &seen->offload_ran);
     atomic_store(&seen->done, true);
 }
 
@@ -361,7 +361,7 @@ static void offload_main(void *argument)
 {
     struct offloaded *seen = argument;
     task_label(LABEL_API, label_intern(LABEL_API, bytes_of_string("Fetch")));
-    CHECK(task_offload(on_pool, seen) == 0);
+    CHECK(task_offload(WAIT_OFFLOAD, on_pool, seen) == 0);
     CHECK(!pthread_equal(seen->id, pthread_self()));
 }
 
@@ -391,7 +391,7 @@ static void wait_for_go(void *argument)
 static void offload_slow(void *argument)
 {
     struct slow_work *work = argument;
-    CHECK(task_offload(wait_for_go, work) == 0);
+    CHECK(task_offload(WAIT_OFFLOAD, wait_for_go, work) == 0);
     CHECK(task_canceled());
     atomic_store(&work->returned, true);
 }
@@ -435,7 +435,7 @@ static void offload_to_thread_when_canceled(void *argument)
     struct thread_work *work = argument;
     task_label(LABEL_API, label_intern(LABEL_API, bytes_of_string("Aside")));
     task_cancel(task_self());
-    task_offload_to_thread("a thread's name of its own", see_the_thread, work);
+    task_offload_to_thread(WAIT_OFFLOAD, "a thread's name of its own", see_the_thread, work);
     work->was_canceled = task_canceled();
 }
 

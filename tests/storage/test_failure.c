@@ -169,7 +169,7 @@ static void replace_topic_during_removal(void *argument)
     atomic_store(&hold_removal, true);
     task_group_add(&upkeep.done, 1);
     TASK_CHECK(task_spawn("upkeep", maintain_once, &upkeep) != NULL);
-    TASK_CHECK(task_offload(wait_for_removal, NULL) == 0);
+    TASK_CHECK(task_offload(WAIT_OFFLOAD, wait_for_removal, NULL) == 0);
     TASK_CHECK(storage_log_start_offset(topic->logs[0]) == 5);
     storage_topic_release(topic);
     TASK_CHECK(storage_topic_delete(fixture->storage, bytes_of_string("t")) == 0);

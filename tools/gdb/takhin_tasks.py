@@ -15,7 +15,7 @@ import gdb
 FRAMES_MAX = 64
 LIST_FRAMES = 4
 # Of the switch itself; where the task waits is what comes after them.
-SWITCH_FUNCTIONS = ("context_leave", "park", "task_park_until", "task_park", "task_park_uncancelable", "queue_wait",
+SWITCH_FUNCTIONS = ("leave", "park", "task_park_until", "task_park", "task_park_uncancelable", "queue_wait",
                     "queue_wait_uncancelable", "task_yield")
 
 
@@ -27,7 +27,7 @@ def read_word(address):
 def reactors():
     reactor = gdb.parse_and_eval("reactor_registry")
     while int(reactor) != 0:
-        if int(reactor["name"]) != 0:
+        if int(reactor["name"][0]) != 0:
             yield reactor.dereference()
         reactor = reactor["next_registered"]
 
@@ -82,8 +82,12 @@ def how_long(task):
     return "%.3fs" % max((now_ns() - int(task["since_ns"])) / 1e9, 0.0)
 
 
-def is_running(reactor, task):
-    return int(reactor["current"]) == int(task.address)
+def reason(task):
+    return gdb.Value(int(task["state"]) & 0xff).cast(gdb.lookup_type("enum wait_reason"))
+
+
+def is_running(task):
+    return str(reason(task)) == "WAIT_NONE"
 
 
 class TakhinTasks(gdb.Command):
@@ -99,23 +103,23 @@ class TakhinTasks(gdb.Command):
                 print("reactor %s: %d tasks" % (reactor["name"].string(), sum(1 for _ in tasks(reactor))))
             for task in tasks(reactor):
                 if wanted is None:
-                    self.print_line(reactor, task)
+                    self.print_line(task)
                 elif wanted == int(task["id"]):
-                    self.print_stack(reactor, task)
+                    self.print_stack(task)
 
     @staticmethod
-    def print_line(reactor, task):
+    def print_line(task):
         head = "%6d %-24s" % (int(task["id"]), task["name"].string())
-        if is_running(reactor, task):
+        if is_running(task):
             print("%s running" % head)
             return
         frames = [name for name, _ in stack(task) if name not in SWITCH_FUNCTIONS]
-        print("%s %-18s %10s  %s" % (head, task["reason"], how_long(task),
+        print("%s %-18s %10s  %s" % (head, reason(task), how_long(task),
                                      " < ".join(frames[:LIST_FRAMES])))
 
     @staticmethod
-    def print_stack(reactor, task):
-        state = "running" if is_running(reactor, task) else "%s, %s" % (task["reason"], how_long(task))
+    def print_stack(task):
+        state = "running" if is_running(task) else "%s, %s" % (reason(task), how_long(task))
         print("task %d '%s' [%s]:" % (int(task["id"]), task["name"].string(), state))
         for number, (name, place) in enumerate(stack(task)):
             print("#%-2d %s%s" % (number, name, place))
