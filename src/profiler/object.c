@@ -280,6 +280,12 @@ static const struct symbol *find_symbol(const struct object *object, uint64_t ad
     return start == address || start <= symbol->address ? symbol : NULL;
 }
 
+uint64_t object_entry(const struct object *object, uint64_t address)
+{
+    const struct symbol *symbol = find_symbol(object, address);
+    return symbol ? symbol->address : object_function_start(object, address);
+}
+
 /* An exported C name is what people call the function; a library's source may say __libc_malloc where they say malloc.
  * A local symbol's name carries the compiler's marks (.constprop.0), and C++ mangles its own. */
 static bool is_better_name(const struct symbol *symbol)

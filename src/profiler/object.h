@@ -28,5 +28,7 @@ bool object_has_lines(const struct object *object);
 unsigned object_find(struct object *object, uint64_t address, struct dwarf_frame *frames, unsigned capacity);
 /* Where the function starts that holds this address, as far as the unwind tables tell; else the address itself. */
 uint64_t object_function_start(const struct object *object, uint64_t address);
+/* The same, but for a symbol that starts the function where there is one. */
+uint64_t object_entry(const struct object *object, uint64_t address);
 
 #endif

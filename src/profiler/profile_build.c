@@ -5,7 +5,7 @@
 #include "pprof/profile.h"
 #include "profiler/collection.h"
 #include "profiler/profiler.h"
-#include "profiler/symbols.h"
+#include "profiler/symbol_writer.h"
 #include "profiler/unwind.h"
 
 /* Go writes this one as a number without a unit; viewers know "bytes" by its name. */

@@ -1,17 +1,17 @@
-/* symbols.c: the objects of this process over time, the names in them, and profiles written with both. */
+/* symbols.c: the objects of this process over time, and the places in them that were looked up. */
 #include "profiler/symbols.h"
 
 #include "base/mem.h"
-#include "pprof/profile.h"
 #include "profiler/modules.h"
 #include "profiler/object.h"
+#include "profiler/place_table.h"
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <uthash.h>
 
 /* A file's tables, shared by all the places where it was ever mapped. */
 struct shared_object {
@@ -23,69 +23,39 @@ struct shared_object {
 
 /* One object at one place, from the first epoch that saw it there to the last. */
 struct placement {
-    char *path;
-    const char *base_name; /* within path */
-    char build_id[MODULE_BUILD_ID_MAX * 2 + 1];
-    uintptr_t bias, text_start, text_end;
-    uint64_t text_file_offset;
-    bool is_program;
+    struct symbol_object public;
+    struct module module; /* a copy whose path is its own */
     uint32_t first_epoch, last_epoch;
     struct object *object; /* under `reading`; NULL until somebody asks for a name in it */
-};
-
-/* A made-up name, kept so that a frame may point at it. */
-struct synthetic {
-    UT_hash_handle hh;
-    char text[];
+    bool is_known;         /* what its file has, so that public is complete */
 };
 
 struct symbols {
-    /* Held shortly. Guards what was mapped when; a placement never goes, and of it only the last epoch changes. */
+    /* Held shortly. A placement never goes, and of it only the last epoch changes, and once what is known of it. */
     pthread_mutex_t lock;
     uint64_t generation; /* of the modules that the newest epoch saw */
-    _Atomic uint32_t epoch; /* written under it, read at any time */
+    uint32_t epoch;
     struct placement **placements; /* the program's is the first */
     uint32_t placement_count, placement_capacity;
+    struct place_table *places;
+    unsigned holder_count;
 
     /* Held while files are read; taken before `lock`. Guards what comes out of them. */
     pthread_mutex_t reading;
-    unsigned holder_count;
     struct shared_object *objects;
-    struct synthetic *synthetics;
-};
-
-/* Locations and mappings that a profile has already. */
-struct location_key {
-    const struct placement *placement;
-    uintptr_t address;
-};
-struct location_entry {
-    struct location_key key;
-    uint32_t id;
-    UT_hash_handle hh;
-};
-struct mapping_entry {
-    const struct placement *placement;
-    uint32_t id;
-    UT_hash_handle hh;
-};
-
-struct symbol_writer {
-    struct symbols *symbols;
-    struct profile *profile;
-    struct location_entry *locations;
-    struct mapping_entry *mappings;
+    uint64_t file_count;
 };
 
 static bool overlap(const struct placement *placement, const struct module *module)
 {
-    return placement->text_start < module->text_end && module->text_start < placement->text_end;
+    return placement->module.text_start < module->text_end && module->text_start < placement->module.text_end;
 }
 
 static bool same_place(const struct placement *placement, const struct module *module)
 {
-    return placement->text_start == module->text_start && placement->bias == module->bias &&
-           strcmp(placement->path, module->path) == 0 && strcmp(placement->build_id, module->build_id) == 0;
+    const struct module *placed = &placement->module;
+    return placed->text_start == module->text_start && placed->bias == module->bias &&
+           strcmp(placed->path, module->path) == 0 && strcmp(placed->build_id, module->build_id) == 0;
 }
 
 /* The placement of this module if it may be continued: nothing else has been there since. */
@@ -108,15 +78,17 @@ static struct placement *add_placement(struct symbols *symbols, const struct mod
                                           symbols->placement_capacity * sizeof *symbols->placements);
     }
     struct placement *placement = MEM_NEW(struct placement);
-    placement->path = mem_copy_string(module->path);
-    const char *slash = strrchr(placement->path, '/');
-    placement->base_name = slash ? slash + 1 : placement->path;
-    memcpy(placement->build_id, module->build_id, sizeof placement->build_id);
-    placement->bias = module->bias;
-    placement->text_start = module->text_start;
-    placement->text_end = module->text_end;
-    placement->text_file_offset = module->text_file_offset;
-    placement->is_program = module->is_program;
+    placement->module = *module;
+    placement->module.path = mem_copy_string(module->path);
+    const char *path = placement->module.path, *slash = strrchr(path, '/');
+    placement->public = (struct symbol_object){
+        .path = path,
+        .build_id = placement->module.build_id,
+        .base_name = slash ? slash + 1 : path,
+        .text_start = module->text_start,
+        .text_end = module->text_end,
+        .text_file_offset = module->text_file_offset,
+    };
     placement->first_epoch = symbols->epoch;
     symbols->placements[symbols->placement_count++] = placement;
     return placement;
@@ -148,6 +120,7 @@ struct symbols *symbols_create(void)
     struct symbols *symbols = MEM_NEW(struct symbols);
     pthread_mutex_init(&symbols->lock, NULL);
     pthread_mutex_init(&symbols->reading, NULL);
+    symbols->places = place_table_create();
     observe(symbols);
     return symbols;
 }
@@ -158,10 +131,11 @@ void symbols_destroy(struct symbols *symbols)
         return;
     ASSERT(symbols->holder_count == 0);
     for (uint32_t i = 0; i < symbols->placement_count; i++) {
-        mem_free(symbols->placements[i]->path);
+        mem_free(symbols->placements[i]->module.path);
         mem_free(symbols->placements[i]);
     }
     mem_free(symbols->placements);
+    place_table_destroy(symbols->places);
     pthread_mutex_destroy(&symbols->reading);
     pthread_mutex_destroy(&symbols->lock);
     mem_free(symbols);
@@ -169,42 +143,55 @@ void symbols_destroy(struct symbols *symbols)
 
 void symbols_acquire(struct symbols *symbols)
 {
-    pthread_mutex_lock(&symbols->reading);
+    pthread_mutex_lock(&symbols->lock);
     symbols->holder_count++;
-    pthread_mutex_unlock(&symbols->reading);
+    pthread_mutex_unlock(&symbols->lock);
 }
 
-/* Nobody holds a name any more; `reading` is held. */
-static void forget_files(struct symbols *symbols)
+static void close_objects(struct shared_object *objects)
 {
-    pthread_mutex_lock(&symbols->lock);
-    for (uint32_t i = 0; i < symbols->placement_count; i++)
-        symbols->placements[i]->object = NULL;
-    pthread_mutex_unlock(&symbols->lock);
-    while (symbols->objects) {
-        struct shared_object *shared = symbols->objects;
-        symbols->objects = shared->next;
+    if (!objects)
+        return;
+    while (objects) {
+        struct shared_object *shared = objects;
+        objects = shared->next;
         object_close(shared->object);
         mem_free(shared->path);
         mem_free(shared);
-    }
-    struct synthetic *synthetic, *next;
-    HASH_ITER(hh, symbols->synthetics, synthetic, next)
-    {
-        HASH_DEL(symbols->synthetics, synthetic);
-        mem_free(synthetic);
     }
     /* Else glibc keeps what was freed, in an arena of its own for each thread that ever read a file. */
     malloc_trim(0);
 }
 
+/* After the last holder has gone, if none has come since. Only holders read, so there is nobody to wait for. */
+static void forget(struct symbols *symbols)
+{
+    struct shared_object *objects = NULL;
+    pthread_mutex_lock(&symbols->reading);
+    pthread_mutex_lock(&symbols->lock);
+    if (symbols->holder_count == 0) {
+        for (uint32_t i = 0; i < symbols->placement_count; i++)
+            symbols->placements[i]->object = NULL;
+        objects = symbols->objects;
+        symbols->objects = NULL;
+        if (place_table_count(symbols->places) > SYMBOL_PLACES_KEPT) {
+            place_table_destroy(symbols->places);
+            symbols->places = place_table_create();
+        }
+    }
+    pthread_mutex_unlock(&symbols->lock);
+    pthread_mutex_unlock(&symbols->reading);
+    close_objects(objects);
+}
+
 void symbols_release(struct symbols *symbols)
 {
-    pthread_mutex_lock(&symbols->reading);
+    pthread_mutex_lock(&symbols->lock);
     ASSERT(symbols->holder_count > 0);
-    if (--symbols->holder_count == 0)
-        forget_files(symbols);
-    pthread_mutex_unlock(&symbols->reading);
+    bool was_last = --symbols->holder_count == 0;
+    pthread_mutex_unlock(&symbols->lock);
+    if (was_last)
+        forget(symbols);
 }
 
 uint32_t symbols_epoch(struct symbols *symbols)
@@ -228,7 +215,7 @@ static struct placement *placement_at(const struct symbols *symbols, uintptr_t a
     struct placement *before = NULL, *after = NULL;
     for (uint32_t i = 0; i < symbols->placement_count; i++) {
         struct placement *placement = symbols->placements[i];
-        if (address < placement->text_start || address >= placement->text_end)
+        if (address < placement->public.text_start || address >= placement->public.text_end)
             continue;
         if (placement->first_epoch > epoch)
             after = after && after->first_epoch < placement->first_epoch ? after : placement;
@@ -238,194 +225,146 @@ static struct placement *placement_at(const struct symbols *symbols, uintptr_t a
     return before ? before : after;
 }
 
-static struct object *open_object(const struct placement *placement)
+static struct object *open_object(const struct module *module)
 {
     uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
-    if (vdso >= placement->text_start && vdso < placement->text_end)
-        return object_open_memory((const void *)vdso, placement->text_end - vdso);
+    if (vdso >= module->text_start && vdso < module->text_end)
+        return object_open_memory((const void *)vdso, module->text_end - vdso);
     /* The program's own file is reached even after it was replaced or removed. */
-    return object_open(placement->is_program ? "/proc/self/exe" : placement->path, placement->build_id);
+    return object_open(module->is_program ? "/proc/self/exe" : module->path, module->build_id);
 }
 
+static struct shared_object *find_shared(struct symbols *symbols, const struct module *module)
+{
+    struct shared_object *shared = symbols->objects;
+    while (shared && (strcmp(shared->path, module->path) != 0 || strcmp(shared->build_id, module->build_id) != 0))
+        shared = shared->next;
+    return shared;
+}
+
+/* `reading` is held. */
 static struct object *object_of(struct symbols *symbols, struct placement *placement)
 {
     if (placement->object)
         return placement->object;
-    struct shared_object *shared = symbols->objects;
-    while (shared && (strcmp(shared->path, placement->path) != 0 || strcmp(shared->build_id, placement->build_id) != 0))
-        shared = shared->next;
+    const struct module *module = &placement->module;
+    struct shared_object *shared = find_shared(symbols, module);
     if (!shared) {
         shared = MEM_NEW(struct shared_object);
-        shared->path = mem_copy_string(placement->path);
-        memcpy(shared->build_id, placement->build_id, sizeof shared->build_id);
-        shared->object = open_object(placement);
+        shared->path = mem_copy_string(module->path);
+        memcpy(shared->build_id, module->build_id, sizeof shared->build_id);
+        shared->object = open_object(module);
         shared->next = symbols->objects;
         symbols->objects = shared;
+        symbols->file_count++;
     }
     placement->object = shared->object;
+    pthread_mutex_lock(&symbols->lock);
+    if (!placement->is_known)
+        placement->public.has_lines = object_has_lines(placement->object);
+    placement->is_known = true;
+    pthread_mutex_unlock(&symbols->lock);
     return placement->object;
 }
 
-/* All addresses of a nameless function get one name: that of its start. */
-static const char *synthetic_name(struct symbols *symbols, const struct placement *placement, uint64_t function_start)
-{
-    char *text = mem_printf("[%s+%#lx]", placement->base_name, (unsigned long)function_start);
-    struct synthetic *synthetic;
-    HASH_FIND_STR(symbols->synthetics, text, synthetic);
-    if (!synthetic) {
-        synthetic = mem_alloc(sizeof *synthetic + strlen(text) + 1);
-        strcpy(synthetic->text, text);
-        HASH_ADD_STR(symbols->synthetics, text, synthetic);
-    }
-    mem_free(text);
-    return synthetic->text;
-}
-
-/* Frames at a place in code (not a return address). `reading` is held; capacity is not 0. */
-static unsigned resolve(struct symbols *symbols, struct placement *placement, uintptr_t address,
-                        struct symbol_frame *frames, unsigned capacity)
+/* What the object's file says of an address in it. `reading` is held. */
+static const struct symbol_place *read_place(struct symbols *symbols, struct placement *placement, uintptr_t address)
 {
     struct object *object = object_of(symbols, placement);
-    uint64_t in_file = address - placement->bias;
+    uint64_t bias = placement->module.bias, in_file = address - bias;
+    struct symbol_place place = {.object = &placement->public, .address = address,
+                                 .entry = object_entry(object, in_file) + bias};
     struct dwarf_frame found[SYMBOL_INLINE_MAX];
-    unsigned count = object_find(object, in_file, found, SYMBOL_INLINE_MAX);
-    count = count < capacity ? count : capacity;
-    for (unsigned i = 0; i < count; i++)
+    struct symbol_frame frames[SYMBOL_INLINE_MAX];
+    char made_up[128]; /* all addresses of a nameless function get one name: that of its start */
+    place.frame_count = object_find(object, in_file, found, SYMBOL_INLINE_MAX);
+    for (uint32_t i = 0; i < place.frame_count; i++)
         frames[i] = (struct symbol_frame){found[i].function, found[i].file, found[i].line, found[i].start_line};
-    if (count > 0)
-        return count;
-    const char *name = synthetic_name(symbols, placement, object_function_start(object, in_file));
-    frames[0] = (struct symbol_frame){.function = name, .file = ""};
-    return 1;
+    if (place.frame_count == 0) {
+        snprintf(made_up, sizeof made_up, "[%.80s+%#lx]", placement->public.base_name,
+                 (unsigned long)object_function_start(object, in_file));
+        frames[0] = (struct symbol_frame){.function = made_up, .file = ""};
+        place.frame_count = 1;
+    }
+    pthread_mutex_lock(&symbols->lock);
+    const struct symbol_place *added = place_table_add(symbols->places, &place, frames);
+    pthread_mutex_unlock(&symbols->lock);
+    return added;
+}
+
+static const struct symbol_place *find_place(struct symbols *symbols, struct placement *placement, uintptr_t address)
+{
+    pthread_mutex_lock(&symbols->lock);
+    ASSERT(symbols->holder_count > 0);
+    const struct symbol_place *place = place_table_find(symbols->places, &placement->public, address);
+    pthread_mutex_unlock(&symbols->lock);
+    return place;
+}
+
+/* Whoever finds what he looks for does not wait for those who read files. */
+static const struct symbol_place *place_of(struct symbols *symbols, struct placement *placement, uintptr_t address)
+{
+    const struct symbol_place *place = find_place(symbols, placement, address);
+    if (place)
+        return place;
+    pthread_mutex_lock(&symbols->reading);
+    place = find_place(symbols, placement, address); /* somebody else may have read it meanwhile */
+    if (!place)
+        place = read_place(symbols, placement, address);
+    pthread_mutex_unlock(&symbols->reading);
+    return place;
+}
+
+const struct symbol_place *symbols_place(struct symbols *symbols, uint32_t epoch, uintptr_t address)
+{
+    pthread_mutex_lock(&symbols->lock);
+    struct placement *placement = placement_at(symbols, address, epoch);
+    pthread_mutex_unlock(&symbols->lock);
+    return placement ? place_of(symbols, placement, address) : NULL;
+}
+
+const struct symbol_object *symbols_program(struct symbols *symbols)
+{
+    pthread_mutex_lock(&symbols->lock);
+    struct placement *program = symbols->placements[0];
+    bool is_known = program->is_known;
+    pthread_mutex_unlock(&symbols->lock);
+    if (!is_known) {
+        pthread_mutex_lock(&symbols->reading);
+        object_of(symbols, program);
+        pthread_mutex_unlock(&symbols->reading);
+    }
+    return &program->public;
 }
 
 unsigned symbols_resolve(struct symbols *symbols, uintptr_t address, bool is_return_address,
                          struct symbol_frame *frames, unsigned capacity)
 {
-    uintptr_t place = address - (is_return_address ? 1 : 0);
+    uintptr_t at = address - (is_return_address ? 1 : 0);
     pthread_mutex_lock(&symbols->lock);
     observe(symbols);
-    struct placement *placement = placement_at(symbols, place, symbols->epoch);
+    struct placement *placement = placement_at(symbols, at, symbols->epoch);
     if (placement && placement->last_epoch != symbols->epoch)
         placement = NULL;
     pthread_mutex_unlock(&symbols->lock);
-    if (!placement || capacity == 0)
+    if (!placement)
         return 0;
-    pthread_mutex_lock(&symbols->reading);
-    ASSERT(symbols->holder_count > 0);
-    unsigned count = resolve(symbols, placement, place, frames, capacity);
-    pthread_mutex_unlock(&symbols->reading);
+    const struct symbol_place *place = place_of(symbols, placement, at);
+    unsigned count = place->frame_count < capacity ? place->frame_count : capacity;
+    memcpy(frames, place->frames, count * sizeof *frames);
     return count;
 }
 
-/* The profile's mapping for a placement, added when its first location is. */
-static uint32_t mapping_of(struct symbol_writer *writer, struct placement *placement)
+struct symbols_stats symbols_stats(struct symbols *symbols)
 {
-    struct mapping_entry *entry;
-    HASH_FIND_PTR(writer->mappings, &placement, entry);
-    if (entry)
-        return entry->id;
-    bool has_lines = object_has_lines(object_of(writer->symbols, placement));
-    struct profile_mapping mapping = {
-        .start = placement->text_start,
-        .limit = placement->text_end,
-        .file_offset = placement->text_file_offset,
-        .file = profile_string(writer->profile, placement->path),
-        .build_id = profile_string(writer->profile, placement->build_id),
-        .has_functions = true, /* every location gets a function, if a made-up one */
-        .has_filenames = has_lines,
-        .has_line_numbers = has_lines,
-        .has_inline_frames = has_lines,
-    };
-    entry = MEM_NEW(struct mapping_entry);
-    entry->placement = placement;
-    entry->id = profile_add_mapping(writer->profile, &mapping);
-    HASH_ADD_PTR(writer->mappings, placement, entry);
-    return entry->id;
-}
-
-struct symbol_writer *symbol_writer_create(struct symbols *symbols, struct profile *profile)
-{
-    struct symbol_writer *writer = MEM_NEW(struct symbol_writer);
-    writer->symbols = symbols;
-    writer->profile = profile;
-    symbols_acquire(symbols);
-    pthread_mutex_lock(&symbols->lock);
-    struct placement *program = symbols->placements[0];
-    pthread_mutex_unlock(&symbols->lock);
     pthread_mutex_lock(&symbols->reading);
-    mapping_of(writer, program);
+    pthread_mutex_lock(&symbols->lock);
+    struct symbols_stats stats = {
+        .file_count = symbols->file_count,
+        .place_count = place_table_count(symbols->places),
+        .held_bytes = place_table_bytes(symbols->places),
+    };
+    pthread_mutex_unlock(&symbols->lock);
     pthread_mutex_unlock(&symbols->reading);
-    return writer;
-}
-
-void symbol_writer_destroy(struct symbol_writer *writer)
-{
-    if (!writer)
-        return;
-    struct location_entry *location, *next_location;
-    HASH_ITER(hh, writer->locations, location, next_location)
-    {
-        HASH_DEL(writer->locations, location);
-        mem_free(location);
-    }
-    struct mapping_entry *mapping, *next_mapping;
-    HASH_ITER(hh, writer->mappings, mapping, next_mapping)
-    {
-        HASH_DEL(writer->mappings, mapping);
-        mem_free(mapping);
-    }
-    symbols_release(writer->symbols);
-    mem_free(writer);
-}
-
-static uint32_t add_location(struct symbol_writer *writer, struct placement *placement, uintptr_t address)
-{
-    struct symbol_frame frames[SYMBOL_INLINE_MAX] = {{.function = "[unknown]", .file = ""}};
-    unsigned count = placement ? resolve(writer->symbols, placement, address, frames, SYMBOL_INLINE_MAX) : 1;
-    struct profile_line lines[SYMBOL_INLINE_MAX];
-    for (unsigned i = 0; i < count; i++)
-        lines[i] = (struct profile_line){
-            .function = profile_add_function(writer->profile, frames[i].function, frames[i].file, frames[i].start_line),
-            .line = frames[i].line,
-        };
-    uint32_t mapping = placement ? mapping_of(writer, placement) : 0;
-    return profile_add_location(writer->profile, mapping, address, lines, count);
-}
-
-static uint32_t location_of(struct symbol_writer *writer, uint32_t epoch, uintptr_t address)
-{
-    pthread_mutex_lock(&writer->symbols->lock);
-    struct placement *placement = placement_at(writer->symbols, address, epoch);
-    pthread_mutex_unlock(&writer->symbols->lock);
-    struct location_key key;
-    memset(&key, 0, sizeof key);
-    key.placement = placement;
-    key.address = address;
-    struct location_entry *entry;
-    HASH_FIND(hh, writer->locations, &key, sizeof key, entry);
-    if (!entry) {
-        entry = MEM_NEW(struct location_entry);
-        entry->key = key;
-        entry->id = add_location(writer, placement, address);
-        HASH_ADD(hh, writer->locations, key, sizeof key, entry);
-    }
-    return entry->id;
-}
-
-void symbol_writer_stack(struct symbol_writer *writer, uint32_t epoch, const uintptr_t *pcs, unsigned depth,
-                         bool leaf_is_return_address, uint32_t *locations)
-{
-    pthread_mutex_lock(&writer->symbols->reading);
-    for (unsigned i = 0; i < depth; i++) {
-        bool is_return_address = i > 0 || leaf_is_return_address;
-        locations[i] = location_of(writer, epoch, pcs[i] - (is_return_address ? 1 : 0));
-    }
-    pthread_mutex_unlock(&writer->symbols->reading);
-}
-
-uint32_t symbol_writer_named(struct symbol_writer *writer, const char *function)
-{
-    struct profile_line line = {.function = profile_add_function(writer->profile, function, "", 0)};
-    return profile_add_location(writer->profile, 0, 0, &line, 1);
+    return stats;
 }

@@ -1,9 +1,10 @@
-/* symbols.h: from addresses of this process to functions, files and lines, and from stacks to a profile's locations.
+/* symbols.h: from addresses of this process to functions, files and lines.
  *
- * An object's file is read when an address in it is met first, and closed with the last holder: debug information
- * takes several times the memory of an idle broker, and milliseconds to read again. An object that was unloaded stays
- * known under the epochs in which it was mapped, so a stack that was taken then still gets its names. Reading files
- * takes time: call this off the loops. Locks inside. [any] */
+ * A place in code is looked up in its object's file once: what was found is kept, so that the next profile of the same
+ * stacks opens no file. The files themselves are closed with the last holder: debug information takes several times
+ * the memory of an idle broker, and milliseconds to read again. An object that was unloaded stays known under the epochs
+ * in which it was mapped, so a stack that was taken then still gets its names. Reading files takes time: call this off
+ * the loops. Locks inside. [any] */
 #ifndef PROFILER_SYMBOLS_H
 #define PROFILER_SYMBOLS_H
 
@@ -12,12 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct profile;
 struct symbols;
-struct symbol_writer;
 
 /* Inlined functions at one address, at most: deeper ones lose their outermost callers. */
 #define SYMBOL_INLINE_MAX 32
+
+/* Places that are kept while nobody holds names: some 3 MB of them. Beyond, all are forgotten and looked up anew. */
+#define SYMBOL_PLACES_KEPT 32768
 
 /* The texts live until symbols_release. */
 struct symbol_frame {
@@ -25,6 +27,24 @@ struct symbol_frame {
     const char *file;     /* as it was given to the compiler; "" if unknown */
     uint32_t line;        /* 0 if unknown */
     uint32_t start_line;  /* of the function; 0 if unknown */
+};
+
+/* One object where it is, or was, mapped. Lives as long as the symbols. */
+struct symbol_object {
+    const char *path, *build_id; /* build_id: lower-case hex, "" if it has none */
+    const char *base_name;       /* within path */
+    uintptr_t text_start, text_end;
+    uint64_t text_file_offset;
+    bool has_lines; /* files, lines and inlined functions are known */
+};
+
+/* One place in code. Lives until symbols_release. */
+struct symbol_place {
+    const struct symbol_object *object;
+    uintptr_t address;
+    uintptr_t entry;      /* where its function starts; the address itself where that is not known */
+    uint32_t frame_count; /* at least 1: a function without a name has a made-up one */
+    struct symbol_frame frames[]; /* innermost inlined function first */
 };
 
 struct symbols *symbols_create(void);
@@ -47,15 +67,17 @@ uint32_t symbols_epoch_seen(const struct symbols *symbols);
 unsigned symbols_resolve(struct symbols *symbols, uintptr_t address, bool is_return_address,
                          struct symbol_frame *frames, unsigned capacity);
 
-/* A writer puts stacks into one profile: it adds mappings (the program's first), functions and locations, each once.
- * It holds the symbols. One thread at a time; symbols and profile outlive it. */
-struct symbol_writer *symbol_writer_create(struct symbols *symbols, struct profile *profile);
-void symbol_writer_destroy(struct symbol_writer *writer);
-/* A location id for each pc: the first is where the thread stood, the others are return addresses (the first too, if
- * leaf_is_return_address: a parked task). */
-void symbol_writer_stack(struct symbol_writer *writer, uint32_t epoch, const uintptr_t *pcs, unsigned depth,
-                         bool leaf_is_return_address, uint32_t *locations);
-/* The location of a function that exists in no object, such as "[lost samples]". */
-uint32_t symbol_writer_named(struct symbol_writer *writer, const char *function);
+/* What is known of a place, of a stack that was taken in this epoch: of a return address pass the byte before it, which
+ * lies in the call. NULL: no object was ever seen there. Between acquire and release. */
+const struct symbol_place *symbols_place(struct symbols *symbols, uint32_t epoch, uintptr_t address);
+/* The program itself. Between acquire and release. */
+const struct symbol_object *symbols_program(struct symbols *symbols);
+
+struct symbols_stats {
+    uint64_t file_count;  /* object files that were opened since the beginning */
+    uint32_t place_count; /* kept now */
+    size_t held_bytes;    /* by them */
+};
+struct symbols_stats symbols_stats(struct symbols *symbols);
 
 #endif

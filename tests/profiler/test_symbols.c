@@ -5,6 +5,7 @@
 #include "pprof/profile.h"
 #include "profiler/modules.h"
 #include "profiler/object.h"
+#include "profiler/symbol_writer.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
