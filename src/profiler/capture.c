@@ -50,14 +50,13 @@ void capture_remove(void)
 }
 
 /* From the frame of a function of ours: what it returns to, and its caller's registers as they are then. */
-static void walk(struct capture *capture, struct unwinder *unwinder, const void *frame, uintptr_t return_address)
+static void walk(struct capture *capture, struct unwinder *unwinder, const volatile uintptr_t *frame)
 {
-    const volatile uintptr_t *link = frame;
     struct unwind_start start = {
-        .pc = return_address,
+        .pc = frame[1],
         .pc_is_return_address = true,
-        .stack_pointer = (uintptr_t)(link + 2), /* above the caller's frame pointer and the return address */
-        .frame_pointer = link[0],
+        .stack_pointer = (uintptr_t)(frame + 2), /* above the caller's frame pointer and the return address */
+        .frame_pointer = frame[0],
     };
     start.stack_high = stack_bounds_high(start.stack_pointer);
     if (start.stack_high == 0)
@@ -69,7 +68,7 @@ static void walk(struct capture *capture, struct unwinder *unwinder, const void 
     capture->is_rootless = end == UNWIND_LOST;
 }
 
-NOINLINE bool capture_begin(struct capture *capture)
+bool capture_begin_from(struct capture *capture, const void *frame)
 {
     if (is_capturing)
         return false;
@@ -83,18 +82,34 @@ NOINLINE bool capture_begin(struct capture *capture)
     int saved_errno = errno; /* malloc and the locks do not change it */
     capture->key = (struct stack_key){
         .epoch = symbols_epoch_seen(atomic_load(&installed_symbols)),
-        .is_parked = true, /* the first address is what the call to this function returns to */
+        .is_parked = true, /* the first address is what a call returns to */
         .pcs = capture->pcs,
     };
     probe_labels(capture->key.labels);
     capture->key.labels[LABEL_THREAD] = thread_name_label();
-    walk(capture, unwinder, __builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
+    walk(capture, unwinder, frame);
     errno = saved_errno;
     return true;
+}
+
+NOINLINE bool capture_begin(struct capture *capture)
+{
+    return capture_begin_from(capture, __builtin_frame_address(0));
 }
 
 void capture_done(void)
 {
     atomic_fetch_sub(&under_way, 1);
     is_capturing = false;
+}
+
+void capture_cut(struct capture *capture, const void *return_address)
+{
+    for (uint32_t i = 0; i < capture->key.depth; i++) {
+        if (capture->key.pcs[i] == (uintptr_t)return_address) {
+            capture->key.pcs += i;
+            capture->key.depth -= i;
+            return;
+        }
+    }
 }

@@ -27,6 +27,11 @@ void capture_remove(void);
  * Allocates nothing, takes no lock. False: nothing is installed, or this thread is in a capture already. Every true one
  * is followed by capture_done on the same thread, as soon as possible. Not in a signal handler. [any] */
 bool capture_begin(struct capture *capture) MUST_USE;
+/* The same from further out: from the caller of the function of ours whose frame this is, as that function's own
+ * __builtin_frame_address(0) says. So a hook leaves itself out. */
+bool capture_begin_from(struct capture *capture, const void *frame) MUST_USE;
 void capture_done(void);
+/* Leave out the frames up to the one that goes on at this return address: a hook's own. */
+void capture_cut(struct capture *capture, const void *return_address);
 
 #endif

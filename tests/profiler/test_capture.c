@@ -85,6 +85,29 @@ static void the_stack_begins_with_who_captures_and_ends_at_the_root(void **state
     assert_int_equal(capture.key.bytes, 0);
 }
 
+static NOINLINE bool hook(struct capture *capture)
+{
+    bool is_captured = capture_begin_from(capture, __builtin_frame_address(0));
+    if (is_captured)
+        capture_done();
+    return is_captured;
+}
+
+static NOINLINE bool call_hook(struct capture *capture)
+{
+    return hook(capture);
+}
+
+static void a_hook_leaves_itself_out(void **state)
+{
+    (void)state;
+    struct capture capture;
+    assert_true(call_hook(&capture));
+    assert_true(is_in(capture.pcs[0], (uintptr_t)call_hook));
+    assert_true(is_in(capture.pcs[1], (uintptr_t)a_hook_leaves_itself_out));
+    assert_false(capture.is_rootless);
+}
+
 /* --- on other stacks --- */
 
 static struct capture of_other;
@@ -416,8 +439,9 @@ static void signals_that_walk_the_same_stack_are_no_harm(void **state)
 {
     (void)state;
     struct cpu_sampler *sampler = cpu_sampler_create(unwinder, symbols);
+    struct stack_table *stacks = stack_table_create(2);
     struct cpu_reader *reader;
-    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX, &reader), 0);
+    assert_int_equal(cpu_reader_start(sampler, CPU_HZ_MAX, stacks, &reader), 0);
     struct capture capture;
     assert_true(capture_below(&capture));
     uint32_t depth = capture.key.depth;
@@ -426,7 +450,8 @@ static void signals_that_walk_the_same_stack_are_no_harm(void **state)
         assert_int_equal(capture.key.depth, depth);
         assert_false(capture.is_rootless);
     }
-    cpu_reader_cancel(reader);
+    cpu_reader_stop(reader);
+    stack_table_destroy(stacks);
     cpu_sampler_destroy(sampler);
 }
 
@@ -434,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stack_begins_with_who_captures_and_ends_at_the_root),
+        cmocka_unit_test(a_hook_leaves_itself_out),
         cmocka_unit_test(a_thread_s_stack_is_walked_to_its_root),
         cmocka_unit_test(a_library_without_frame_pointers_is_stepped_through),
         cmocka_unit_test(a_task_s_stack_is_walked_within_its_bounds),
