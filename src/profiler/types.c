@@ -2,10 +2,16 @@
 #include "profiler/type.h"
 
 /* Each is a row in a file of its own. */
+extern const struct profile_type profile_type_fgprof;
+extern const struct profile_type profile_type_goroutine;
+extern const struct profile_type profile_type_goroutineleak;
 extern const struct profile_type profile_type_profile;
 
 /* In order of name, which is the order of the index page. */
 const struct profile_type *const profile_types[] = {
+    &profile_type_fgprof,
+    &profile_type_goroutine,
+    &profile_type_goroutineleak,
     &profile_type_profile,
 };
 
