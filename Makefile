@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 # Builds of different kinds lie beside each other: build, build-asan, build-tsan, build-fuzz.
 RELEASE = build
 
-.PHONY: help build demo test bench fuzz install clean build-packages test-packages
+.PHONY: help build demo test bench fuzz soak install clean build-packages test-packages
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +34,9 @@ bench: test-packages build ## the figures that ARCHITECTURE.md and README quote,
 
 fuzz: test-packages ## every fuzz target for FUZZ_SECONDS (default 600) each
 	@tools/fuzz $${FUZZ_SECONDS:-600}
+
+soak: test-packages build ## every profile in parallel beside a load, for SOAK_SECONDS (default 3600)
+	@tools/soak $(RELEASE) $${SOAK_SECONDS:-3600}
 
 install: build ## to PREFIX (default /usr/local): bin/, and share/doc/takhin with the example configuration
 	@cmake --install $(RELEASE) --prefix "$(PREFIX)"

@@ -1,0 +1,430 @@
+"""Every kind of profile of a broker under real load, at each of its forms: held to the scrapers' rules, and read by the
+real go tool pprof and by another decoder."""
+import collections
+import concurrent.futures
+import http.client
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0])
+from support.broker import LOAD, TAKHIN, Broker, run
+from support.installed import node_package
+from support.pprof_tool import GO_TOOLS, HARMLESS, PprofTool
+from support.profile_proto import Profile
+
+PPROF_FORMAT = "2.3.2"
+SANITIZED = bool(os.environ.get("TAKHIN_SANITIZE"))  # malloc is the sanitizer's then: no heap to sample
+
+Type = collections.namedtuple("Type", "path file columns default period_type period text")
+
+
+def of(path, columns, period_type, period=1, file=None, default="", text=None):
+    return Type(path, file or path.rsplit("/", 1)[1], columns, default, period_type, period, text)
+
+
+HEAP = [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")]
+CONTENTION = [("contentions", "count"), ("delay", "nanoseconds")]
+MEM_RATE = 4096
+SPACE, CONTENTIONS = ("space", "bytes"), ("contentions", "count")
+TYPES = {type.path.rsplit("/", 1)[1]: type for type in [
+    of("/debug/pprof/profile", [("samples", "count"), ("cpu", "nanoseconds")], ("cpu", "nanoseconds"), 4_000_000),
+    of("/debug/pprof/heap", HEAP, SPACE, MEM_RATE, text=r"heap profile: \d+: \d+ \[\d+: \d+\] @ heap/8192\n"),
+    of("/debug/pprof/allocs", HEAP, SPACE, MEM_RATE, default="alloc_space",
+       text=r"heap profile: \d+: \d+ \[\d+: \d+\] @ heap/8192\n"),
+    of("/debug/pprof/goroutine", [("goroutine", "count")], ("goroutine", "count"),
+       text=r"goroutine profile: total \d+\n\d+ @( 0x[0-9a-f]+)+\n"),
+    of("/debug/pprof/goroutineleak", [("goroutineleak", "count")], ("goroutineleak", "count"),
+       text=r"goroutineleak profile: total \d+\n"),
+    of("/debug/pprof/block", CONTENTION, CONTENTIONS, text=r"--- contention:\ncycles/second=1000000000\n"),
+    of("/debug/pprof/mutex", CONTENTION, CONTENTIONS,
+       text=r"--- mutex:\ncycles/second=1000000000\nsampling period=1\n"),
+    of("/debug/pprof/threadcreate", [("threadcreate", "count")], ("threadcreate", "count"),
+       text=r"threadcreate profile: total \d+\n\d+ @"),
+    of("/debug/pprof/delta_heap", HEAP, SPACE, MEM_RATE),
+    of("/debug/pprof/delta_block", CONTENTION, CONTENTIONS),
+    of("/debug/pprof/delta_mutex", CONTENTION, CONTENTIONS),
+    of("/debug/fgprof", [("samples", "count"), ("time", "nanoseconds")], ("wallclock", "nanoseconds"), None),
+]}
+WITHOUT_TEXT = [name for name, type in TYPES.items() if type.text is None]
+# What `seconds` makes a delta of; for profile and fgprof it is the window's length anyway.
+DELTAS = ("heap", "allocs", "goroutine", "block", "mutex", "threadcreate")
+FORMS = ("plain", "seconds=1", "debug=1", "debug=2")
+MAX_SECONDS = 2  # what profile and fgprof take by default is more
+
+Answer = collections.namedtuple("Answer", "status headers body")
+
+
+def ask(broker, path, method="GET", body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", broker.ports["profiler"], timeout=60)
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    answer = Answer(response.status, dict(response.getheaders()), response.read())
+    connection.close()
+    return answer
+
+
+class UnderLoad(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        cls.pprof = PprofTool(cls.folder)
+        cls.broker = Broker(server_threads=2, storage_log_segment_size="16MiB", storage_log_retention_bytes="32MiB",
+                            storage_log_cleanup_interval="1s", profiler_cpu_hz=250, profiler_mem_rate=MEM_RATE,
+                            profiler_block_rate="1ns", profiler_mutex_fraction=1,
+                            profiler_max_duration=f"{MAX_SECONDS}s").start()
+        cls.load = subprocess.Popen([LOAD, "-brokers", cls.broker.address, "-duration", "600", "-prefix", "orders",
+                                     "-topics", "4", "-partitions", "2", "-rate", "50000"],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            cls.collect()
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def collect(cls):
+        ask(cls.broker, "/debug/pprof/profile?seconds=1")  # by when the load is under way
+        requests = {(name, form): type.path + ("" if form == "plain" else f"?{form}")
+                    for form in FORMS for name, type in TYPES.items()}
+        with concurrent.futures.ThreadPoolExecutor(len(requests)) as pool:
+            cls.answers = dict(zip(requests, pool.map(lambda path: ask(cls.broker, path), requests.values())))
+        cls.profiles, cls.files = {}, {}
+        for key, answer in cls.answers.items():
+            if cls.is_profile(*key) and answer.status == 200:
+                cls.profiles[key] = Profile(answer.body)
+                cls.files[key] = cls.folder / f"{key[0]}-{key[1]}.pb.gz"
+                cls.files[key].write_bytes(answer.body)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.load.terminate()
+        cls.load.wait()
+        cls.broker.__exit__()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    @staticmethod
+    def is_profile(name, form):
+        return not form.startswith("debug") or name in WITHOUT_TEXT
+
+    def each_profile(self):
+        """(name, its Type, form, Profile)."""
+        for (name, form), profile in self.profiles.items():
+            with self.subTest(name=name, form=form):
+                yield name, TYPES[name], form, profile
+
+    def test_everything_is_answered_with_the_headers_that_scrapers_want(self):
+        for (name, form), answer in self.answers.items():
+            with self.subTest(name=name, form=form):
+                self.assertEqual(answer.status, 200, answer.body[:200])
+                self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+                self.assertNotIn("Content-Encoding", answer.headers)
+                if self.is_profile(name, form):
+                    self.assertEqual(answer.headers["Content-Type"], "application/octet-stream")
+                    suffix = "-delta" if form == "seconds=1" and name in DELTAS else ""
+                    self.assertEqual(answer.headers["Content-Disposition"],
+                                     f'attachment; filename="{TYPES[name].file}{suffix}"')
+                else:
+                    self.assertEqual(answer.headers["Content-Type"], "text/plain; charset=utf-8")
+                self.assertTrue(answer.body)
+
+    def test_the_columns_are_those_of_go_in_its_order(self):
+        for name, type, form, profile in self.each_profile():
+            self.assertEqual(profile.sample_types, type.columns)
+            self.assertEqual(profile.string(profile.proto.default_sample_type), type.default)
+            self.assertEqual(profile.period_type, type.period_type)
+            if type.period:
+                self.assertEqual(profile.proto.period, type.period)
+
+    def test_the_first_mapping_is_the_program_with_its_build_id(self):
+        build_id = re.search(r"Build ID: ([0-9a-f]+)", run("readelf", "-n", TAKHIN).stdout).group(1)
+        for name, type, form, profile in self.each_profile():
+            mapping = profile.proto.mapping[0]
+            self.assertEqual(profile.string(mapping.filename), str(TAKHIN.resolve()))
+            self.assertEqual(profile.string(mapping.build_id), build_id)
+            self.assertTrue(mapping.has_filenames and mapping.has_line_numbers)
+
+    def test_only_what_took_time_has_a_duration(self):
+        for name, type, form, profile in self.each_profile():
+            is_window = name in ("profile", "fgprof") or (form == "seconds=1" and name in DELTAS)
+            if is_window:
+                self.assertGreaterEqual(profile.proto.duration_nanos, 0.9e9)
+            elif not name.startswith("delta_"):
+                self.assertEqual(profile.proto.duration_nanos, 0)
+
+    def test_comments_say_what_made_it(self):
+        for name, type, form, profile in self.each_profile():
+            self.assertRegex(profile.comments[0], r"^takhin \d+\.\d+\.\d+")
+            self.assertGreater(len(profile.comments), 1, "and how")
+
+    def test_frames_of_the_profiler_itself_are_dropped(self):
+        for name, type, form, profile in self.each_profile():
+            if type.columns == HEAP:
+                drop = profile.string(profile.proto.drop_frames)
+                for function in ("malloc", "calloc", "realloc", "posix_memalign"):
+                    self.assertRegex(function, f"^({drop})$")
+
+    def test_labels_have_the_units_of_their_numbers(self):
+        for name, type, form, profile in self.each_profile():
+            for sample in profile.proto.sample:
+                for label in sample.label:
+                    key = profile.string(label.key)
+                    if label.str:
+                        self.assertIn(key, ("api", "topic", "client_id", "thread", "reason"))
+                    else:
+                        self.assertEqual((key, profile.string(label.num_unit)), ("bytes", "bytes"))
+
+    def test_values_are_never_negative(self):
+        for name, type, form, profile in self.each_profile():
+            for entry in profile.entries:
+                self.assertTrue(all(value >= 0 for value in entry.values), entry)
+
+    @unittest.skipIf(SANITIZED, "the sanitizer has its own malloc")
+    def test_heap_and_allocs_have_what_the_load_allocates(self):
+        for name in ("heap", "allocs"):
+            profile = self.profiles[name, "plain"]
+            for column, _ in HEAP:
+                self.assertGreater(profile.total(column), 0, column)
+            self.assertGreater(profile.total("alloc_space"), profile.total("inuse_space"))
+            self.assertIn("takhin", {frame.function.split("_")[0] for e in profile.entries for frame in e.frames} |
+                          {"takhin" if any(f.function.startswith(("mem_", "uv_", "kafka_", "connection")) for f in e.frames)
+                           else "" for e in profile.entries})
+
+    def test_tasks_and_threads_are_in_the_goroutine_profile_with_their_state(self):
+        profile = self.profiles["goroutine", "plain"]
+        functions = {frame.function for entry in profile.entries for frame in entry.frames}
+        self.assertIn("accept_connections", functions)
+        self.assertTrue(all("reason" in entry.labels for entry in profile.entries))
+        threads = {entry.labels["thread"] for entry in profile.entries}
+        self.assertLessEqual({"reactor-0", "reactor-1", "debug", "takhin"}, threads)
+        self.assertGreaterEqual(profile.total("goroutine", lambda e: e.labels["reason"] == "IO wait"), 2)
+
+    def test_waits_for_data_are_in_the_block_profile_of_fetch(self):
+        profile = self.profiles["block", "plain"]
+        waits = profile.total("delay", lambda e: e.labels.get("reason") == "data wait")
+        self.assertGreater(waits, 0)
+        self.assertEqual(waits, profile.total("delay", lambda e: e.labels.get("reason") == "data wait" and
+                                              e.labels.get("api") == "Fetch"))
+
+    def test_each_thread_that_was_started_is_in_threadcreate(self):
+        profile = self.profiles["threadcreate", "plain"]
+        self.assertGreaterEqual(profile.total("threadcreate"), 3)  # two reactors, the debug port's
+        functions = {frame.function for entry in profile.entries for frame in entry.frames}
+        self.assertIn("reactor_start", functions)
+
+    def test_wall_clock_time_shows_those_that_wait_too(self):
+        profile = self.profiles["fgprof", "seconds=1"]
+        reasons = {entry.labels.get("reason") for entry in profile.entries}
+        self.assertIn("IO wait", reasons)
+        waiting = profile.total("time", lambda e: any(f.function == "accept_connections" for f in e.frames))
+        self.assertGreater(waiting, 0.5e9)
+        self.assertLess(waiting, 2 * MAX_SECONDS * 1e9)
+
+    def test_a_scraper_that_comes_again_sees_what_is_new(self):
+        for name in ("delta_block", "delta_heap"):
+            if name == "delta_heap" and SANITIZED:
+                continue
+            with self.subTest(name):
+                column = TYPES[name].columns[0][0]
+                whole = Profile(ask(self.broker, TYPES[name.replace("delta_", "")].path).body).total(column)
+                ask(self.broker, TYPES[name].path)
+                new = Profile(ask(self.broker, TYPES[name].path).body).total(column)
+                self.assertLess(new, whole / 2)
+
+    def run_all(self, jobs):
+        """Each job is (description, arguments of pprof, options); two at a time."""
+        def one(job):
+            description, arguments, options = job
+            try:
+                output = self.pprof(*arguments, **options)
+                return None if output else f"{description}: nothing is printed"
+            except AssertionError as error:
+                return f"{description}: {error}"
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            problems = [problem for problem in pool.map(one, jobs) if problem]
+        self.assertEqual(problems, [], f"{len(problems)} of {len(jobs)}:\n" + "\n".join(problems[:10]))
+
+    def test_go_tool_pprof_reports_every_profile_and_complains_of_nothing(self):
+        self.run_all([(f"{go} {report} {path.name}", (report, path), {"go": go})
+                      for go in GO_TOOLS for path in self.files.values()
+                      for report in ("-top", "-raw", "-tags", "-traces", "-svg")])
+
+    def test_go_tool_pprof_subtracts_every_profile_from_a_later_one(self):
+        again = {}
+        for name in TYPES:
+            if name not in ("profile", "fgprof"):
+                again[name] = self.folder / f"{name}-again.pb.gz"
+                again[name].write_bytes(ask(self.broker, TYPES[name].path).body)
+            else:
+                again[name] = self.files[name, "seconds=1"]
+        self.run_all([(f"{go} {option} {name}", ("-top", "-nodecount=500", option, self.files[name, "plain"],
+                                                 again[name]), {"go": go})
+                      for go in GO_TOOLS for name in TYPES for option in ("-base", "-diff_base")])
+
+    def test_go_tool_pprof_fetches_every_profile_by_itself(self):
+        self.run_all([(f"{go} {type.path}?{query}", ("-top", self.broker.url("profiler", f"{type.path}{query}")),
+                       {"go": go})
+                      for go in GO_TOOLS for type in TYPES.values() for query in ("", "?seconds=1")
+                      if query or type.file not in ("profile", "fgprof")])
+
+    def test_go_tool_pprof_reads_the_text_forms_that_it_knows(self):
+        # They say nothing about mappings: names come from the program's symbol table, or from /debug/pprof/symbol.
+        known = re.compile(HARMLESS.pattern + r"|^(Main binary filename not available|"
+                           r"Some binary filenames not available|Try setting PPROF_BINARY_PATH)")
+        for name in ("heap", "allocs", "block", "mutex", "goroutine", "threadcreate"):
+            text = self.folder / f"{name}.txt"
+            text.write_bytes(self.answers[name, "debug=1"].body)
+            for go in GO_TOOLS:
+                with self.subTest(name=name, go=go):
+                    self.pprof("-raw", text, go=go, harmless=known)
+                    url = self.broker.url("profiler", f"{TYPES[name].path}?debug=1")
+                    self.assertIn("flat%", self.pprof("-top", url, go=go, harmless=known))
+
+    def test_text_forms_begin_as_those_of_go(self):
+        for name, type in TYPES.items():
+            if type.text:
+                with self.subTest(name):
+                    self.assertRegex(self.answers[name, "debug=1"].body.decode(), r"\A" + type.text)
+
+    def test_text_of_a_stack_names_its_functions(self):
+        frame = re.compile(r"^#\t0x[0-9a-f]+\t+\S+\+0x[0-9a-f]+\t+\S+:\d+$", re.MULTILINE)
+        for name, type in TYPES.items():
+            if type.text and name not in ("goroutineleak", "mutex") and not (SANITIZED and type.columns == HEAP):
+                with self.subTest(name):
+                    self.assertRegex(self.answers[name, "debug=1"].body.decode(), frame)
+
+    def test_labels_are_in_the_text_of_goroutines(self):
+        self.assertRegex(self.answers["goroutine", "debug=1"].body.decode(),
+                         r'(?m)^# labels: \{("[a-z_]+":"[^"]*"(, )?)+\}$')
+
+    def test_heap_text_ends_as_memstats_does(self):
+        text = self.answers["heap", "debug=1"].body.decode()
+        self.assertEqual(text, re.sub(r"\n# runtime\.MemStats\n", "\n# runtime.MemStats\n", text))
+        tail = text.split("# runtime.MemStats\n")[1]
+        values = dict(re.findall(r"^# (\w+) = (\S+)", tail, re.MULTILINE))
+        self.assertGreater(int(values["Sys"]), 0)
+        self.assertGreater(int(values["HeapInuse"]), 0)
+        self.assertGreater(int(values["MaxRSS"]), 1 << 20)
+
+    def test_the_full_dump_reads_as_that_of_a_go_program(self):
+        dump = self.answers["goroutine", "debug=2"].body.decode()
+        parts = dump.rstrip("\n").split("\n\n")
+        head = re.compile(r"^goroutine \d+ \[[^\]]+\]( \{.*\})?:$")
+        location = re.compile(r"^\t\S+:\d+( \+0x[0-9a-f]+)?$")
+        self.assertGreater(len(parts), 5)
+        creators = 0
+        for part in parts:
+            lines = part.splitlines()
+            self.assertRegex(lines[0], head)
+            for call, place in zip(lines[1::2], lines[2::2]):
+                self.assertRegex(call, r"^(\S.*\(.*\)|created by .*)$", part)
+                self.assertRegex(place, location, part)
+                creators += call.startswith("created by ")
+        self.assertGreater(creators, 0)
+
+    def test_every_task_of_the_dump_is_in_the_profile(self):
+        dump = self.answers["goroutine", "debug=2"].body.decode()
+        total = int(re.search(rb"total (\d+)", self.answers["goroutine", "debug=1"].body).group(1))
+        # They were taken beside each other, and what answers a request is a task, too.
+        self.assertLess(abs(dump.count("goroutine ") - dump.count("in goroutine ") - total), len(self.answers) + 10)
+
+    def test_the_index_counts_and_describes_each(self):
+        page = ask(self.broker, "/debug/pprof/").body.decode()
+        for name in TYPES:
+            if TYPES[name].path.startswith("/debug/pprof/"):
+                with self.subTest(name):
+                    self.assertRegex(page, rf"<td>\d+</td><td><a href='{name}\?debug=1'>{name}</a></td>")
+                    self.assertRegex(page, rf"{name}:</div> \S+")
+        self.assertGreater(int(re.search(r"<td>(\d+)</td><td><a href='goroutine\?", page).group(1)), 3)
+        self.assertIn("goroutine?debug=2", page)
+
+    def test_metrics_tell_what_each_sampler_has_done(self):
+        metrics = self.broker.get("metrics", "/metrics").decode()
+        for type in ("cpu", "block") if SANITIZED else ("cpu", "heap", "block"):
+            with self.subTest(type):
+                self.assertRegex(metrics, rf'(?m)^takhin_profiler_samples_total\{{type="{type}"\}} [1-9]')
+        result = run("promtool", "check", "metrics", input=metrics)
+        self.assertEqual((result.stdout, result.stderr), ("", ""))
+
+    def test_another_decoder_reads_each(self):
+        modules = node_package("pprof-format", PPROF_FORMAT)
+        program = self.folder / "decode.js"
+        program.write_text("""
+            const fs = require('fs'), zlib = require('zlib'), { Profile } = require('pprof-format');
+            for (const path of process.argv.slice(2)) {
+                const profile = Profile.decode(zlib.gunzipSync(fs.readFileSync(path)));
+                const text = (index) => profile.stringTable.strings[Number(index)];
+                const sums = profile.sampleType.map((_, i) =>
+                    profile.sample.reduce((sum, sample) => sum + BigInt(sample.value[i]), 0n));
+                console.log(profile.sampleType.map((type, i) => `${text(type.type)}=${sums[i]}`).join(' '));
+            }""")
+        printed = run("env", f"NODE_PATH={modules}", "node", program, *self.files.values()).stdout.splitlines()
+        wanted = [" ".join(f"{column}={profile.total(column)}" for column, _ in profile.sample_types)
+                  for profile in self.profiles.values()]
+        self.assertEqual(printed, wanted)
+
+
+class Errors(unittest.TestCase):
+    """What Go answers to what it does not take, byte for byte."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.__exit__()
+
+    def expect_error(self, path, status, text, method="GET"):
+        with self.subTest(path=path, method=method):
+            answer = ask(self.broker, path, method)
+            self.assertEqual((answer.status, answer.body.decode()), (status, text + "\n" if method != "HEAD" else ""))
+            self.assertEqual(answer.headers["Content-Type"], "text/plain; charset=utf-8")
+            self.assertEqual(answer.headers["X-Go-Pprof"], "1")
+            self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+            self.assertNotIn("Content-Disposition", answer.headers)
+
+    def test_an_unknown_name_is_404(self):
+        for method in ("GET", "HEAD"):
+            self.expect_error("/debug/pprof/nosuch", 404, "Unknown profile", method)
+
+    def test_seconds_has_to_be_a_positive_number(self):
+        for name in DELTAS:
+            for seconds in ("0", "-1", "x", "1.5x"):
+                self.expect_error(f"/debug/pprof/{name}?seconds={seconds}", 400,
+                                  'invalid value for "seconds" - must be a positive integer')
+
+    def test_seconds_and_text_do_not_go_together(self):
+        for name in DELTAS:
+            self.expect_error(f"/debug/pprof/{name}?seconds=1&debug=1", 400,
+                              "seconds and debug params are incompatible")
+
+    def test_other_methods_are_405(self):
+        for name in (*DELTAS, "profile", "goroutineleak", "delta_heap"):
+            for method in ("POST", "DELETE", "PUT"):
+                with self.subTest(name=name, method=method):
+                    answer = ask(self.broker, f"/debug/pprof/{name}", method)
+                    self.assertEqual((answer.status, answer.headers["Allow"]), (405, "GET, HEAD"))
+
+    def test_head_has_the_headers_and_no_body(self):
+        for name in DELTAS:
+            with self.subTest(name):
+                head = ask(self.broker, f"/debug/pprof/{name}", "HEAD")
+                self.assertEqual((head.status, head.body), (200, b""))
+                self.assertEqual(head.headers["Content-Type"], "application/octet-stream")
+                self.assertEqual(head.headers["Content-Disposition"], f'attachment; filename="{name}"')
+
+    def test_without_its_slash_the_index_is_moved(self):
+        answer = ask(self.broker, "/debug/pprof")
+        self.assertEqual((answer.status, answer.headers["Location"], answer.body),
+                         (301, "/debug/pprof/", b'<a href="/debug/pprof/">Moved Permanently</a>.\n\n'))
+
+
+if __name__ == "__main__":
+    unittest.main()

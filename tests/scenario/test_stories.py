@@ -1,0 +1,397 @@
+"""The guide's stories: a fault is planted in the running broker, real clients meet it, and the profile that the guide
+tells a user to take names it."""
+import concurrent.futures
+import json
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0])
+from support.broker import PROFILER, Broker, run
+from support.planted import Planted
+from support.pprof_tool import PprofTool
+from support.profile_proto import Profile
+from support.wire import API_VERSIONS, CREATE_TOPICS, FETCH, PRODUCE, Connection, array, batch, pack, records, string
+
+import confluent_kafka
+
+DEADLINE_S = 30
+
+
+def produce_request(topic, value=b"x"):
+    return string(None) + pack("hi", -1, 10_000) + array([string(topic) + array([pack("i", 0) + records(batch(value))])])
+
+
+def fetch_request(topic, max_wait_ms):
+    """Of what comes behind the first 1000 messages, which is nothing."""
+    return pack("iiiibii", -1, max_wait_ms, 1, 1 << 20, 0, 0, -1) + array(
+        [string(topic) + array([pack("iiqqi", 0, -1, 0, -1, 1 << 20)])]) + array([]) + string("")
+
+
+class Story(unittest.TestCase):
+    """A broker that faults can be planted in, with a folder for the profiles that are taken of it."""
+    settings = {}
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.pprof = PprofTool(self.folder)
+        self.planted = Planted(self.folder)
+        self.broker = Broker(environment=self.planted.environment, **{"server_threads": 2, **self.settings}).start()
+        self.addCleanup(self.broker.__exit__)
+
+    def collect(self, type, name=None, *options):
+        """As the guide does; the file."""
+        path = self.folder / f"{name or type}.prof"
+        run(PROFILER, "-type", type, "-remote", f"127.0.0.1:{self.broker.ports['profiler']}", "-output", path, *options)
+        return path
+
+    def profile(self, path):
+        return Profile(self.broker.get("profiler", path))
+
+    def metric(self, name, **labels):
+        wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        line = f"{name}{{{wanted}}}" if labels else name
+        for text in self.broker.get("metrics", "/metrics").decode().splitlines():
+            if text.rsplit(" ", 1)[0] == line:
+                return float(text.rsplit(" ", 1)[1])
+        raise AssertionError(f"no metric {line}")
+
+    def create_topic(self, topic):
+        connection = Connection(self.broker.ports["kafka"])
+        connection.call(CREATE_TOPICS, 2, array([string(topic) + pack("ih", 1, 1) + array([]) + array([])]) +
+                        pack("i?", 10_000, False))
+        connection.close()
+
+    def connections(self, count):
+        """Clients that have said hello, and stay."""
+        connections = [Connection(self.broker.ports["kafka"]) for _ in range(count)]
+        for connection in connections:
+            self.addCleanup(connection.close)
+            connection.call(API_VERSIONS, 0, b"")
+        return connections
+
+    def produce(self, topic, producers, messages):
+        """Each producer sends one message after the other. The seconds that each message took."""
+        def one(_):
+            producer = confluent_kafka.Producer({"bootstrap.servers": self.broker.address, "acks": "all",
+                                                 "linger.ms": 0, "client.id": "story"})
+            times = []
+            for i in range(messages):
+                begin = time.monotonic()
+                producer.produce(topic, str(i), partition=0)
+                self.assertEqual(producer.flush(DEADLINE_S), 0)
+                times.append(time.monotonic() - begin)
+            return times[1:]  # the first one has to connect
+
+        with concurrent.futures.ThreadPoolExecutor(producers) as pool:
+            return [took for times in pool.map(one, range(producers)) for took in times]
+
+
+def in_stack(function):
+    return lambda entry: any(frame.function == function for frame in entry.frames)
+
+
+def first_of_top(text):
+    """(the part of the whole in percent, the function) of the first row."""
+    row = re.search(r"flat +flat%.*\n *\S+ +(\S+)% +\S+% +\S+ +\S+%  (\S+)", text)
+    return float(row.group(1)), row.group(2)
+
+
+class GrowingMemory(Story):
+    settings = {"profiler_mem_rate": 4096}
+    BLOCKS, BLOCK_BYTES, CONNECTIONS = 300, 1000, 100
+
+    def test_a_leak_is_what_the_second_heap_has_more_than_the_first(self):
+        run("kcat", "-b", self.broker.address, "-L")
+        self.planted.plant("leak", self.BLOCKS, self.BLOCK_BYTES)
+        before = self.collect("heap", "heap1")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: run("kcat", "-b", self.broker.address, "-L"), range(20)))
+        for connection in self.connections(self.CONNECTIONS):
+            connection.close()
+        self.planted.remove("leak")
+        after = self.collect("heap", "heap2")
+
+        top = self.pprof("-top", "-base", before, after)
+        share, function = first_of_top(top)
+        self.assertEqual(function, "planted_leak", top)
+        self.assertGreater(share, 90, top)
+
+        def leaked(path, column):
+            return Profile(path.read_bytes()).total(column, in_stack("planted_leak"))
+
+        accepted = self.CONNECTIONS + 20  # kcat connects once at least
+        objects = leaked(after, "inuse_objects") - leaked(before, "inuse_objects")
+        self.assertGreater(objects, 0.95 * accepted * self.BLOCKS)
+        # Samples are all of one size, so that the estimates of count and bytes are one.
+        self.assertAlmostEqual((leaked(after, "inuse_space") - leaked(before, "inuse_space")) / objects,
+                               self.BLOCK_BYTES, delta=16)
+
+    def test_the_amount_is_right_within_the_error_of_sampling(self):
+        self.planted.plant("leak", self.BLOCKS, self.BLOCK_BYTES)
+        before = self.profile("/debug/pprof/heap")
+        self.connections(self.CONNECTIONS)
+        grown = self.profile("/debug/pprof/heap")
+        leaked = [grown.total(column, in_stack("planted_leak")) - before.total(column, in_stack("planted_leak"))
+                  for column in ("inuse_objects", "inuse_space", "alloc_objects", "alloc_space")]
+        # 30,000 blocks, of which about a fifth are samples: 1.1 % standard error, and more than four of it here.
+        blocks = self.BLOCKS * self.CONNECTIONS
+        for value, wanted in zip(leaked, (blocks, blocks * self.BLOCK_BYTES) * 2):
+            self.assertAlmostEqual(value, wanted, delta=0.05 * wanted)
+
+    def test_allocs_is_shown_by_bytes_and_by_objects(self):
+        self.planted.plant("leak", self.BLOCKS, self.BLOCK_BYTES)
+        self.connections(10)
+        path = self.collect("allocs")
+        for option, type, pattern in (("-alloc_space", "alloc_space", r"[\d.]+[kM]?B"),
+                                      ("-sample_index=alloc_objects", "alloc_objects", r"\d+")):
+            with self.subTest(option):
+                top = self.pprof("-top", option, path)
+                self.assertRegex(top, rf"(?m)^Type: {type}$")
+                self.assertRegex(top, rf"(?m)^ *{pattern} +[\d.]+% .* planted_leak$")
+
+    def test_the_rate_is_changed_while_it_runs(self):
+        def leaked_samples():
+            return self.profile("/debug/pprof/heap").total("alloc_objects", in_stack("planted_leak"))
+
+        self.planted.plant("leak", self.BLOCKS, self.BLOCK_BYTES)
+        self.put_config(mem_rate=0)
+        self.connections(5)
+        self.assertEqual(leaked_samples(), 0)
+        self.put_config(mem_rate=1)
+        self.connections(5)
+        self.assertEqual(leaked_samples(), 5 * self.BLOCKS, "each one")
+        self.put_config(mem_rate=0)
+        self.connections(5)
+        self.assertEqual(leaked_samples(), 5 * self.BLOCKS, "those that were sampled stay")
+        self.broker.await_log(r"mem_rate")
+
+    def put_config(self, **values):
+        request = urllib.request.Request(self.broker.url("profiler", "/debug/profiler/config"), method="PUT",
+                                         data=json.dumps(values).encode())
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            self.assertEqual(answer.status, 200)
+        config = json.loads(self.broker.get("profiler", "/debug/profiler/config"))
+        self.assertEqual({key: config[key] for key in values}, values)
+
+
+class GrowingTasks(Story):
+    def test_connections_that_pile_up_are_counted(self):
+        self.connections(3)
+        before = self.collect("goroutine", "g1")
+        self.connections(200)
+        after = self.collect("goroutine", "g2")
+        top = self.pprof("-top", "-cum", "-base", before, after)
+        self.assertRegex(top, r"(?m)^ *\d+ +\S+ +\S+ +200 +100%  \S*connection\w*$")
+        self.assertEqual(Profile(after.read_bytes()).total("goroutine") -
+                         Profile(before.read_bytes()).total("goroutine"), 200)
+
+    def test_long_polls_that_pile_up_are_counted_with_their_labels(self):
+        self.create_topic("empty")
+        clients = self.connections(100)
+        before = self.collect("goroutine", "g1")
+        for client in clients:
+            client.send(FETCH, 11, fetch_request("empty", 60_000))
+
+        def polling(profile):
+            return profile.total("goroutine", lambda e: e.labels.get("reason") == "data wait" and
+                                 e.labels.get("api") == "Fetch" and in_stack("kafka_handler_fetch")(e))
+
+        deadline = time.monotonic() + DEADLINE_S
+        while (count := polling(self.profile("/debug/pprof/goroutine"))) < 100:
+            self.assertLess(time.monotonic(), deadline, f"{count} of them poll")
+        after = self.collect("goroutine", "g2")
+        self.assertEqual(polling(Profile(after.read_bytes())), 100)
+        top = self.pprof("-top", "-cum", "-base", before, after)
+        self.assertRegex(top, r"(?m)^ *\d+ +\S+ +\S+ +100 +\S+%  kafka_handler_fetch$")
+        dump = self.broker.get("profiler", "/debug/pprof/goroutine?debug=2").decode()
+        self.assertEqual(len(re.findall(r"(?m)^goroutine \d+ \[data wait", dump)), 100)
+
+
+class HotLock(Story):
+    settings = {"profiler_block_rate": "1ns", "profiler_mutex_fraction": 1}
+
+    def test_mutex_names_the_holder_and_block_the_waiter(self):
+        self.create_topic("hot")
+        self.planted.plant("slow_write", 5)
+        took_s = self.produce("hot", producers=4, messages=60)
+        self.planted.remove("slow_write")
+        mutex, block = self.collect("mutex", None, "-duration", "1s"), None
+        mutex, block = self.profile("/debug/pprof/mutex"), self.profile("/debug/pprof/block")
+
+        def of_lock(entry):
+            return entry.labels.get("reason") == "mutex lock" and in_stack("storage_log_append")(entry)
+
+        for kind, profile in (("mutex", mutex), ("block", block)):
+            with self.subTest(kind):
+                hot = profile.total("delay", of_lock)
+                labelled = profile.total("delay", lambda e: of_lock(e) and e.labels.get("api") == "Produce" and
+                                         e.labels.get("topic") == "hot" and e.labels.get("client_id") == "story")
+                self.assertGreater(labelled, 0.99 * hot, "whose request it was")
+                # Every wait is recorded, and is as long as the locks themselves say.
+                exact = 1e9 * self.metric("takhin_profiler_contention_seconds_total", type=kind)
+                self.assertAlmostEqual(profile.total("delay"), exact, delta=0.05 * exact)
+                # What clients saw is more than what their requests waited for the lock, but that is a good part of it.
+                self.assertLess(hot, 1e9 * sum(took_s))
+                self.assertGreater(hot, 0.2 * 1e9 * sum(took_s))
+        self.assertAlmostEqual(mutex.total("delay", of_lock), block.total("delay", of_lock),
+                               delta=0.05 * block.total("delay", of_lock))
+
+    def test_the_tool_shows_it_to_a_user(self):
+        self.create_topic("hot")
+        self.planted.plant("slow_write", 5)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            load = pool.submit(self.produce, "hot", 4, 60)
+            paths = [pool_path for pool_path in map(lambda type: self.collect(type, None, "-duration", "1s"),
+                                                    ("mutex", "block"))]
+            load.result()
+        for path in paths:
+            with self.subTest(path.name):
+                top = self.pprof("-top", "-cum", "-tagfocus", "topic=hot", path)
+                self.assertRegex(top, r"(?m)^Type: delay$")
+                self.assertRegex(top, r"(?m)%  storage_log_append$")
+
+
+class SlowRequests(Story):
+    settings = {"profiler_block_rate": "1ns", "storage_log_flush_messages": 1}
+
+    def test_block_says_that_produce_waits_for_fsync(self):
+        self.create_topic("durable")
+        self.planted.plant("slow_sync", 20)
+        took_s = self.produce("durable", producers=1, messages=40)
+        path = self.folder / "block.prof"
+        path.write_bytes(self.broker.get("profiler", "/debug/pprof/block"))
+        block = Profile(path.read_bytes())
+
+        def of_sync(entry):
+            return entry.labels.get("reason") == "fsync"
+
+        waits = block.total("delay", of_sync)
+        self.assertEqual(waits, block.total("delay", lambda e: of_sync(e) and e.labels.get("api") == "Produce" and
+                                            e.labels.get("topic") == "durable"))
+        self.assertEqual(block.total("contentions", of_sync), 40)
+        self.assertGreater(waits, 40 * 20e6)
+        self.assertGreater(1e9 * sum(took_s), 39 / 40 * 0.9 * waits, "and that is why they are slow")
+        top = self.pprof("-top", "-cum", "-tagfocus", "reason=fsync", path)
+        self.assertIn("kafka_handler_produce", top)
+
+    def test_block_says_that_fetch_waits_for_data(self):
+        self.create_topic("quiet")
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.broker.address, "group.id": "none",
+                                             "fetch.wait.max.ms": 300, "enable.auto.commit": False})
+        consumer.assign([confluent_kafka.TopicPartition("quiet", 0, 0)])
+        begin = time.monotonic()
+        while self.metric("takhin_request_latency_seconds_count", api="Fetch") < 5:
+            self.assertIsNone(consumer.poll(0.1))
+            self.assertLess(time.monotonic() - begin, DEADLINE_S)
+        consumer.close()
+        took_s = time.monotonic() - begin
+        block = self.profile("/debug/pprof/block")
+        waits = block.total("delay", lambda e: e.labels.get("reason") == "data wait" and
+                            e.labels.get("api") == "Fetch" and in_stack("kafka_handler_fetch")(e))
+        self.assertGreater(waits, 4 * 0.29e9)
+        self.assertLess(waits, 1e9 * took_s)
+
+
+class Control(unittest.TestCase):
+    def test_a_profiler_that_hangup_switches_on_says_since_when_it_has_seen_the_heap(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        config = folder / "takhin.yaml"
+        config.write_text("profiler:\n  enabled: false\n  port: 0\n")
+        broker = Broker(arguments=["-config", config], folder=folder)
+        del broker.settings["profiler_enabled"], broker.settings["profiler_port"]  # the file decides
+        with broker:
+            config.write_text("profiler:\n  enabled: true\n  port: 0\n  mem_rate: 1\n")
+            broker.signal(signal.SIGHUP)
+            broker.await_log(r"configuration reloaded profiler=on")
+            broker.ports["profiler"] = int(re.search(r"listening service=profiler .*port=(\d+)",
+                                                     broker.log()).group(1))
+            run("kcat", "-b", broker.address, "-P", "-t", "late", input="x\n")
+            heap = Profile(broker.get("profiler", "/debug/pprof/heap"))
+            self.assertGreater(heap.total("alloc_objects"), 0)
+            self.assertTrue(any(re.search(r"since .*\d{4}-\d\d-\d\d", comment) for comment in heap.comments),
+                            heap.comments)
+            self.assertTrue(all(value >= 0 for entry in heap.entries for value in entry.values))
+
+
+class StuckReactor(Story):
+    """One of two reactors never comes back. The other and every endpoint go on, and the dump shows where it is."""
+    settings = {"profiler_max_duration": "2s"}
+    PATHS = ["/debug/pprof/", "/debug/profiler/config", "/debug/pprof/cmdline", "/debug/fgprof?seconds=1"] + [
+        f"/debug/pprof/{name}{form}"
+        for name in ("heap", "allocs", "goroutine", "block", "mutex", "threadcreate")
+        for form in ("", "?seconds=1", "?debug=1", "?debug=2")] + [
+        "/debug/pprof/profile?seconds=1", "/debug/pprof/goroutineleak", "/debug/pprof/delta_heap",
+        "/debug/pprof/delta_block", "/debug/pprof/delta_mutex", "/debug/pprof/symbol?0x1"]
+
+    def stick(self, function):
+        """A client's write does not come back. Returns that client."""
+        self.create_topic("stuck")
+        clients = self.connections(20)
+        clients[0].send(PRODUCE, 7, produce_request("stuck"))
+        deadline = time.monotonic() + DEADLINE_S
+        while function not in self.dump():
+            self.assertLess(time.monotonic(), deadline, self.dump())
+        return clients[0]
+
+    def dump(self):
+        return self.broker.get("profiler", "/debug/pprof/goroutine?debug=2").decode()
+
+    def expect_complete_answers(self, function):
+        dump = self.dump()
+        stuck = [part for part in dump.split("\n\n") if f"{function}(" in part]
+        self.assertEqual(len(stuck), 1, dump)
+        self.assertRegex(stuck[0], r"^goroutine \d+ \[running")
+        self.assertIn("kafka_handler_produce(", stuck[0])
+        self.assertIn("storage_log_append(", stuck[0])
+        # The parked tasks of the stuck reactor are there, with their stacks, as those of the other.
+        waiting = [part for part in dump.split("\n\n") if re.match(r"goroutine \d+ \[IO wait", part)]
+        self.assertGreaterEqual(len(waiting), 19)
+        for part in waiting:
+            self.assertIn("created by ", part)
+
+        profile = self.profile("/debug/pprof/goroutine")
+        self.assertEqual(profile.total("goroutine", lambda e: in_stack(function)(e) and
+                                       e.labels.get("api") == "Produce"), 1)
+        with concurrent.futures.ThreadPoolExecutor(len(self.PATHS)) as pool:
+            answers = dict(zip(self.PATHS, pool.map(self.get, self.PATHS)))
+        self.assertEqual({path: answer for path, answer in answers.items() if answer != 200}, {})
+
+    def get(self, path):
+        try:
+            self.broker.get("profiler", path, timeout_s=DEADLINE_S)
+            return 200
+        except (urllib.error.URLError, TimeoutError) as error:
+            return str(error)
+
+    def test_one_that_spins_for_ever(self):
+        self.planted.plant("spinning_write")
+        self.addCleanup(self.planted.remove, "spinning_write")
+        client = self.stick("planted_spin")
+        self.expect_complete_answers("planted_spin")
+        cpu = self.profile("/debug/pprof/profile?seconds=1")
+        self.assertGreater(cpu.total("cpu", in_stack("planted_spin")), 0.5 * cpu.total("cpu"))
+        self.planted.remove("spinning_write")
+        client.receive()
+
+    def test_one_that_is_blocked_in_the_kernel(self):
+        self.planted.hang()
+        self.addCleanup(self.planted.end_hang)
+        client = self.stick("planted_hang")
+        self.expect_complete_answers("planted_hang")
+        self.planted.end_hang()
+        client.receive()
+
+
+if __name__ == "__main__":
+    unittest.main()
