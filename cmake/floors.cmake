@@ -15,7 +15,7 @@ floor(kafka    USES base)
 floor(runtime  USES base LIBRARIES PkgConfig::libuv -l:libboost_context.a)
 floor(profiler USES pprof base LIBRARIES PkgConfig::libdw PkgConfig::libelf)
 floor(storage  USES runtime kafka base)
-floor(http     USES profiler pprof runtime metrics base LIBRARIES http_parser)
+floor(http     USES profiler pprof runtime metrics base LIBRARIES http_parser PkgConfig::jansson)
 floor(broker   USES storage kafka runtime metrics base)
 floor(config   USES broker http storage profiler base LIBRARIES PkgConfig::yaml_0_1)
 

@@ -2,18 +2,57 @@
 #ifndef HTTP_DEBUG_PORT_H
 #define HTTP_DEBUG_PORT_H
 
+#include "base/buf.h"
 #include "http/port.h"
+#include "profiler/collection.h"
 
-struct metrics;
+struct debug_cursors;
+struct metrics_writer;
 struct profiler;
+
+#define DEBUG_PREFIX "/debug/pprof/"
 
 /* The context of the debug port's exchanges. */
 struct debug_port {
     struct profiler *profiler;
+    struct debug_cursors *cursors;
     struct metrics *metrics; /* NULL: none */
 };
 
-/* /debug/pprof/profile: a CPU profile of the next seconds. */
-void debug_answer_profile(struct http_exchange *exchange);
+/* The index at the prefix itself, and below it every kind of profile by its name. [task] */
+void debug_answer_below_prefix(struct http_exchange *exchange);
+/* /debug/fgprof, where its own package serves it: the wall-clock profile. [task] */
+void debug_answer_fgprof(struct http_exchange *exchange);
+/* debug_index.c */
+void debug_answer_index(struct http_exchange *exchange);
+/* debug_symbol.c */
+void debug_answer_cmdline(struct http_exchange *exchange);
+void debug_answer_symbol(struct http_exchange *exchange);
+/* debug_control.c: GET and PUT /debug/profiler/config. */
+void debug_answer_control(struct http_exchange *exchange);
+
+void debug_answer_text(struct http_exchange *exchange, struct bytes body);
+
+/* debug_query.c: what a request for a profile says. */
+struct debug_query {
+    struct profile_query profile;
+    int debug;          /* 1 or 2: text; 0: the profile */
+    uint64_t window_ms; /* of a window or a delta; 0: none */
+};
+/* NULL, or why the request is a bad one (400): a text of the request's arena. [task] */
+const char *debug_query_read(const struct http_request *request, const struct profile_type *type,
+                             struct profiler *profiler, struct debug_query *query) MUST_USE;
+
+/* debug_cursors.c: what each scraper has seen of a profile that only grows, so that it gets what is new. */
+struct debug_cursors *debug_cursors_create(void);
+void debug_cursors_destroy(struct debug_cursors *cursors);
+/* Where the table stands that this scraper (an address) saw last; of a scraper that has not been here before, or not
+ * for long, NULL stands there. It is the caller's alone until the release. [task] */
+struct stack_table **debug_cursors_acquire(struct debug_cursors *cursors, const struct profile_type *type,
+                                           struct bytes scraper);
+void debug_cursors_release(struct debug_cursors *cursors);
+
+/* debug_metrics.c: what the profiler has done and what that has cost; the context is a debug_port. */
+void debug_write_metrics(struct metrics_writer *writer, void *context);
 
 #endif

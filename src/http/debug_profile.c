@@ -32,7 +32,7 @@ static void finish_work(void *argument)
 {
     struct taking *taking = argument;
     if (taking->is_text) {
-        collection_write_text(taking->collection, (int)taking->query.debug, &taking->body);
+        collection_write_text(taking->collection, taking->query.debug, &taking->body);
     } else {
         struct profile *profile = collection_profile(taking->collection);
         profile_encode_gzip(profile, &taking->body);
@@ -70,7 +70,7 @@ static void answer_not_opened(struct http_exchange *exchange, const struct takin
     int code = taking->open_result;
     if (taking->type->needs_window)
         http_respond_error(exchange, 500, "Could not enable %s profiling: %s",
-                           taking->type->rate == PROFILE_RATE_HZ ? "CPU" : taking->type->name,
+                           strcmp(taking->type->name, "profile") == 0 ? "CPU" : taking->type->name,
                            code == ERR_BUSY ? "cpu profiling already in use" : error_text(code));
     else
         http_respond_error(exchange, 500, "failed to collect profile");

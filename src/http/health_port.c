@@ -47,12 +47,12 @@ static void answer_summary(struct http_exchange *exchange)
 }
 
 static const struct http_route routes[] = {
-    {"/health/live", HTTP_ALLOW_GET, answer_live, NULL},
-    {"/livez", HTTP_ALLOW_GET, answer_live, NULL},
-    {"/health/ready", HTTP_ALLOW_GET, answer_ready, NULL},
-    {"/readyz", HTTP_ALLOW_GET, answer_ready, NULL},
-    {"/health", HTTP_ALLOW_GET, answer_summary, NULL},
-    {"/healthz", HTTP_ALLOW_GET, answer_summary, NULL},
+    {"/health/live", HTTP_ALLOW_GET, answer_live},
+    {"/livez", HTTP_ALLOW_GET, answer_live},
+    {"/health/ready", HTTP_ALLOW_GET, answer_ready},
+    {"/readyz", HTTP_ALLOW_GET, answer_ready},
+    {"/health", HTTP_ALLOW_GET, answer_summary},
+    {"/healthz", HTTP_ALLOW_GET, answer_summary},
 };
 
 int http_health_port_open(struct http_port **port, struct reactor *reactor, const struct http_port_options *options,

@@ -45,8 +45,8 @@ static void answer_index(struct http_exchange *exchange)
 }
 
 static const struct http_route routes[] = {
-    {"/", HTTP_ALLOW_GET, answer_index, NULL},
-    {"/metrics", HTTP_ALLOW_GET, answer_metrics, NULL},
+    {"/", HTTP_ALLOW_GET, answer_index},
+    {"/metrics", HTTP_ALLOW_GET, answer_metrics},
 };
 
 int http_metrics_port_open(struct http_port **port, struct reactor *reactor, const struct http_port_options *options,

@@ -29,7 +29,6 @@ struct http_route {
     unsigned methods; /* enum http_methods */
     /* Answers the request, once; it may park. Returning without an answer closes the connection. [task] */
     void (*handle)(struct http_exchange *exchange);
-    const char *summary; /* what an index page says about it; NULL: not listed */
 };
 
 struct http_response {

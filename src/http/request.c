@@ -83,6 +83,17 @@ static int on_header_value(struct http_parser *parser, const char *piece, size_t
     return append_head(reader, &reader->headers[reader->request.header_count - 1].value, piece, size);
 }
 
+static unsigned allowed_by(unsigned method)
+{
+    switch (method) {
+    case HTTP_GET:
+    case HTTP_HEAD: return HTTP_ALLOW_GET;
+    case HTTP_POST: return HTTP_ALLOW_POST;
+    case HTTP_PUT: return HTTP_ALLOW_PUT;
+    default: return 0;
+    }
+}
+
 static bool equal_ignoring_case(struct bytes text, const char *expected)
 {
     return text.size == strlen(expected) && strncasecmp((const char *)text.data, expected, text.size) == 0;
@@ -135,9 +146,7 @@ static int on_headers_complete(struct http_parser *parser)
         return refuse(reader, 405, "this is not a proxy");
     request->method = http_method_str((enum http_method)parser->method);
     request->is_head = parser->method == HTTP_HEAD;
-    request->allowed_by = parser->method == HTTP_GET || parser->method == HTTP_HEAD ? HTTP_ALLOW_GET
-                          : parser->method == HTTP_POST                             ? HTTP_ALLOW_POST
-                                                                                    : 0;
+    request->allowed_by = allowed_by(parser->method);
     request->is_http_1_0 = parser->http_minor == 0;
     request->keep_alive = http_should_keep_alive(parser);
     /* A wish to change the protocol may be ignored (RFC 9110 section 7.8). */

@@ -18,6 +18,7 @@
 enum http_methods {
     HTTP_ALLOW_GET = 1, /* and HEAD, which is answered like GET but without the body */
     HTTP_ALLOW_POST = 2,
+    HTTP_ALLOW_PUT = 4,
 };
 
 struct http_header {

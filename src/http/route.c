@@ -52,13 +52,17 @@ static void redirect(struct http_exchange *exchange, const char *path)
     });
 }
 
-static const char *allow_header(unsigned methods)
+static const char *allow_header(unsigned methods, struct arena *arena)
 {
-    switch (methods) {
-    case HTTP_ALLOW_GET: return "GET, HEAD";
-    case HTTP_ALLOW_POST: return "POST";
-    default: return "GET, HEAD, POST";
-    }
+    static const struct {
+        unsigned method;
+        const char *text;
+    } names[] = {{HTTP_ALLOW_GET, "GET, HEAD"}, {HTTP_ALLOW_POST, "POST"}, {HTTP_ALLOW_PUT, "PUT"}};
+    const char *text = "";
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (methods & names[i].method)
+            text = arena_printf(arena, "%s%s%s", text, *text ? ", " : "", names[i].text);
+    return text;
 }
 
 static void refuse_method(struct http_exchange *exchange, const struct http_route *route)
@@ -67,7 +71,7 @@ static void refuse_method(struct http_exchange *exchange, const struct http_rout
     http_respond(exchange, &(struct http_response){
         .status = 405,
         .content_type = "text/plain; charset=utf-8",
-        .headers = arena_printf(exchange->request->arena, "Allow: %s\r\n%s", allow_header(route->methods), more),
+        .headers = arena_printf(exchange->request->arena, "Allow: %s\r\n%s", allow_header(route->methods, exchange->request->arena), more),
         .body = bytes_of_string("Method Not Allowed\n"),
     });
 }

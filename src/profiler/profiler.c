@@ -1,6 +1,7 @@
 /* profiler.c: puts the walker, the symbols, the samplers and their rates together. */
 #include "profiler/profiler.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/label.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@ struct profiler {
     struct rates *rates;
     pthread_mutex_t lock; /* of the options */
     struct profiler_options options;
+    int64_t configured_ns; /* since 1970: when these options came */
 };
 
 static void apply_options(struct profiler *profiler, const struct profiler_options *options)
@@ -26,6 +28,7 @@ static void apply_options(struct profiler *profiler, const struct profiler_optio
     pthread_mutex_lock(&profiler->lock);
     profiler->options = *options;
     profiler->options.host = NULL; /* the caller's text may not live as long */
+    profiler->configured_ns = clock_wall_ns();
     label_key_switch(LABEL_TOPIC, options->label_topics);
     label_key_switch(LABEL_CLIENT_ID, options->label_clients);
     rates_configure(profiler->rates, options);
@@ -74,6 +77,15 @@ struct profiler_options profiler_options(const struct profiler *profiler)
     struct profiler_options options = profiler->options;
     pthread_mutex_unlock(lock);
     return options;
+}
+
+int64_t profiler_configured_ns(const struct profiler *profiler)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)&profiler->lock;
+    pthread_mutex_lock(lock);
+    int64_t configured_ns = profiler->configured_ns;
+    pthread_mutex_unlock(lock);
+    return configured_ns;
 }
 
 struct unwinder *profiler_unwinder(struct profiler *profiler)

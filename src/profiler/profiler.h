@@ -20,6 +20,9 @@ void profiler_reconfigure(struct profiler *profiler, const struct profiler_optio
 /* A copy of what is in force; the strings in it are not valid. [any] */
 struct profiler_options profiler_options(const struct profiler *profiler);
 
+/* When (since 1970) they were put in force. [any] */
+int64_t profiler_configured_ns(const struct profiler *profiler);
+
 struct unwinder *profiler_unwinder(struct profiler *profiler);
 struct cpu_sampler *profiler_cpu(struct profiler *profiler);
 struct symbols *profiler_symbols(struct profiler *profiler);

@@ -103,3 +103,11 @@ void rates_pop(struct rates *rates, enum profile_rate kind, int64_t value)
     pthread_mutex_unlock(&rates->lock);
     mem_free(wish);
 }
+
+int64_t rates_in_force(struct rates *rates, enum profile_rate kind)
+{
+    pthread_mutex_lock(&rates->lock);
+    int64_t value = rates->in_force[kind];
+    pthread_mutex_unlock(&rates->lock);
+    return value;
+}

@@ -22,5 +22,7 @@ int rates_check(enum profile_rate kind, int64_t value) MUST_USE;
 /* A checked value. Each push is followed by one pop. */
 void rates_push(struct rates *rates, enum profile_rate kind, int64_t value);
 void rates_pop(struct rates *rates, enum profile_rate kind, int64_t value);
+/* What a sampler has been told: the finest that is configured or wished for. [any] */
+int64_t rates_in_force(struct rates *rates, enum profile_rate kind);
 
 #endif

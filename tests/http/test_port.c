@@ -56,13 +56,13 @@ static void answer_nothing(struct http_exchange *exchange)
 }
 
 static const struct http_route routes[] = {
-    {"/echo", HTTP_ALLOW_GET | HTTP_ALLOW_POST, answer_echo, NULL},
-    {"/slow", HTTP_ALLOW_GET, answer_slowly, NULL},
-    {"/hold", HTTP_ALLOW_GET, answer_when_gone, NULL},
-    {"/large", HTTP_ALLOW_GET, answer_large, NULL},
-    {"/nothing", HTTP_ALLOW_GET, answer_nothing, NULL},
-    {"/post", HTTP_ALLOW_POST, answer_echo, NULL},
-    {"/tree/", HTTP_ALLOW_GET, answer_echo, NULL},
+    {"/echo", HTTP_ALLOW_GET | HTTP_ALLOW_POST, answer_echo},
+    {"/slow", HTTP_ALLOW_GET, answer_slowly},
+    {"/hold", HTTP_ALLOW_GET, answer_when_gone},
+    {"/large", HTTP_ALLOW_GET, answer_large},
+    {"/nothing", HTTP_ALLOW_GET, answer_nothing},
+    {"/post", HTTP_ALLOW_POST, answer_echo},
+    {"/tree/", HTTP_ALLOW_GET, answer_echo},
 };
 
 struct fixture {

@@ -1,0 +1,78 @@
+/* debug_control.c: /debug/profiler/config: how the profiler is set, shown and changed at once.
+ *
+ * A PUT is never sent by another site's page: browsers ask first (CORS), and nobody here says yes. */
+#include "http/debug_port.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/control.h"
+#include "profiler/profiler.h"
+#include "profiler/rates.h"
+#include "runtime/stream.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+/* RFC 3339, to the second. */
+static void write_time(int64_t since_1970_ns, struct buf *json)
+{
+    time_t seconds = (time_t)(since_1970_ns / (int64_t)NS_PER_S);
+    struct tm utc;
+    char text[32];
+    gmtime_r(&seconds, &utc);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    buf_append_string(json, text);
+}
+
+/* What is configured; since when; and where requests that run now want more, what is in force. */
+static void answer_settings(struct http_exchange *exchange, struct profiler *profiler)
+{
+    struct profiler_options configured = profiler_options(profiler), in_force = configured;
+    in_force.cpu_hz = (int32_t)rates_in_force(profiler_rates(profiler), PROFILE_RATE_HZ);
+    in_force.mem_rate = rates_in_force(profiler_rates(profiler), PROFILE_RATE_MEMORY);
+    in_force.block_rate = rates_in_force(profiler_rates(profiler), PROFILE_RATE_BLOCK);
+    in_force.mutex_fraction = rates_in_force(profiler_rates(profiler), PROFILE_RATE_MUTEX);
+    struct buf json;
+    buf_init(&json);
+    buf_append_byte(&json, '{');
+    control_write(&configured, &json);
+    buf_append_string(&json, ",\"since\":\"");
+    write_time(profiler_configured_ns(profiler), &json);
+    buf_append_string(&json, "\",\"overridden_by_requests\":\"");
+    control_write_changes(&configured, &in_force, &json);
+    buf_append_string(&json, "\"}\n");
+    http_respond(exchange, &(struct http_response){
+        .status = 200,
+        .content_type = "application/json",
+        .headers = "Cache-Control: no-store\r\n",
+        .body = buf_bytes(&json),
+    });
+    buf_deinit(&json);
+}
+
+/* Nothing parks between the look at the settings and the change, so no other PUT comes in between. */
+static bool change_settings(struct http_exchange *exchange, struct profiler *profiler)
+{
+    struct profiler_options before = profiler_options(profiler), after = before;
+    struct buf text;
+    buf_init(&text);
+    int rc = control_decode(exchange->request->body, &after, &text);
+    if (rc < 0) {
+        http_respond_error(exchange, 400, "%s", buf_string(&text));
+    } else {
+        profiler_reconfigure(profiler, &after);
+        control_write_changes(&before, &after, &text);
+        log_info("profiler was set over its port peer=%s changed=\"%s\"", stream_peer(exchange->stream),
+                 text.size > 0 ? buf_string(&text) : "nothing");
+    }
+    buf_deinit(&text);
+    return rc == 0;
+}
+
+void debug_answer_control(struct http_exchange *exchange)
+{
+    const struct debug_port *debug = exchange->context;
+    bool is_put = exchange->request->allowed_by == HTTP_ALLOW_PUT;
+    if (!is_put || change_settings(exchange, debug->profiler))
+        answer_settings(exchange, debug->profiler);
+}

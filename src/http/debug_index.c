@@ -1,0 +1,96 @@
+/* debug_index.c: the page at /debug/pprof/: Go's, and links that take each profile at once. */
+#include "http/debug_port.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+/* What the page lists. */
+struct entry {
+    const char *name, *summary;
+    uint64_t count;
+    const struct profile_type *type; /* NULL: no profile */
+};
+
+static const struct entry extras[] = {
+    {.name = "cmdline", .summary = "The program and its arguments, with a NUL between them."},
+    {.name = "symbol",
+     .summary = "The functions at the addresses in the query or in a POST's body, such as "
+                "<code>0x4a0000+0x4a0010</code>."},
+};
+
+static int by_name(const void *left, const void *right)
+{
+    const struct entry *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+static struct entry *list_entries(struct profiler *profiler, struct arena *arena, size_t *count)
+{
+    *count = ARRAY_COUNT(extras) + profile_type_count;
+    struct entry *entries = arena_alloc_array(arena, *count, sizeof *entries);
+    memcpy(entries, extras, sizeof extras);
+    for (unsigned i = 0; i < profile_type_count; i++) {
+        const struct profile_type *type = profile_types[i];
+        entries[ARRAY_COUNT(extras) + i] = (struct entry){
+            .name = type->name,
+            .summary = type->summary,
+            .count = type->count ? type->count(profiler) : 0,
+            .type = type,
+        };
+    }
+    qsort(entries, *count, sizeof *entries, by_name);
+    return entries;
+}
+
+/* A profile to be saved: of now, and of the next seconds. */
+static void append_links(struct buf *page, const struct profile_type *type)
+{
+    if (!type->needs_window)
+        buf_printf(page, "<a href='%s'>take</a> ", type->name);
+    if (type->needs_window || type->has_delta)
+        buf_printf(page, "<a href='%s?seconds=5'>5 seconds</a>", type->name);
+}
+
+static void append_page(struct buf *page, const struct entry *entries, size_t count)
+{
+    buf_append_string(page, "<html>\n<head>\n<title>/debug/pprof/</title>\n"
+                            "<style>\n.profile-name {\n\tdisplay: inline-block;\n\twidth: 6rem;\n}\n</style>\n"
+                            "</head>\n<body>\n/debug/pprof/\n<br>\n"
+                            "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n<br>\n"
+                            "Types of profiles available:\n<table>\n"
+                            "<thead><td>Count</td><td>Profile</td></thead>\n");
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(page, "<tr><td>%llu</td><td><a href='%s?debug=1'>%s</a></td>", (unsigned long long)entries[i].count,
+                   entries[i].name, entries[i].name);
+        if (entries[i].type) {
+            buf_append_string(page, "<td>");
+            append_links(page, entries[i].type);
+            buf_append_string(page, "</td>");
+        }
+        buf_append_string(page, "</tr>\n");
+    }
+    buf_append_string(page, "</table>\n");
+    if (profile_type_find(bytes_of_string("goroutine")))
+        buf_append_string(page, "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n");
+    buf_append_string(page, "<p>\nProfile Descriptions:\n<ul>\n");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(page, "<li><div class=profile-name>%s: </div> %s</li>\n", entries[i].name, entries[i].summary);
+    buf_append_string(page, "</ul>\n</p>\n</body>\n</html>\n");
+}
+
+void debug_answer_index(struct http_exchange *exchange)
+{
+    const struct debug_port *debug = exchange->context;
+    size_t count;
+    const struct entry *entries = list_entries(debug->profiler, exchange->request->arena, &count);
+    struct buf page;
+    buf_init(&page);
+    append_page(&page, entries, count);
+    http_respond(exchange, &(struct http_response){
+        .status = 200,
+        .content_type = "text/html; charset=utf-8",
+        .body = buf_bytes(&page),
+    });
+    buf_deinit(&page);
+}

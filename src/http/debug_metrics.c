@@ -1,0 +1,72 @@
+/* debug_metrics.c: what the profiler has done, what that has cost, and how often it looks. */
+#include "http/debug_port.h"
+
+#include "base/clock.h"
+#include "metrics/metrics.h"
+#include "profiler/cpu.h"
+#include "profiler/profiler.h"
+#include "profiler/rates.h"
+
+/* One of each sampler, from the figures of its row. */
+static const struct {
+    enum metric_type type;
+    const char *name, *help;
+    size_t offset; /* of a uint64_t in struct profile_stats */
+    double divisor;
+} families[] = {
+    {METRIC_COUNTER, "takhin_profiler_samples_total", "Samples taken.", offsetof(struct profile_stats, sample_count), 1},
+    {METRIC_COUNTER, "takhin_profiler_lost_total", "Samples that were due and for which there was no room.",
+     offsetof(struct profile_stats, lost_count), 1},
+    {METRIC_COUNTER, "takhin_profiler_truncated_total", "Samples whose stack was too deep.",
+     offsetof(struct profile_stats, truncated_count), 1},
+    {METRIC_COUNTER, "takhin_profiler_rootless_total", "Samples whose walk ended before the stack's root.",
+     offsetof(struct profile_stats, rootless_count), 1},
+    {METRIC_COUNTER, "takhin_profiler_overhead_seconds_total", "Time spent taking samples.",
+     offsetof(struct profile_stats, overhead_ns), NS_PER_S},
+    {METRIC_GAUGE, "takhin_profiler_held_bytes", "Memory that the sampler holds.",
+     offsetof(struct profile_stats, held_bytes), 1},
+};
+
+static void write_stats(struct metrics_writer *writer, struct profiler *profiler)
+{
+    for (size_t f = 0; f < ARRAY_COUNT(families); f++) {
+        metrics_write_family(writer, families[f].type, families[f].name, families[f].help);
+        for (unsigned t = 0; t < profile_type_count; t++) {
+            if (!profile_types[t]->stats)
+                continue;
+            struct profile_stats stats = {0};
+            profile_types[t]->stats(profiler, &stats);
+            uint64_t value = *(const uint64_t *)((const char *)&stats + families[f].offset);
+            metrics_write_sample(writer, (double)value / families[f].divisor,
+                                 METRIC_LABELS("type", profile_types[t]->name));
+        }
+    }
+}
+
+static void write_rates(struct metrics_writer *writer, struct profiler *profiler)
+{
+    static const struct {
+        enum profile_rate rate;
+        const char *key;
+    } rates[] = {
+        {PROFILE_RATE_HZ, "cpu_hz"},
+        {PROFILE_RATE_MEMORY, "mem_rate"},
+        {PROFILE_RATE_BLOCK, "block_rate"},
+        {PROFILE_RATE_MUTEX, "mutex_fraction"},
+    };
+    metrics_write_family(writer, METRIC_GAUGE, "takhin_profiler_rate",
+                         "The rate in force, by its key of the configuration: Hz, bytes, ns, one in so many.");
+    for (size_t i = 0; i < ARRAY_COUNT(rates); i++)
+        metrics_write_sample(writer, (double)rates_in_force(profiler_rates(profiler), rates[i].rate),
+                             METRIC_LABELS("key", rates[i].key));
+}
+
+void debug_write_metrics(struct metrics_writer *writer, void *context)
+{
+    const struct debug_port *debug = context;
+    struct profiler *profiler = debug->profiler;
+    write_stats(writer, profiler);
+    write_rates(writer, profiler);
+    metrics_write_family(writer, METRIC_GAUGE, "takhin_profiler_timers", "Threads whose CPU time is sampled now.");
+    metrics_write_sample(writer, (double)cpu_sampler_stats(profiler_cpu(profiler)).thread_count, METRIC_NO_LABELS);
+}
