@@ -69,17 +69,17 @@ struct probe_task {
     uintptr_t frame, stack_low, stack_high;
 };
 
-/* A look reads what others write, and believes it only after nothing has changed: right, but a race to sanitizers, and a
- * walk over a stack crosses what ASan has marked. So `look`, and what it calls on such memory, has this attribute; it
- * copies by hand, as memcpy and its like are watched too. */
+/* A look reads what others write, and believes it only if nothing has changed meanwhile: right, but a race to sanitizers,
+ * and a walk over a stack crosses what ASan has marked. So `look`, and what it calls on such memory, has this attribute;
+ * it copies by hand, as memcpy and its like are watched too. */
 #if defined(__clang__)
 #define PROBE_RACY_LOOK __attribute__((noinline, no_sanitize("address", "thread")))
 #else
 #define PROBE_RACY_LOOK __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
 #endif
 
-/* Looks at every task that lives, from any thread, without stopping or slowing anything: the tasks may run, park and end
- * meanwhile. `look` copies what it wants of one task; it may find nonsense (but only mapped memory between the
+/* Looks at every task that lives, from any thread, without stopping or slowing anything: the tasks may run, park and
+ * end meanwhile. `look` copies what it wants of one task; it may find nonsense (but only mapped memory between the
  * bounds, if it checks each address), and must not follow it any further. Then `take` is called if nothing had changed
  * during the look, else the look is repeated. A task that runs is looked at as it is, is_running set. */
 struct probe_visitor {

@@ -43,7 +43,7 @@ void task_mutex_lock_contended(struct task_mutex *mutex);
 void task_mutex_unlock_contended(struct task_mutex *mutex);
 
 /* Uncontended, each is one locked instruction; that of the lock is a release too, as others look at the owner. What is
- * wrong (no task runs, it holds the mutex already, or does not hold it) fails the test too and is asserted over there. */
+ * wrong (no task runs, it holds the mutex already, or does not hold it) fails the test and is asserted over there. */
 static inline void task_mutex_lock(struct task_mutex *mutex)
 {
     uintptr_t self = (uintptr_t)task_self(), expected = 0;
