@@ -102,14 +102,3 @@ void capture_done(void)
     atomic_fetch_sub(&under_way, 1);
     is_capturing = false;
 }
-
-void capture_cut(struct capture *capture, const void *return_address)
-{
-    for (uint32_t i = 0; i < capture->key.depth; i++) {
-        if (capture->key.pcs[i] == (uintptr_t)return_address) {
-            capture->key.pcs += i;
-            capture->key.depth -= i;
-            return;
-        }
-    }
-}

@@ -31,7 +31,5 @@ bool capture_begin(struct capture *capture) MUST_USE;
  * __builtin_frame_address(0) says. So a hook leaves itself out. */
 bool capture_begin_from(struct capture *capture, const void *frame) MUST_USE;
 void capture_done(void);
-/* Leave out the frames up to the one that goes on at this return address: a hook's own. */
-void capture_cut(struct capture *capture, const void *return_address);
 
 #endif
