@@ -143,7 +143,9 @@ static void rank_labels(void *unused)
 static int start_upkeep(struct broker *broker)
 {
     int rc = reactor_spawn(broker->reactors[0], "label ranking", rank_labels, NULL);
-    return rc < 0 ? rc : reactor_spawn(broker->reactors[0], "storage upkeep", storage_maintain, broker->context.storage);
+    if (rc == 0)
+        rc = reactor_spawn(broker->reactors[0], "storage upkeep", storage_maintain, broker->context.storage);
+    return rc;
 }
 
 static void broker_free(struct broker *broker)

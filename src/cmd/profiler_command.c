@@ -5,14 +5,39 @@
 #include "base/error.h"
 #include "base/units.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_DURATION_NS (30 * (int64_t)NS_PER_S)
 /* A server that is asked for more refuses or shortens it anyway. */
 #define MAX_DURATION_NS (24 * 3600 * (int64_t)NS_PER_S)
 
-static const struct profile_type types[] = {
-    {"cpu", "/debug/pprof/profile", "cpu.prof"},
+/* As takhin's own limit. */
+#define MAX_RATE (1ll << 40)
+/* Every wait and every delay, of a type whose rate the guide to Go's tools calls "sample rate". */
+#define DEFAULT_SAMPLE_RATE 1
+
+static const struct collectible types[] = {
+    {"cpu", "/debug/pprof/profile", "cpu.prof", TIME_WINDOW, true, RATE_NONE,
+     "where CPU time goes", "takhin used no CPU in that time. Put load on it while you collect."},
+    {"heap", "/debug/pprof/heap", "heap.prof", TIME_SNAPSHOT, false, RATE_MEMORY,
+     "who holds memory now, and who allocated how much", "Is profiler.mem_rate 0, or the profiler on since just now?"},
+    {"allocs", "/debug/pprof/allocs", "allocs.prof", TIME_SNAPSHOT, false, RATE_MEMORY,
+     "the same, shown by what was allocated in all", "Is profiler.mem_rate 0, or the profiler on since just now?"},
+    {"goroutine", "/debug/pprof/goroutine", "goroutine.prof", TIME_SNAPSHOT, false, RATE_NONE,
+     "the stacks of all tasks and threads", NULL},
+    {"block", "/debug/pprof/block", "block.prof", TIME_WINDOW, false, RATE_SAMPLES,
+     "where tasks wait, and for how long", "No task waited in that time. Put load on takhin while you collect."},
+    {"mutex", "/debug/pprof/mutex", "mutex.prof", TIME_WINDOW, false, RATE_SAMPLES,
+     "which holders of locks make others wait",
+     "Nobody waited for a lock in that time. Put load on takhin while you collect."},
+    {"threadcreate", "/debug/pprof/threadcreate", "threadcreate.prof", TIME_SNAPSHOT, false, RATE_NONE,
+     "what started threads", NULL},
+    {"fgprof", "/debug/fgprof", "fgprof.prof", TIME_WINDOW, true, RATE_NONE,
+     "where the time of tasks goes, running and waiting", NULL},
+    {"goroutineleak", "/debug/pprof/goroutineleak", "goroutineleak.prof", TIME_AGE, false, RATE_NONE,
+     "tasks that have been parked for long", "No task has been parked for so long."},
 };
 
 static int take_type(struct profiler_command *command, const char *value, struct buf *message)
@@ -43,6 +68,29 @@ static int take_duration(struct profiler_command *command, const char *value, st
         return ERR_CONFIG;
     }
     return 0;
+}
+
+/* A whole number; what it means is the type's business. */
+static int take_rate(const char *flag, const char *value, int64_t *rate, struct buf *message)
+{
+    char *end;
+    *rate = strtoll(value, &end, 10);
+    if (*value >= '0' && *value <= '9' && *end == '\0' && *rate <= MAX_RATE)
+        return 0;
+    buf_printf(message, "-%s %s: must be a whole number from 0 to %lld", flag, value, MAX_RATE);
+    return ERR_CONFIG;
+}
+
+static int take_sample_rate(struct profiler_command *command, const char *value, struct buf *message)
+{
+    command->sample_rate_is_named = true;
+    return take_rate("sample-rate", value, &command->sample_rate, message);
+}
+
+static int take_mem_rate(struct profiler_command *command, const char *value, struct buf *message)
+{
+    command->mem_rate_is_named = true;
+    return take_rate("mem-rate", value, &command->mem_rate, message);
 }
 
 static int take_output(struct profiler_command *command, const char *value, struct buf *message)
@@ -101,9 +149,13 @@ struct flag {
 };
 
 static const struct flag flags[] = {
-    {"type", "TYPE", take_type, NULL, "what to collect: cpu, the default, is all that this version offers"},
+    {"type", "TYPE", take_type, NULL, "what to collect, see TYPES; default cpu"},
     {"duration", "DURATION", take_duration, NULL, "how long to collect: 30s, the default, or 500ms, 1m30s, ..."},
-    {"output", "FILE", take_output, NULL, "the file to write; default cpu.prof in the current folder"},
+    {"sample-rate", "N", take_sample_rate, NULL,
+     "block: one sample for N ns of waiting; mutex: one in N delays; default 1, which is all; 0: as configured"},
+    {"mem-rate", "N", take_mem_rate, NULL,
+     "heap and allocs: one sample for N bytes, while it collects for -duration; default 0: as configured"},
+    {"output", "FILE", take_output, NULL, "the file to write; default TYPE.prof in the current folder"},
     {"remote", "HOST:PORT", take_remote, NULL, "the debug port of a takhin on any machine; default as under ADDRESS"},
     {"config", "FILE", take_config, NULL, "take the address from profiler.host and profiler.port of this takhin.yaml"},
     {"analyze", NULL, NULL, set_analyze, "then print the 20 functions that used most, as go tool pprof -top does"},
@@ -154,9 +206,22 @@ static int take_flag(char **argv, int *at, struct profiler_command *command, str
     return flag->take(command, value, message);
 }
 
+/* What one flag cannot know of another. */
+static int check_together(const struct profiler_command *command, struct buf *message)
+{
+    const struct collectible *type = command->type;
+    if (command->sample_rate_is_named && type->rate != RATE_SAMPLES)
+        buf_printf(message, "-sample-rate is for block and mutex, not for %s", type->name);
+    else if (command->mem_rate_is_named && type->rate != RATE_MEMORY)
+        buf_printf(message, "-mem-rate is for heap and allocs, not for %s", type->name);
+    else if (!type->has_fractions && command->duration_ns % (int64_t)NS_PER_S != 0)
+        buf_printf(message, "-duration: must be whole seconds for %s", type->name);
+    return message->size == 0 ? 0 : ERR_CONFIG;
+}
+
 int profiler_command_parse(int argc, char **argv, struct profiler_command *command, struct buf *message)
 {
-    *command = (struct profiler_command){.type = &types[0], .duration_ns = DEFAULT_DURATION_NS};
+    *command = (struct profiler_command){.type = &types[0], .sample_rate = DEFAULT_SAMPLE_RATE};
     for (int i = 1; i < argc; i++) {
         int result = take_flag(argv, &i, command, message);
         if (result != 0)
@@ -164,7 +229,51 @@ int profiler_command_parse(int argc, char **argv, struct profiler_command *comma
     }
     if (command->output == NULL)
         command->output = command->type->default_output;
+    return check_together(command, message);
+}
+
+static int64_t rate_of(const struct profiler_command *command)
+{
+    switch (command->type->rate) {
+    case RATE_SAMPLES: return command->sample_rate;
+    case RATE_MEMORY: return command->mem_rate;
+    case RATE_NONE: break;
+    }
     return 0;
+}
+
+int64_t profiler_command_window_ns(const struct profiler_command *command)
+{
+    bool is_snapshot = command->duration_ns == 0 && rate_of(command) == 0;
+    if (command->type->time == TIME_AGE || (command->type->time == TIME_SNAPSHOT && is_snapshot))
+        return 0;
+    return command->duration_ns > 0 ? command->duration_ns : DEFAULT_DURATION_NS;
+}
+
+/* "30", or "0.5". */
+static void write_seconds(struct buf *text, int64_t duration_ns)
+{
+    int64_t whole = duration_ns / (int64_t)NS_PER_S, rest = duration_ns % (int64_t)NS_PER_S;
+    buf_printf(text, "%" PRId64, whole);
+    if (rest == 0)
+        return;
+    buf_printf(text, ".%09" PRId64, rest);
+    while (text->data[text->size - 1] == '0')
+        text->size--;
+}
+
+void profiler_command_write_target(const struct profiler_command *command, struct buf *target)
+{
+    const char *separator = "?";
+    int64_t seconds_ns = command->type->time == TIME_AGE ? command->duration_ns : profiler_command_window_ns(command);
+    buf_append_string(target, command->type->path);
+    if (seconds_ns > 0) {
+        buf_append_string(target, "?seconds=");
+        write_seconds(target, seconds_ns);
+        separator = "&";
+    }
+    if (rate_of(command) > 0)
+        buf_printf(target, "%srate=%" PRId64, separator, rate_of(command));
 }
 
 static void write_usage(struct buf *text)
@@ -185,6 +294,14 @@ void profiler_command_write_help(struct buf *text)
     buf_append_string(
         text,
         "\nFlags have one dash or two; a value follows behind a space or \"=\".\n"
+        "\nTYPES\n");
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
+        buf_printf(text, "  %-14s%s\n", types[i].name, types[i].meaning);
+    buf_append_string(
+        text,
+        "  cpu, block, mutex and fgprof are of the time that -duration says. heap, allocs, goroutine and threadcreate\n"
+        "  are of this moment; with -duration they say what came in that time (memory in use: what there is at its\n"
+        "  end). goroutineleak lists the tasks that have been parked for -duration, 10m unless it is named.\n"
         "\nADDRESS\n"
         "  -remote names it; its port may be left out if it is 6060, and an IPv6 address stands in brackets:\n"
         "  [::1]:6060. Without -remote it is that of this machine's takhin: profiler.host and profiler.port of\n"
@@ -204,6 +321,8 @@ void profiler_command_write_help(struct buf *text)
         "\nEXAMPLES\n"
         "  takhin-profiler -type cpu -duration 30s -remote localhost:6060 -analyze\n"
         "  takhin-profiler -config configs/takhin.yaml -output /tmp/before.prof\n"
-        "  go tool pprof -top cpu.prof\n"
+        "  takhin-profiler -type heap -output heap1.prof      # and later: -output heap2.prof\n"
+        "  go tool pprof -top -base heap1.prof heap2.prof\n"
+        "  takhin-profiler -type block -duration 60s -analyze # what makes requests slow\n"
         "  go tool pprof -http=:8080 cpu.prof\n");
 }

@@ -9,10 +9,19 @@
 #include <stdint.h>
 
 /* A kind of profile that this version collects. */
-struct profile_type {
+struct collectible {
     const char *name;           /* of -type */
     const char *path;           /* on the debug port */
     const char *default_output; /* file */
+    enum collectible_time {
+        TIME_WINDOW,   /* it is of the time that -duration says */
+        TIME_SNAPSHOT, /* of this moment; of what comes within a time if -duration or a rate asks for one */
+        TIME_AGE,      /* of this moment; -duration says how old what it lists is at least */
+    } time;
+    bool has_fractions; /* the time may be other than whole seconds */
+    enum collectible_rate { RATE_NONE, RATE_SAMPLES, RATE_MEMORY } rate; /* the flag that may set one */
+    const char *meaning; /* for the help */
+    const char *empty;   /* what to say of a profile without samples; NULL: nothing */
 };
 
 enum profiler_action { PROFILER_COLLECT, PROFILER_PRINT_VERSION, PROFILER_PRINT_HELP };
@@ -20,8 +29,10 @@ enum profiler_action { PROFILER_COLLECT, PROFILER_PRINT_VERSION, PROFILER_PRINT_
 /* Strings point into argv or are constants. */
 struct profiler_command {
     enum profiler_action action; /* the last one that was asked for */
-    const struct profile_type *type;
-    int64_t duration_ns;
+    const struct collectible *type;
+    int64_t duration_ns; /* 0: not named */
+    int64_t sample_rate, mem_rate; /* 0: as takhin is configured */
+    bool sample_rate_is_named, mem_rate_is_named;
     const char *output;
     const char *remote;      /* "host:port"; NULL: as the configuration says */
     const char *config_file; /* NULL: none */
@@ -31,6 +42,11 @@ struct profiler_command {
 /* Reads argv[1] and on; flags have one dash or two, values follow in their own argument or behind "=".
  * 0, or ERR_CONFIG with *message saying what is wrong, one line. */
 int profiler_command_parse(int argc, char **argv, struct profiler_command *command, struct buf *message) MUST_USE;
+
+/* How long takhin will collect before it answers; 0: it answers at once. */
+int64_t profiler_command_window_ns(const struct profiler_command *command);
+/* What to ask of the debug port: "/debug/pprof/block?seconds=30&rate=1". */
+void profiler_command_write_target(const struct profiler_command *command, struct buf *target);
 
 /* The whole manual. For -h. */
 void profiler_command_write_help(struct buf *text);

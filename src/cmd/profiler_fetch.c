@@ -64,7 +64,7 @@ static int explain_status(struct transfer *transfer, long status, struct buf *me
         return ERR_UNSUPPORTED;
     }
     buf_printf(message, "%s is not the debug port of a takhin: HTTP %ld to %s", address, status,
-               transfer->fetch->path);
+               transfer->fetch->target);
     if (body.size > 0) {
         buf_append_string(message, ", ");
         fetch_describe(body, message);
@@ -164,18 +164,6 @@ static int run(struct transfer *transfer, CURLM *multi, struct buf *message)
     return status == 200 ? 0 : explain_status(transfer, status, message);
 }
 
-/* "30", or "0.5": Go's servers take whole seconds only, ours fractions too. */
-static void append_seconds(struct buf *url, int64_t duration_ns)
-{
-    int64_t whole = duration_ns / (int64_t)NS_PER_S, rest = duration_ns % (int64_t)NS_PER_S;
-    buf_printf(url, "%" PRId64, whole);
-    if (rest > 0) {
-        buf_printf(url, ".%09" PRId64, rest);
-        while (url->data[url->size - 1] == '0')
-            url->size--;
-    }
-}
-
 int fetch_profile(const struct fetch *fetch, struct buf *body, struct buf *message)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
@@ -184,8 +172,7 @@ int fetch_profile(const struct fetch *fetch, struct buf *body, struct buf *messa
     }
     struct buf url;
     buf_init(&url);
-    buf_printf(&url, "http://%s%s?seconds=", fetch->address, fetch->path);
-    append_seconds(&url, fetch->duration_ns);
+    buf_printf(&url, "http://%s%s", fetch->address, fetch->target);
 
     CURL *easy = curl_easy_init();
     CURLM *multi = curl_multi_init();

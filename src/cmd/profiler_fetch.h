@@ -12,8 +12,8 @@
 struct fetch {
     const char *address;   /* host:port */
     const char *type_name; /* "cpu", for progress and messages */
-    const char *path;      /* "/debug/pprof/profile" */
-    int64_t duration_ns;   /* that the server is asked to collect for; an answer may take 30 s more */
+    const char *target;    /* "/debug/pprof/profile?seconds=30" */
+    int64_t duration_ns;   /* that the server will collect for; an answer may take 30 s more */
     size_t body_limit;     /* bytes */
     bool quiet;            /* no progress */
     const char *off_in;    /* the configuration that gave the address and leaves the profiler off; NULL: none */

@@ -18,12 +18,13 @@ void progress_start(struct progress *progress, bool quiet, const char *type_name
 {
     *progress = (struct progress){.type_name = type_name, .address = address, .duration_ns = duration_ns,
                                   .start_ns = clock_monotonic_ns()};
-    progress->draws = !quiet && isatty(STDERR_FILENO);
+    progress->draws = !quiet && isatty(STDERR_FILENO) && duration_ns > 0;
     if (quiet || progress->draws)
         return;
     char duration[64];
     units_format_duration(duration_ns, duration, sizeof(duration));
-    fprintf(stderr, "collecting a %s profile of %s for %s\n", type_name, address, duration);
+    fprintf(stderr, "collecting a %s profile of %s%s%s\n", type_name, address, duration_ns > 0 ? " for " : "",
+            duration_ns > 0 ? duration : "");
 }
 
 /* A line that wraps could not be redrawn. */

@@ -12,7 +12,7 @@ struct progress {
     bool draws;
 };
 
-/* Says what begins. The strings stay the caller's. quiet: nothing is ever shown. */
+/* Says what begins. The strings stay the caller's. quiet: nothing is ever shown. Duration 0: no bar. */
 void progress_start(struct progress *progress, bool quiet, const char *type_name, const char *address,
                     int64_t duration_ns);
 /* Bar and time left; call it a few times a second. */

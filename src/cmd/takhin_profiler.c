@@ -42,15 +42,21 @@ static void print_buf(struct buf *text, FILE *stream)
     fwrite(text->data, 1, text->size, stream);
 }
 
-/* The samples themselves, not the entries that hold them, where the profile counts them. */
-static int64_t count_samples(const struct profile *profile)
+/* Of all samples, in the column that is shown where nobody names another. */
+static void print_total(const struct profile *profile)
 {
-    if (strcmp(profile_text(profile, profile->sample_types[0].unit), "count") != 0)
-        return profile->sample_count;
-    uint64_t count = 0; /* unsigned: whoever answered may have sent anything */
+    uint32_t column = profile->sample_type_count - 1;
+    for (uint32_t i = 0; i < profile->sample_type_count; i++)
+        if (profile->sample_types[i].type == profile->default_sample_type)
+            column = i;
+    uint64_t total = 0; /* unsigned: whoever answered may have sent anything */
     for (uint32_t i = 0; i < profile->sample_count; i++)
-        count += (uint64_t)profile->sample_values[profile->samples[i].value_start];
-    return (int64_t)count;
+        total += (uint64_t)profile->sample_values[profile->samples[i].value_start + column];
+    char text[128];
+    const struct profile_value_type *type = &profile->sample_types[column];
+    measure_format((int64_t)total, profile_text(profile, type->unit), MEASURE_BEST_UNIT, text, sizeof text);
+    printf("%s %s in %" PRIu32 " %s", profile_text(profile, type->type), text, profile->sample_count,
+           profile->sample_count == 1 ? "stack" : "stacks");
 }
 
 static void print_report(const struct profiler_command *command, const struct profile *profile, size_t size)
@@ -58,9 +64,11 @@ static void print_report(const struct profiler_command *command, const struct pr
     char size_text[128], duration[128];
     measure_format((int64_t)size, "bytes", MEASURE_BEST_UNIT, size_text, sizeof(size_text));
     measure_format(profile->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, duration, sizeof(duration));
-    printf("wrote %s: %s, %" PRId64 " samples in %s\n", command->output, size_text, count_samples(profile), duration);
-    if (count_samples(profile) == 0)
-        printf("No samples: takhin used no CPU in that time. Put load on it while you collect.\n");
+    printf("wrote %s: %s, ", command->output, size_text);
+    print_total(profile);
+    printf(profile->duration_ns > 0 ? ", of %s\n" : "\n", duration);
+    if (profile->sample_count == 0 && command->type->empty != NULL)
+        printf("No samples: %s\n", command->type->empty);
     printf("next:\n"
            "  go tool pprof -top %s\n"
            "  go tool pprof -http=:8080 %s\n",
@@ -116,14 +124,16 @@ static int collect(const struct profiler_command *command, struct profiler_addre
 {
     struct output output;
     struct profile *profile = NULL;
-    struct buf body;
+    struct buf body, target;
     buf_init(&body);
+    buf_init(&target);
+    profiler_command_write_target(command, &target);
     const char *address = buf_string(&from->text);
     struct fetch fetch = {
         .address = address,
         .type_name = command->type->name,
-        .path = command->type->path,
-        .duration_ns = command->duration_ns,
+        .target = buf_string(&target),
+        .duration_ns = profiler_command_window_ns(command),
         .body_limit = PROFILE_LIMITS_DEFAULT.plain_bytes,
         .quiet = command->quiet,
         .off_in = from->is_off ? command->config_file : NULL,
@@ -140,6 +150,7 @@ static int collect(const struct profiler_command *command, struct profiler_addre
         result = show(command, profile, body.size, message);
     output_close(&output);
     profile_destroy(profile);
+    buf_deinit(&target);
     buf_deinit(&body);
     return result;
 }

@@ -14,7 +14,8 @@ static const struct {
     size_t offset; /* of a uint64_t in struct profile_stats */
     double divisor;
 } families[] = {
-    {METRIC_COUNTER, "takhin_profiler_samples_total", "Samples taken.", offsetof(struct profile_stats, sample_count), 1},
+    {METRIC_COUNTER, "takhin_profiler_samples_total", "Samples taken.",
+     offsetof(struct profile_stats, sample_count), 1},
     {METRIC_COUNTER, "takhin_profiler_lost_total", "Samples that were due and for which there was no room.",
      offsetof(struct profile_stats, lost_count), 1},
     {METRIC_COUNTER, "takhin_profiler_truncated_total", "Samples whose stack was too deep.",

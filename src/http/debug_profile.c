@@ -119,13 +119,12 @@ static void take_profile(struct http_exchange *exchange, const struct profile_ty
 
     taking.is_text = taking.query.debug != 0;
     finish_collection(&taking);
+    const char *file_name = arena_printf(exchange->request->arena, "%s%s", type->name,
+                                         taking.query.profile.is_delta ? "-delta" : "");
     if (taking.is_text)
         debug_answer_text(exchange, buf_bytes(&taking.body));
     else
-        answer_profile(exchange,
-                       arena_printf(exchange->request->arena, "%s%s", type->name,
-                                    taking.query.profile.is_delta ? "-delta" : ""),
-                       buf_bytes(&taking.body));
+        answer_profile(exchange, file_name, buf_bytes(&taking.body));
     buf_deinit(&taking.body);
 }
 
@@ -154,7 +153,8 @@ static void take_unseen(struct http_exchange *exchange, const struct profile_typ
         answer_not_opened(exchange, &taking);
         return;
     }
-    answer_profile(exchange, arena_printf(exchange->request->arena, "%s.pprof.gz", type->name), buf_bytes(&taking.body));
+    const char *file_name = arena_printf(exchange->request->arena, "%s.pprof.gz", type->name);
+    answer_profile(exchange, file_name, buf_bytes(&taking.body));
     buf_deinit(&taking.body);
 }
 

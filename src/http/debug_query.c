@@ -120,7 +120,7 @@ static const char *read_compat(struct reading *reading, struct bytes value)
     return reading->query->profile.keeps_go_wart ? NULL : "compat must be go";
 }
 
-/* In the order in which Go checks them; those below debug are ours, but for gc. Each is read only if it is not empty. */
+/* In the order in which Go checks them; rate, hz and compat are ours. An empty one counts as missing. */
 static const struct {
     const char *name;
     const char *(*read)(struct reading *reading, struct bytes value);
@@ -134,7 +134,8 @@ static const char *check_duration(struct reading *reading)
     char limit[64];
     if (reading->seconds * (double)NS_PER_S > (double)reading->max_duration_ns) {
         units_format_duration(reading->max_duration_ns, limit, sizeof limit);
-        return arena_printf(reading->arena, "seconds is more than %s, the limit that profiler.max_duration sets", limit);
+        return arena_printf(reading->arena, "seconds is more than %s, the limit that profiler.max_duration sets",
+                            limit);
     }
     reading->query->window_ms = (uint64_t)ceil(reading->seconds * 1000);
     return NULL;

@@ -67,11 +67,12 @@ static const char *allow_header(unsigned methods, struct arena *arena)
 
 static void refuse_method(struct http_exchange *exchange, const struct http_route *route)
 {
+    struct arena *arena = exchange->request->arena;
     const char *more = exchange->error_headers ? exchange->error_headers : "";
     http_respond(exchange, &(struct http_response){
         .status = 405,
         .content_type = "text/plain; charset=utf-8",
-        .headers = arena_printf(exchange->request->arena, "Allow: %s\r\n%s", allow_header(route->methods, exchange->request->arena), more),
+        .headers = arena_printf(arena, "Allow: %s\r\n%s", allow_header(route->methods, arena), more),
         .body = bytes_of_string("Method Not Allowed\n"),
     });
 }

@@ -103,10 +103,60 @@ class Success(ProfilerTest):
         self.assertEqual((self.folder / "cpu.prof").read_bytes(), PROFILE)
         self.assertEqual(os.listdir(self.folder), ["cpu.prof"])
         self.assertIn("GET /debug/pprof/profile?seconds=0.25 HTTP/1.1", server.requests[0])
-        self.assertIn("7 samples in 1s", result.stdout)
+        self.assertRegex(result.stdout, r"^wrote cpu.prof: \d+B, cpu 70ms in 1 stack, of 1s\n")
         self.assertIn("go tool pprof -top cpu.prof", result.stdout)
         self.assertIn("go tool pprof -http=:8080 cpu.prof", result.stdout)
         self.assertEqual(result.stderr, f"collecting a cpu profile of {server.address} for 250ms\n")
+
+    def test_each_type_asks_for_what_it_means(self):
+        cases = {
+            "cpu": ("/debug/pprof/profile?seconds=30", "/debug/pprof/profile?seconds=7"),
+            "heap": ("/debug/pprof/heap", "/debug/pprof/heap?seconds=7"),
+            "allocs": ("/debug/pprof/allocs", "/debug/pprof/allocs?seconds=7"),
+            "goroutine": ("/debug/pprof/goroutine", "/debug/pprof/goroutine?seconds=7"),
+            "block": ("/debug/pprof/block?seconds=30&rate=1", "/debug/pprof/block?seconds=7&rate=1"),
+            "mutex": ("/debug/pprof/mutex?seconds=30&rate=1", "/debug/pprof/mutex?seconds=7&rate=1"),
+            "threadcreate": ("/debug/pprof/threadcreate", "/debug/pprof/threadcreate?seconds=7"),
+            "fgprof": ("/debug/fgprof?seconds=30", "/debug/fgprof?seconds=7"),
+            "goroutineleak": ("/debug/pprof/goroutineleak", "/debug/pprof/goroutineleak?seconds=7"),
+        }
+        for name, (plain, timed) in cases.items():
+            with self.subTest(type=name), Server(response("200 OK", PROFILE)) as server:
+                for arguments in ((), ("-duration", "7s")):
+                    result = self.profile("-type", name, "-remote", server.address, *arguments)
+                    self.assertEqual(result.returncode, 0, result.stderr)
+                    self.assertTrue((self.folder / f"{name}.prof").exists())
+                self.assertIn(f"GET {plain} HTTP", server.requests[0])
+                self.assertIn(f"GET {timed} HTTP", server.requests[1])
+
+    def test_rates_are_passed_on(self):
+        cases = {
+            ("block", "-sample-rate", "1000"): "/debug/pprof/block?seconds=30&rate=1000",
+            ("mutex", "-sample-rate=5"): "/debug/pprof/mutex?seconds=30&rate=5",
+            ("block", "-sample-rate", "0"): "/debug/pprof/block?seconds=30 ",
+            ("heap", "-mem-rate", "4096"): "/debug/pprof/heap?seconds=30&rate=4096",
+            ("allocs", "-mem-rate", "1", "-duration", "5s"): "/debug/pprof/allocs?seconds=5&rate=1",
+            ("heap", "-mem-rate", "0"): "/debug/pprof/heap ",
+        }
+        for (name, *arguments), target in cases.items():
+            with self.subTest(type=name, arguments=arguments), Server(response("200 OK", PROFILE)) as server:
+                result = self.profile("-type", name, "-remote", server.address, *arguments)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertIn(f"GET {target}", server.requests[0])
+
+    def test_a_snapshot_is_not_said_to_take_time(self):
+        with Server(response("200 OK", PROFILE)) as server:
+            result = self.profile("-type", "heap", "-remote", server.address)
+        self.assertEqual(result.stderr, f"collecting a heap profile of {server.address}\n")
+
+    def test_no_samples_are_explained(self):
+        empty = gzip.compress(PLAIN.replace(b"\x12\x0a\x0a\x01\x01\x12\x05\x07\x80\xbd\xb0\x21", b""))
+        for name, text in (("cpu", "used no CPU"), ("block", "No task waited"), ("heap", "profiler.mem_rate"),
+                           ("goroutineleak", "parked for so long")):
+            with self.subTest(type=name), Server(response("200 OK", empty)) as server:
+                result = self.profile("-type", name, "-remote", server.address)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertRegex(result.stdout, f"\nNo samples: .*{text}")
 
     def test_default_duration_is_30_seconds(self):
         with Server(response("200 OK", PROFILE)) as server:
@@ -334,22 +384,32 @@ class CommandLine(ProfilerTest):
             ("-duration", "0s"): "from 1ms to 24h",
             ("-duration", "-5s"): "from 1ms to 24h",
             ("-duration", "25h"): "from 1ms to 24h",
+            ("-type", "block", "-duration", "1500ms"): "-duration: must be whole seconds for block",
+            ("-sample-rate", "5"): "-sample-rate is for block and mutex, not for cpu",
+            ("-type", "heap", "-sample-rate", "5"): "-sample-rate is for block and mutex, not for heap",
+            ("-type", "block", "-mem-rate", "5"): "-mem-rate is for heap and allocs, not for block",
+            ("-type", "block", "-sample-rate", "-1"): "must be a whole number from 0 to",
+            ("-type", "block", "-sample-rate", "1x"): "must be a whole number from 0 to",
+            ("-type", "heap", "-mem-rate", "99999999999999999999"): "must be a whole number from 0 to",
+            ("-type", "heap", "-mem-rate", "512KiB"): "must be a whole number from 0 to",
+            ("-output-dir", "x"): "-output-dir: no such flag",
         }
         for arguments, text in cases.items():
             with self.subTest(arguments=arguments):
                 self.assert_fails(self.profile(*arguments), text, status=2)
 
     def test_other_types_are_refused_by_name(self):
-        for name in ("heap", "allocs", "goroutine", "block", "mutex", "trace", "all", "x"):
+        for name in ("trace", "all", "x"):
             with self.subTest(name=name):
                 result = self.profile("-type", name)
-                self.assert_fails(result, f"-type {name}: this version collects cpu profiles only", status=2)
+                self.assert_fails(result, f"-type {name}: this version collects cpu, heap, allocs, goroutine, block, "
+                                  "mutex, threadcreate, fgprof, goroutineleak profiles only", status=2)
 
     def test_help_names_every_flag_and_the_exit_statuses(self):
         for flag in ("-h", "--help"):
             result = self.profile(flag)
             self.assertEqual(result.returncode, 0)
-            for text in ("-type", "-duration", "-output", "-remote", "-config", "-analyze", "-flamegraph", "-quiet",
+            for text in ("-type", "-duration", "-sample-rate", "-mem-rate", "-output", "-remote", "threadcreate", "-config", "-analyze", "-flamegraph", "-quiet",
                          "-version", "TAKHIN_PROFILER_ENABLED=true", "127.0.0.1:6060", "EXIT STATUS"):
                 self.assertIn(text, result.stdout)
 

@@ -148,7 +148,8 @@ static char *expected_index(void)
         buf_printf(&descriptions, "<li><div class=profile-name>%s: </div> %s</li>\n", row->name, row->summary);
     }
     char *page = mem_printf("<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\n.profile-name {\n"
-                            "\tdisplay: inline-block;\n\twidth: 6rem;\n}\n</style>\n</head>\n<body>\n/debug/pprof/\n<br>\n"
+                            "\tdisplay: inline-block;\n\twidth: 6rem;\n}\n</style>\n</head>\n<body>\n"
+                            "/debug/pprof/\n<br>\n"
                             "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n<br>\n"
                             "Types of profiles available:\n<table>\n"
                             "<thead><td>Count</td><td>Profile</td></thead>\n%s</table>\n%s"
