@@ -45,7 +45,8 @@ struct task_dump_memory {
 /* One task, from the moment that it is looked at until it is taken. */
 struct sight {
     struct task_dump *dump;
-    uint64_t parked_for_ns; /* nothing else is wanted; 0: all is */
+    bool only_parked; /* for at least parked_for_ns; else all is wanted */
+    uint64_t parked_for_ns;
     struct task_record record;
     const char *thread;
     bool has_begun;
@@ -91,8 +92,8 @@ PROBE_RACY_LOOK static void look(const struct probe_task *task, void *context)
     record->id = task->id;
     record->is_running = task->is_running;
     record->state_ns = task->since_ns < now_ns ? now_ns - task->since_ns : 0;
-    if (sight->parked_for_ns > 0 && (record->is_running || record->state_ns < sight->parked_for_ns))
-        return;
+    if (sight->only_parked && (record->is_running || record->state_ns < sight->parked_for_ns))
+        return; /* it will not be taken */
     record->creator_id = task->creator_id;
     record->creator_pc = task->creator_pc;
     record->thread_id = task->thread_id;
@@ -175,7 +176,7 @@ bool task_state_is_parked(const char *state)
 
 static bool is_wanted(const struct sight *sight)
 {
-    return sight->parked_for_ns == 0 ||
+    return !sight->only_parked ||
            (!sight->record.is_running && sight->record.state_ns >= sight->parked_for_ns &&
             task_state_is_parked(sight->record.key.labels[LABEL_REASON]));
 }
@@ -388,7 +389,7 @@ struct task_dump *task_dump_create(struct profiler *profiler)
 struct task_dump *task_dump_create_parked(struct profiler *profiler, uint64_t parked_for_ns)
 {
     struct task_dump *dump = task_dump_create_empty(profiler);
-    struct sight sight = {.dump = dump, .parked_for_ns = parked_for_ns};
+    struct sight sight = {.dump = dump, .only_parked = true, .parked_for_ns = parked_for_ns};
     begin(dump);
     visit_tasks(&sight, take_task);
     sort_tasks(dump);
