@@ -3,6 +3,7 @@
 function(floor folder)
   cmake_parse_arguments(arg "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*.c)
+  list(FILTER sources EXCLUDE REGEX "/interpose/")
   add_library(${folder} STATIC ${sources})
   target_include_directories(${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(${folder} PUBLIC ${arg_USES} PRIVATE ${arg_LIBRARIES} Threads::Threads m)
@@ -18,6 +19,28 @@ floor(storage  USES runtime kafka base)
 floor(http     USES profiler pprof runtime metrics base LIBRARIES http_parser PkgConfig::jansson)
 floor(broker   USES storage kafka runtime metrics base)
 floor(config   USES broker http storage profiler base LIBRARIES PkgConfig::yaml_0_1)
+
+# What stands in front of libc's functions: in the programs that ask for it, and in all their libraries.
+file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/profiler/interpose/*.c)
+add_library(profiler_interpose OBJECT ${sources})
+target_include_directories(profiler_interpose PRIVATE ${CMAKE_SOURCE_DIR}/src)
+# The way through them is a jump or two: no frame, no stub. And what they are made of is not what they stand for.
+target_compile_options(profiler_interpose PRIVATE
+  -fno-builtin -foptimize-sibling-calls -momit-leaf-frame-pointer -fno-plt)
+if(TAKHIN_SANITIZE)
+  # The sanitizers' allocator stays where it is, so these stand in front of our own calls only.
+  target_compile_definitions(profiler_interpose PRIVATE TAKHIN_WRAP_MALLOC)
+  foreach(name malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign valloc pvalloc
+          malloc_usable_size)
+    list(APPEND wrapped -Wl,--wrap=${name})
+  endforeach()
+endif()
+function(interpose target)
+  if(NOT TAKHIN_FUZZ)
+    target_link_libraries(${target} PRIVATE $<TARGET_OBJECTS:profiler_interpose>)
+    target_link_options(${target} PRIVATE ${wrapped})
+  endif()
+endfunction()
 
 # The parser of profiles is generated from our own description of the format. The encoder is written by hand.
 find_program(PROTOC_C protoc-c REQUIRED)

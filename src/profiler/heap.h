@@ -11,6 +11,7 @@
 #include "base/check.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct stack_table;
@@ -25,6 +26,8 @@ bool heap_is_hooked(void);
  * that were sampled stay counted until they are freed). Needs capture_install. [any] */
 void heap_set_rate(int64_t mean_bytes);
 int64_t heap_rate(void);
+/* False: the system gave no addresses for sampled blocks (ulimit -v), so none will be sampled. [any] */
+bool heap_is_possible(void);
 /* When (since 1970) sampling was first switched on: what was allocated before is not in it. 0: never. [any] */
 int64_t heap_since_ns(void);
 
@@ -35,5 +38,9 @@ uint64_t heap_record_count(void);
 void heap_stats(struct profile_stats *stats);
 /* Give free memory back to the system. [any] */
 void heap_trim(void);
+
+/* Tests only, before the first rate is set: the same allocations of one thread give the same samples, and sampled blocks
+ * have so much room. */
+void heap_test_prepare(uint64_t seed, size_t range_bytes);
 
 #endif

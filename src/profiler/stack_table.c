@@ -84,7 +84,7 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 33;
 }
 
-static uint64_t hash_key(const struct stack_key *key)
+uint64_t stack_key_hash(const struct stack_key *key)
 {
     uint64_t hash = mix(key->depth, key->epoch);
     hash = mix(hash, (uintptr_t)key->function);
@@ -97,7 +97,7 @@ static uint64_t hash_key(const struct stack_key *key)
     return hash;
 }
 
-static bool equal(const struct stack_key *a, const struct stack_key *b)
+bool stack_key_equal(const struct stack_key *a, const struct stack_key *b)
 {
     return a->epoch == b->epoch && a->depth == b->depth && a->function == b->function && a->bytes == b->bytes &&
            a->is_parked == b->is_parked && memcmp(a->labels, b->labels, sizeof a->labels) == 0 &&
@@ -106,11 +106,11 @@ static bool equal(const struct stack_key *a, const struct stack_key *b)
 
 static struct stack_entry *find_or_add(struct stack_table *table, const struct stack_key *key)
 {
-    uint64_t hash = hash_key(key);
+    uint64_t hash = stack_key_hash(key);
     uint32_t mask = table->slot_count - 1, slot = (uint32_t)hash & mask;
     for (; table->slots[slot] != EMPTY; slot = (slot + 1) & mask) {
         uint32_t i = table->slots[slot];
-        if (table->hashes[i] == hash && equal(&table->entries[i].key, key))
+        if (table->hashes[i] == hash && stack_key_equal(&table->entries[i].key, key))
             return &table->entries[i];
     }
     if (table->entry_count == table->entry_capacity) {
@@ -199,7 +199,7 @@ static int compare_entries(const void *a, const void *b)
 static void rehash(struct stack_table *table)
 {
     for (uint32_t i = 0; i < table->entry_count; i++)
-        table->hashes[i] = hash_key(&table->entries[i].key);
+        table->hashes[i] = stack_key_hash(&table->entries[i].key);
     resize(table, table->slot_count);
 }
 

@@ -26,6 +26,10 @@ struct stack_key {
     const uintptr_t *pcs;
 };
 
+/* By addresses of texts, and pcs: what is equal is one entry. [any], no lock and no allocation */
+uint64_t stack_key_hash(const struct stack_key *key);
+bool stack_key_equal(const struct stack_key *a, const struct stack_key *b);
+
 struct stack_entry {
     struct stack_key key;
     int64_t values[STACK_VALUES_MAX];
