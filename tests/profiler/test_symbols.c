@@ -327,9 +327,109 @@ static void no_file_stays_open_once_the_last_profile_is_written(void **state)
     writer = symbol_writer_create(own, profile);
     symbol_writer_stack(writer, symbols_epoch(own), pcs, ARRAY_COUNT(pcs), false, again);
     symbol_writer_destroy(writer);
-    assert_memory_equal(first, again, sizeof first); /* and read again from the start */
+    assert_memory_equal(first, again, sizeof first);
     profile_destroy(profile);
     symbols_destroy(own);
+}
+
+static void a_second_look_opens_no_file(void **state)
+{
+    (void)state;
+    struct symbols *own = symbols_create();
+    struct profile *first = profile_create(), *second = profile_create();
+    uintptr_t pcs[] = {(uintptr_t)dlsym(RTLD_DEFAULT, "strtoul") + 8, outer()};
+    uint32_t locations[ARRAY_COUNT(pcs)];
+    uint32_t epoch = symbols_epoch(own);
+
+    struct symbol_writer *writer = symbol_writer_create(own, first);
+    symbol_writer_stack(writer, epoch, pcs, ARRAY_COUNT(pcs), false, locations);
+    symbol_writer_destroy(writer);
+    struct symbols_stats once = symbols_stats(own);
+    assert_true(once.file_count >= 2); /* the program and libc */
+    assert_int_equal(once.place_count, 2);
+    assert_in_range(once.held_bytes, 1, 65536);
+
+    writer = symbol_writer_create(own, second);
+    symbol_writer_stack(writer, epoch, pcs, ARRAY_COUNT(pcs), false, locations);
+    assert_string_equal(name_of(second, locations[1]), "innermost");
+    assert_int_equal(second->locations[locations[1] - 1].line_count, 3);
+    assert_true(second->mappings[0].has_line_numbers);
+    symbol_writer_destroy(writer);
+    assert_int_equal(symbols_stats(own).file_count, once.file_count);
+
+    uintptr_t another = pcs[0] + 1; /* a place that nobody looked at is read in its file */
+    symbols_acquire(own);
+    assert_non_null(symbols_place(own, epoch, another));
+    symbols_release(own);
+    assert_int_equal(symbols_stats(own).file_count, once.file_count + 1);
+    profile_destroy(first);
+    profile_destroy(second);
+    symbols_destroy(own);
+}
+
+static void what_was_looked_up_outlives_its_object(void **state)
+{
+    (void)state;
+    struct symbols *own = symbols_create();
+    void *library = dlopen("libuv.so.1", RTLD_NOW);
+    assert_non_null(library);
+    uintptr_t address = (uintptr_t)dlsym(library, "uv_run");
+    uint32_t loaded = symbols_epoch(own);
+    symbols_acquire(own);
+    assert_non_null(symbols_place(own, loaded, address));
+    symbols_release(own);
+    uint64_t file_count = symbols_stats(own).file_count;
+    dlclose(library);
+
+    symbols_acquire(own);
+    symbols_epoch(own);
+    const struct symbol_place *place = symbols_place(own, loaded, address);
+    assert_string_equal(place->frames[0].function, "uv_run");
+    assert_int_equal(place->entry, address);
+    assert_non_null(strstr(place->object->path, "libuv.so.1"));
+    symbols_release(own);
+    assert_int_equal(symbols_stats(own).file_count, file_count);
+    symbols_destroy(own);
+}
+
+static void no_more_places_are_kept_than_there_is_room_for(void **state)
+{
+    (void)state;
+    struct symbols *own = symbols_create();
+    uint32_t epoch = symbols_epoch(own);
+    uintptr_t start = (uintptr_t)dlsym(RTLD_DEFAULT, "strtoul");
+    symbols_acquire(own);
+    const struct symbol_place *first = symbols_place(own, epoch, start);
+    for (uintptr_t i = 1; i < SYMBOL_PLACES_KEPT; i++)
+        assert_non_null(symbols_place(own, epoch, start + i));
+    symbols_acquire(own);
+    symbols_release(own);
+    assert_int_equal(symbols_stats(own).place_count, SYMBOL_PLACES_KEPT);
+    symbols_release(own);
+    struct symbols_stats kept = symbols_stats(own);
+    assert_int_equal(kept.place_count, SYMBOL_PLACES_KEPT); /* just as many as are kept */
+    assert_true(kept.held_bytes < (size_t)8 << 20);
+
+    symbols_acquire(own);
+    assert_ptr_equal(symbols_place(own, epoch, start), first);
+    assert_non_null(symbols_place(own, epoch, start + SYMBOL_PLACES_KEPT));
+    assert_string_equal(first->frames[0].function, "strtoul"); /* valid while somebody holds it */
+    symbols_release(own);
+    assert_int_equal(symbols_stats(own).place_count, 0);
+    symbols_destroy(own);
+}
+
+static void a_place_knows_where_its_function_begins(void **state)
+{
+    (void)state;
+    uintptr_t function = (uintptr_t)outer, library = (uintptr_t)dlsym(RTLD_DEFAULT, "strtoul");
+    uint32_t epoch = symbols_epoch(symbols);
+    symbols_acquire(symbols);
+    assert_int_equal(symbols_place(symbols, epoch, function)->entry, function);
+    assert_int_equal(symbols_place(symbols, epoch, function + 4)->entry, function);
+    assert_int_equal(symbols_place(symbols, epoch, library + 2)->entry, library);
+    assert_null(symbols_place(symbols, epoch, 4242));
+    symbols_release(symbols);
 }
 
 static void a_parked_tasks_first_pc_is_a_return_address_too(void **state)
@@ -450,6 +550,10 @@ int main(void)
         cmocka_unit_test(loading_the_same_object_again_does_not_add_up),
         cmocka_unit_test(a_profile_names_the_program_first_and_every_location),
         cmocka_unit_test(no_file_stays_open_once_the_last_profile_is_written),
+        cmocka_unit_test(a_second_look_opens_no_file),
+        cmocka_unit_test(what_was_looked_up_outlives_its_object),
+        cmocka_unit_test(no_more_places_are_kept_than_there_is_room_for),
+        cmocka_unit_test(a_place_knows_where_its_function_begins),
         cmocka_unit_test(a_parked_tasks_first_pc_is_a_return_address_too),
         cmocka_unit_test(threads_may_ask_at_once),
         cmocka_unit_test(a_file_that_is_missing_or_another_has_no_names),
