@@ -21,9 +21,9 @@ static struct buf text;
 static uint32_t epoch;
 
 /* Long enough to have a place 0x24 bytes in. */
-#define SOME_CODE(sink) for (int i = 0; i < 100; i++) sink = sink * 3 + i, sink ^= i << 3, sink -= i * 7
+#define SOME_CODE(sink) for (unsigned i = 0; i < 100; i++) sink = sink * 3 + i, sink ^= i << 3, sink -= i * 7
 
-static volatile int sink;
+static volatile unsigned sink;
 
 static NOINLINE void short_one(void)
 {
