@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "profiler/heap.h"
 
 #include <pthread.h>
 
@@ -12,7 +13,7 @@ static const struct {
     void (*apply)(int64_t value); /* NULL: not here */
 } kinds[] = {
     [PROFILE_RATE_HZ] = {PROFILER_CPU_HZ_MAX, NULL},
-    [PROFILE_RATE_MEMORY] = {PROFILER_MEM_RATE_MAX, NULL},
+    [PROFILE_RATE_MEMORY] = {PROFILER_MEM_RATE_MAX, heap_set_rate},
     [PROFILE_RATE_BLOCK] = {PROFILER_BLOCK_RATE_MAX, NULL},
     [PROFILE_RATE_MUTEX] = {PROFILER_MUTEX_FRACTION_MAX, NULL},
 };
