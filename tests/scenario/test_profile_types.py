@@ -19,7 +19,6 @@ from support.pprof_tool import GO_TOOLS, HARMLESS, PprofTool
 from support.profile_proto import Profile
 
 PPROF_FORMAT = "2.3.2"
-SANITIZED = bool(os.environ.get("TAKHIN_SANITIZE"))  # malloc is the sanitizer's then: no heap to sample
 
 Type = collections.namedtuple("Type", "path file columns default period_type period text")
 
@@ -114,9 +113,7 @@ class UnderLoad(unittest.TestCase):
 
     def each_profile(self):
         """(name, its Type, form, Profile)."""
-        for (name, form), profile in self.profiles.items():
-            with self.subTest(name=name, form=form):
-                yield name, TYPES[name], form, profile
+        return [(name, TYPES[name], form, profile) for (name, form), profile in self.profiles.items()]
 
     def test_everything_is_answered_with_the_headers_that_scrapers_want(self):
         for (name, form), answer in self.answers.items():
@@ -135,65 +132,71 @@ class UnderLoad(unittest.TestCase):
 
     def test_the_columns_are_those_of_go_in_its_order(self):
         for name, type, form, profile in self.each_profile():
-            self.assertEqual(profile.sample_types, type.columns)
-            self.assertEqual(profile.string(profile.proto.default_sample_type), type.default)
-            self.assertEqual(profile.period_type, type.period_type)
-            if type.period:
-                self.assertEqual(profile.proto.period, type.period)
+            with self.subTest(name=name, form=form):
+                self.assertEqual(profile.sample_types, type.columns)
+                self.assertEqual(profile.string(profile.proto.default_sample_type), type.default)
+                self.assertEqual(profile.period_type, type.period_type)
+                if type.period:
+                    self.assertEqual(profile.proto.period, type.period)
 
     def test_the_first_mapping_is_the_program_with_its_build_id(self):
         build_id = re.search(r"Build ID: ([0-9a-f]+)", run("readelf", "-n", TAKHIN).stdout).group(1)
         for name, type, form, profile in self.each_profile():
-            mapping = profile.proto.mapping[0]
-            self.assertEqual(profile.string(mapping.filename), str(TAKHIN.resolve()))
-            self.assertEqual(profile.string(mapping.build_id), build_id)
-            self.assertTrue(mapping.has_filenames and mapping.has_line_numbers)
+            with self.subTest(name=name, form=form):
+                mapping = profile.proto.mapping[0]
+                self.assertEqual(profile.string(mapping.filename), str(TAKHIN.resolve()))
+                self.assertEqual(profile.string(mapping.build_id), build_id)
+                self.assertTrue(mapping.has_filenames and mapping.has_line_numbers)
 
     def test_only_what_took_time_has_a_duration(self):
         for name, type, form, profile in self.each_profile():
-            is_window = name in ("profile", "fgprof") or (form == "seconds=1" and name in DELTAS)
-            if is_window:
-                self.assertGreaterEqual(profile.proto.duration_nanos, 0.9e9)
-            elif not name.startswith("delta_"):
-                self.assertEqual(profile.proto.duration_nanos, 0)
+            with self.subTest(name=name, form=form):
+                is_window = name in ("profile", "fgprof") or (form == "seconds=1" and name in DELTAS)
+                if is_window:
+                    self.assertGreaterEqual(profile.proto.duration_nanos, 0.9e9)
+                elif not name.startswith("delta_"):
+                    self.assertEqual(profile.proto.duration_nanos, 0)
 
     def test_comments_say_what_made_it(self):
         for name, type, form, profile in self.each_profile():
-            self.assertRegex(profile.comments[0], r"^takhin \d+\.\d+\.\d+")
-            self.assertGreater(len(profile.comments), 1, "and how")
+            with self.subTest(name=name, form=form):
+                self.assertRegex(profile.comments[0], r"^takhin \d+\.\d+\.\d+")
+                self.assertGreater(len(profile.comments), 1, "and how")
 
     def test_frames_of_the_profiler_itself_are_dropped(self):
         for name, type, form, profile in self.each_profile():
-            if type.columns == HEAP:
-                drop = profile.string(profile.proto.drop_frames)
-                for function in ("malloc", "calloc", "realloc", "posix_memalign"):
-                    self.assertRegex(function, f"^({drop})$")
+            with self.subTest(name=name, form=form):
+                if type.columns == HEAP:
+                    drop = profile.string(profile.proto.drop_frames)
+                    for function in ("malloc", "calloc", "realloc", "posix_memalign"):
+                        self.assertRegex(function, f"^({drop})$")
 
     def test_labels_have_the_units_of_their_numbers(self):
         for name, type, form, profile in self.each_profile():
-            for sample in profile.proto.sample:
-                for label in sample.label:
-                    key = profile.string(label.key)
-                    if label.str:
-                        self.assertIn(key, ("api", "topic", "client_id", "thread", "reason"))
-                    else:
-                        self.assertEqual((key, profile.string(label.num_unit)), ("bytes", "bytes"))
+            with self.subTest(name=name, form=form):
+                for sample in profile.proto.sample:
+                    for label in sample.label:
+                        key = profile.string(label.key)
+                        if label.str:
+                            self.assertIn(key, ("api", "topic", "client_id", "thread", "reason"))
+                        else:
+                            self.assertEqual((key, profile.string(label.num_unit)), ("bytes", "bytes"))
 
     def test_values_are_never_negative(self):
         for name, type, form, profile in self.each_profile():
-            for entry in profile.entries:
-                self.assertTrue(all(value >= 0 for value in entry.values), entry)
+            with self.subTest(name=name, form=form):
+                for entry in profile.entries:
+                    self.assertTrue(all(value >= 0 for value in entry.values), entry)
 
-    @unittest.skipIf(SANITIZED, "the sanitizer has its own malloc")
     def test_heap_and_allocs_have_what_the_load_allocates(self):
         for name in ("heap", "allocs"):
             profile = self.profiles[name, "plain"]
             for column, _ in HEAP:
                 self.assertGreater(profile.total(column), 0, column)
             self.assertGreater(profile.total("alloc_space"), profile.total("inuse_space"))
-            self.assertIn("takhin", {frame.function.split("_")[0] for e in profile.entries for frame in e.frames} |
-                          {"takhin" if any(f.function.startswith(("mem_", "uv_", "kafka_", "connection")) for f in e.frames)
-                           else "" for e in profile.entries})
+            functions = {frame.function for entry in profile.entries for frame in entry.frames}
+            self.assertIn("accept_connections", functions)
+            self.assertFalse({"malloc", "calloc", "realloc", "capture_begin"} & functions)
 
     def test_tasks_and_threads_are_in_the_goroutine_profile_with_their_state(self):
         profile = self.profiles["goroutine", "plain"]
@@ -227,8 +230,6 @@ class UnderLoad(unittest.TestCase):
 
     def test_a_scraper_that_comes_again_sees_what_is_new(self):
         for name in ("delta_block", "delta_heap"):
-            if name == "delta_heap" and SANITIZED:
-                continue
             with self.subTest(name):
                 column = TYPES[name].columns[0][0]
                 whole = Profile(ask(self.broker, TYPES[name.replace("delta_", "")].path).body).total(column)
@@ -295,7 +296,7 @@ class UnderLoad(unittest.TestCase):
     def test_text_of_a_stack_names_its_functions(self):
         frame = re.compile(r"^#\t0x[0-9a-f]+\t+\S+\+0x[0-9a-f]+\t+\S+:\d+$", re.MULTILINE)
         for name, type in TYPES.items():
-            if type.text and name not in ("goroutineleak", "mutex") and not (SANITIZED and type.columns == HEAP):
+            if type.text and name not in ("goroutineleak", "mutex"):
                 with self.subTest(name):
                     self.assertRegex(self.answers[name, "debug=1"].body.decode(), frame)
 
@@ -305,7 +306,6 @@ class UnderLoad(unittest.TestCase):
 
     def test_heap_text_ends_as_memstats_does(self):
         text = self.answers["heap", "debug=1"].body.decode()
-        self.assertEqual(text, re.sub(r"\n# runtime\.MemStats\n", "\n# runtime.MemStats\n", text))
         tail = text.split("# runtime.MemStats\n")[1]
         values = dict(re.findall(r"^# (\w+) = (\S+)", tail, re.MULTILINE))
         self.assertGreater(int(values["Sys"]), 0)
@@ -346,7 +346,7 @@ class UnderLoad(unittest.TestCase):
 
     def test_metrics_tell_what_each_sampler_has_done(self):
         metrics = self.broker.get("metrics", "/metrics").decode()
-        for type in ("cpu", "block") if SANITIZED else ("cpu", "heap", "block"):
+        for type in ("profile", "heap", "block"):
             with self.subTest(type):
                 self.assertRegex(metrics, rf'(?m)^takhin_profiler_samples_total\{{type="{type}"\}} [1-9]')
         result = run("promtool", "check", "metrics", input=metrics)
