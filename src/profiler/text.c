@@ -16,8 +16,8 @@
 #define TAB_WIDTH 8
 #define PADDING 1
 
-/* What Go's runtime says where it knows no file. */
-#define UNKNOWN_FILE "?"
+/* Where no file is known: of Go's forms ("?" is another) the one that parsers of its dumps take. */
+#define UNKNOWN_FILE "??"
 #define UNKNOWN_FUNCTION "[unknown]"
 
 /* One line: "#\t<address>\t<name>\t<source>\n", where a place without a name is "#\t<address>\n". The two cells that
@@ -162,6 +162,8 @@ void text_write_addresses(struct text_writer *writer, const struct stack_key *ke
         uintptr_t pc = key->pcs[i] + (i == 0 && !key->is_parked ? 1 : 0);
         buf_printf(writer->text, " 0x%lx", (unsigned long)pc);
     }
+    if (key->depth == 0 && key->function)
+        buf_append_string(writer->text, " 0x1"); /* pprof takes no line without an address; a step back is the frame's 0 */
     buf_append_byte(writer->text, '\n');
 }
 

@@ -177,7 +177,7 @@ static void an_empty_stack_is_a_zero_as_in_go(void **state)
     assert_text(mem_copy_string("#\t0x0\n\n"));
     key.function = "[lost samples]";
     text_write_frames(writer, &key);
-    assert_text(mem_copy_string("#\t0x0\t[lost samples]\t?:0\n\n"));
+    assert_text(mem_copy_string("#\t0x0\t[lost samples]\t??:0\n\n"));
 }
 
 /* The first place of outer_part that is in what was inlined into it. */
@@ -219,12 +219,12 @@ static void a_traceback_has_two_lines_a_frame(void **state)
     text_write_traceback(writer, &key);
     char *one = source_at(near + 0x24, 0), *two = source_at(far + 0x10, 0);
     assert_text(mem_printf("short_one(...)\n\t%s +0x24\na_function_with_quite_a_long_name(...)\n\t%s +0x11\n"
-                           "[unknown](...)\n\t?:0 +0x1092\n", one, two));
+                           "[unknown](...)\n\t??:0 +0x1092\n", one, two));
     mem_free(one);
     mem_free(two);
     key = (struct stack_key){.function = "[no answer]"};
     text_write_traceback(writer, &key);
-    assert_text(mem_copy_string("[no answer](...)\n\t?:0\n"));
+    assert_text(mem_copy_string("[no answer](...)\n\t??:0\n"));
 }
 
 static void a_creator_is_one_frame(void **state)
@@ -236,7 +236,7 @@ static void a_creator_is_one_frame(void **state)
     assert_text(mem_printf("created by short_one in goroutine 7\n\t%s +0x25\n", source));
     mem_free(source);
     text_write_creator(writer, 0x1092, "");
-    assert_text(mem_copy_string("created by [unknown]\n\t?:0 +0x1092\n"));
+    assert_text(mem_copy_string("created by [unknown]\n\t??:0 +0x1092\n"));
 }
 
 static void write_both(struct buf *to, const struct stack_entry *entry)

@@ -1,0 +1,326 @@
+/* test_goroutine.c: the rows of goroutine and goroutineleak, and their texts, which tools for Go's must read. */
+#include "../pprof/go_tool.h"
+#include "collect.h"
+#include "parked_threads.h"
+#include "profiler/goroutine_dump.h"
+#include "profiler/tasks.h"
+#include "task_source.h"
+
+#include <regex.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static struct profiler *profiler;
+
+static int create(void **state)
+{
+    (void)state;
+    source_reset();
+    profiler = new_profiler();
+    return profiler ? 0 : -1;
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    profiler_destroy(profiler);
+    return 0;
+}
+
+static struct collection *open_type(const char *name, const struct profile_query *query)
+{
+    struct collection *collection;
+    const struct profile_type *type = profile_type_find(bytes_of_string(name));
+    assert_non_null(type);
+    assert_int_equal(collection_open(profiler, type, query, &collection), 0);
+    return collection;
+}
+
+static struct profile *take(const char *name, const struct profile_query *query)
+{
+    return finish(open_type(name, query));
+}
+
+static char *take_text(const char *name, int debug, const struct profile_query *query)
+{
+    struct collection *collection = open_type(name, query);
+    struct buf text;
+    buf_init(&text);
+    collection_write_text(collection, debug, &text);
+    collection_close(collection);
+    char *copy = mem_copy_bytes(buf_bytes(&text));
+    buf_deinit(&text);
+    return copy;
+}
+
+static const struct profile_query plain;
+
+/* Samples with this text of this label, added up. */
+static int64_t labelled_count(const struct profile *profile, const char *key, const char *text)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < profile->sample_count; i++) {
+        const struct profile_sample *sample = &profile->samples[i];
+        for (uint32_t j = 0; j < sample->label_count; j++) {
+            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
+            if (strcmp(profile_text(profile, label->key), key) == 0 &&
+                strcmp(profile_text(profile, label->text), text) == 0)
+                sum += profile->sample_values[sample->value_start];
+        }
+    }
+    return sum;
+}
+
+static void tasks_of_one_stack_and_labels_are_one_sample(void **state)
+{
+    (void)state;
+    struct source_task *first = source_add(1, "connection", "IO wait", 0);
+    struct source_task *second = source_add(2, "connection", "IO wait", 0);
+    second->seen.frame = first->seen.frame; /* the very same stack */
+    second->seen.stack_low = first->seen.stack_low;
+    second->seen.stack_high = first->seen.stack_high;
+    source_add(3, "connection", "data wait", 0);
+
+    struct profile *profile = take("goroutine", &plain);
+
+    assert_int_equal(profile->sample_type_count, 1);
+    assert_string_equal(profile_text(profile, profile->sample_types[0].type), "goroutine");
+    assert_string_equal(profile_text(profile, profile->sample_types[0].unit), "count");
+    assert_int_equal(profile->period, 1);
+    assert_int_equal(labelled_count(profile, "reason", "IO wait"), 2);
+    assert_int_equal(labelled_count(profile, "reason", "data wait"), 1);
+    assert_int_equal(labelled_count(profile, "thread", "reactor-0"), 3);
+    profile_destroy(profile);
+}
+
+static void a_delta_has_the_tasks_that_came(void **state)
+{
+    (void)state;
+    source_add(1, "stays", "data wait", 0);
+    struct collection *collection = open_type("goroutine", &(struct profile_query){.is_delta = true});
+    source_add(2, "comes", "sleep", 0);
+
+    struct profile *profile = finish(collection);
+
+    assert_int_equal(labelled_count(profile, "reason", "sleep"), 1);
+    assert_int_equal(labelled_count(profile, "reason", "data wait"), 0);
+    profile_destroy(profile);
+}
+
+static void only_long_parked_tasks_may_have_leaked(void **state)
+{
+    (void)state;
+    source_add(1, "old", "data wait", 700 * NS_PER_S);
+    source_add(2, "young", "sleep", 30 * NS_PER_S);
+
+    struct profile *by_default = take("goroutineleak", &plain);
+    struct profile *of_10_s = take("goroutineleak", &(struct profile_query){.parked_for_ns = 10 * NS_PER_S});
+
+    assert_string_equal(profile_text(by_default, by_default->sample_types[0].type), "goroutineleak");
+    assert_int_equal(by_default->sample_count, 1);
+    assert_int_equal(labelled_count(by_default, "reason", "data wait"), 1);
+    assert_int_equal(of_10_s->sample_count, 2);
+    assert_int_equal(profile_type_find(bytes_of_string("goroutineleak"))->count(profiler), 1);
+    profile_destroy(by_default);
+    profile_destroy(of_10_s);
+}
+
+static void the_index_counts_tasks_and_threads(void **state)
+{
+    (void)state;
+    source_add(1, "one", "data wait", 0);
+    source_add(2, "two", "data wait", 0);
+    struct test_thread pool = {.name = "pool-0", .reads = true};
+    test_thread_start(&pool);
+    assert_true(profile_type_find(bytes_of_string("goroutine"))->count(profiler) >= 4);
+    test_thread_end(&pool);
+}
+
+/* Lines of the text that the whole expression matches. */
+static unsigned count_lines(const char *text, const char *expression)
+{
+    regex_t regex;
+    assert_int_equal(regcomp(&regex, expression, REG_EXTENDED | REG_NOSUB | REG_NEWLINE), 0);
+    unsigned count = 0;
+    char *copy = mem_copy_string(text), *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n"));)
+        count += regexec(&regex, line, 0, NULL, 0) == 0;
+    mem_free(copy);
+    regfree(&regex);
+    return count;
+}
+
+static void counts_are_written_as_go_writes_them(void **state)
+{
+    (void)state;
+    source_add(1, "connection", "IO wait", 0)->seen.labels[LABEL_API] = "Fetch";
+
+    char *text = take_text("goroutine", 1, &plain);
+
+    assert_int_equal(count_lines(text, "^goroutine profile: total [0-9]+$"), 1);
+    assert_ptr_equal(strstr(text, "goroutine profile: total "), text);
+    assert_int_equal(count_lines(text, "^# labels: \\{\"api\":\"Fetch\", \"reason\":\"IO wait\", \"thread\":\"reactor-0\"\\}$"),
+                     1);
+    assert_true(count_lines(text, "^1 @( 0x[0-9a-f]+)+$") >= 1);
+    assert_int_equal(count_lines(text, "^#\t0x[0-9a-f]+\tsource_wait\\+0x[0-9a-f]+\t+.*task_source.h:[0-9]+$"), 1);
+    mem_free(text);
+}
+
+/* What parsers of such dumps look for: a header of a number and a state in brackets, then pairs of lines. */
+#define HEADER "^goroutine [0-9]+ \\[[^]]+\\]:$"
+#define FUNCTION "^.+\\(.*\\)$"
+#define PLACE "^\t.+:[0-9]+( \\+0x[0-9a-f]+)?$"
+
+static void assert_is_dump(const char *text)
+{
+    char *copy = mem_copy_string(text), *rest = copy;
+    bool wants_header = true, wants_place = false;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        if (line[0] == '\0') {
+            assert_false(wants_place);
+            wants_header = true;
+        } else if (wants_header) {
+            assert_int_equal(count_lines(line, HEADER), 1);
+            wants_header = false;
+        } else {
+            assert_true(count_lines(line, wants_place ? PLACE : FUNCTION "|^created by .+$") == 1);
+            wants_place = !wants_place;
+        }
+    }
+    mem_free(copy);
+}
+
+static void a_dump_reads_like_gos(void **state)
+{
+    (void)state;
+    struct source_task *task = source_add(17, "connection", "IO wait", 185 * NS_PER_S);
+    task->seen.labels[LABEL_API] = "Fetch";
+    task->seen.labels[LABEL_CLIENT_ID] = "a]b,c\nd";
+    task->seen.creator_id = 3;
+    task->seen.creator_pc = (uintptr_t)source_handler + 8;
+    source_add(18, "fresh", "sleep", NS_PER_S);
+    struct test_thread pool = {.name = "pool-0", .reads = true};
+    test_thread_start(&pool);
+
+    char *text = take_text("goroutine", 2, &plain);
+
+    assert_is_dump(text);
+    assert_int_equal(count_lines(text, "^goroutine 17 \\[IO wait, 3 minutes, task=connection, thread=reactor-0, "
+                                       "api=Fetch, client_id=a_b_c_d\\]:$"), 1);
+    assert_int_equal(count_lines(text, "^goroutine 18 \\[sleep, task=fresh, thread=reactor-0\\]:$"), 1);
+    assert_int_equal(count_lines(text, "^created by source_handler in goroutine 3$"), 1);
+    assert_true(count_lines(text, "^source_wait\\(\\.\\.\\.\\)$") == 2);
+    char *thread = mem_printf("^goroutine %llu \\[[a-z ]+, thread=pool-0\\]:$", GOROUTINE_DUMP_FIRST_THREAD + pool.id);
+    assert_int_equal(count_lines(text, thread), 1);
+    mem_free(thread);
+    mem_free(text);
+    test_thread_end(&pool);
+}
+
+static void what_has_no_stack_still_reads_like_one(void **state)
+{
+    (void)state;
+    struct test_thread deaf = {.name = "deaf", .reads = true, .blocks_signal = true};
+    test_thread_start(&deaf);
+    source_add(5, "new", "runnable", 0)->seen.frame = 0;
+
+    char *dump = take_text("goroutine", 2, &plain), *counts = take_text("goroutine", 1, &plain);
+
+    assert_is_dump(dump);
+    assert_int_equal(count_lines(dump, "^\\[not started\\]\\(\\.\\.\\.\\)$"), 1);
+    assert_int_equal(count_lines(dump, "^\\[not answering: .*\\]\\(\\.\\.\\.\\)$"), 1);
+    assert_int_equal(count_lines(counts, "^#\t0x0\t\\[not started\\]"), 1);
+    mem_free(dump);
+    mem_free(counts);
+    test_thread_end(&deaf);
+}
+
+static void a_dump_of_leaks_says_that_they_are_parked(void **state)
+{
+    (void)state;
+    source_add(1, "old", "data wait", 725 * NS_PER_S);
+    source_add(2, "young", "sleep", 30 * NS_PER_S);
+
+    char *dump = take_text("goroutineleak", 2, &plain), *counts = take_text("goroutineleak", 1, &plain);
+
+    assert_is_dump(dump);
+    assert_int_equal(count_lines(dump, HEADER), 1);
+    assert_int_equal(count_lines(dump, "^goroutine 1 \\[data wait \\(parked\\), 12 minutes, task=old, "), 1);
+    assert_int_equal(count_lines(counts, "^goroutineleak profile: total 1$"), 1);
+    mem_free(dump);
+    mem_free(counts);
+}
+
+static void a_dump_that_is_too_long_says_where_it_ends(void **state)
+{
+    (void)state;
+    static struct task_record records[300000];
+    for (size_t i = 0; i < ARRAY_COUNT(records); i++) {
+        records[i] = (struct task_record){.id = i + 1, .name = "one of very many of those tasks"};
+        records[i].key.labels[LABEL_REASON] = "data wait";
+        records[i].key.labels[LABEL_TOPIC] = "a topic whose name is as long as a name of a topic can reasonably be, or a "
+                                             "little longer than that, so that the text grows as fast as it can here";
+        records[i].key.function = "[not started]";
+    }
+    struct task_dump dump = {.records = records, .count = ARRAY_COUNT(records)};
+    struct collection *collection = open_type("goroutine", &plain);
+    struct buf text;
+    buf_init(&text);
+
+    goroutine_dump_write(collection, &dump, "", &text);
+
+    assert_in_range(text.size, GOROUTINE_DUMP_BYTES_MAX, GOROUTINE_DUMP_BYTES_MAX + 1000);
+    assert_non_null(strstr(buf_string(&text) + text.size - 100, "... the dump ends here, at 64 MiB; "));
+    buf_deinit(&text);
+    collection_close(collection);
+}
+
+/* pprof's parser of the old text takes it for a profile; it cannot name our addresses from a text alone, so that the
+ * totals are what is looked at. */
+static void go_tool_pprof_reads_the_text(void **state)
+{
+    (void)state;
+    source_add(1, "connection", "IO wait", 0);
+    source_add(5, "new", "runnable", 0)->seen.frame = 0;
+    char *text = take_text("goroutine", 1, &plain), path[] = "/tmp/takhin-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    char *arguments = mem_printf("tool pprof -top -symbolize=none %s", path);
+    for (size_t i = 0; i < ARRAY_COUNT(go_tools); i++) {
+        if (!go_works(go_tools[i]))
+            continue;
+        struct go_output output = go_run(go_tools[i], arguments, NULL);
+        if (output.status != 0)
+            fprintf(stderr, "%s\n%s", text, buf_string(&output.err));
+        assert_int_equal(output.status, 0);
+        assert_non_null(strstr(buf_string(&output.out), "Type: goroutine"));
+        go_output_deinit(&output);
+    }
+    mem_free(arguments);
+    unlink(path);
+    mem_free(text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(tasks_of_one_stack_and_labels_are_one_sample),
+        TEST(a_delta_has_the_tasks_that_came),
+        TEST(only_long_parked_tasks_may_have_leaked),
+        TEST(the_index_counts_tasks_and_threads),
+        TEST(counts_are_written_as_go_writes_them),
+        TEST(a_dump_reads_like_gos),
+        TEST(what_has_no_stack_still_reads_like_one),
+        TEST(a_dump_of_leaks_says_that_they_are_parked),
+        TEST(a_dump_that_is_too_long_says_where_it_ends),
+        TEST(go_tool_pprof_reads_the_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
