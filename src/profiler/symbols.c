@@ -2,11 +2,11 @@
 #include "profiler/symbols.h"
 
 #include "base/mem.h"
+#include "profiler/heap.h"
 #include "profiler/modules.h"
 #include "profiler/object.h"
 #include "profiler/place_table.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdatomic.h>
@@ -159,8 +159,8 @@ static void close_objects(struct shared_object *objects)
         mem_free(shared->path);
         mem_free(shared);
     }
-    /* Else glibc keeps what was freed, in an arena of its own for each thread that ever read a file. */
-    malloc_trim(0);
+    /* Else the allocator keeps what was freed, in an arena for each thread that ever read a file. */
+    heap_trim();
 }
 
 /* After the last holder has gone, if none has come since. Only holders read, so there is nobody to wait for. */
