@@ -1,4 +1,4 @@
-/* event_sampler.c: draws by duration, and a threshold that follows the load from window to window. */
+/* event_sampler.c: draws by duration, and shares of the budget that follow the load from window to window. */
 #include "profiler/event_sampler.h"
 
 #include "base/check.h"
@@ -7,12 +7,12 @@
 /* Any second meets 11 windows at most. */
 #define WINDOW_NS (100 * NS_PER_MS)
 #define WINDOW_COUNT_MAX (EVENT_SAMPLER_BUDGET / 11)
-/* What the threshold aims at; the rest is room for chance. */
-#define WINDOW_COUNT_AIM (WINDOW_COUNT_MAX / 2)
-/* 18 minutes: more waiting than this would need hundreds of thousands of tasks that all wait. */
-#define THRESHOLD_BITS_MAX 40
-/* After so many windows without a need for it, any threshold is down to nothing. */
-#define FALL_WINDOWS_MAX 256
+/* What the shares aim at; the rest is room for chance. */
+#define WINDOW_COUNT_AIM (WINDOW_COUNT_MAX * 2 / 3)
+/* A share falls at once, but grows by this much a window, as bursts come again. */
+#define SHARE_GROWTH (8.0 / 7)
+/* After so many windows in which nothing happened, any share is whole again. */
+#define GROWTH_WINDOWS_MAX 256
 
 /* --- chance --- */
 
@@ -32,10 +32,9 @@ static uint64_t next_random(void)
     return mixed ^ mixed >> 31;
 }
 
-/* Evenly among [0, limit). */
-static uint64_t random_below(uint64_t limit)
+static bool comes_true(double probability)
 {
-    return (uint64_t)((unsigned __int128)next_random() * limit >> 64);
+    return probability >= 1 || (double)(next_random() >> 11) * 0x1p-53 < probability;
 }
 
 void event_sampler_seed(uint64_t seed)
@@ -43,52 +42,87 @@ void event_sampler_seed(uint64_t seed)
     random_state = seed;
 }
 
+/* --- counting --- */
+
+static unsigned octave_of(uint64_t ns)
+{
+    return 63 - (unsigned)__builtin_clzll(ns | 1);
+}
+
+static void count_event(struct event_sampler *sampler, uint64_t ns)
+{
+    static _Atomic unsigned thread_count;
+    static _Thread_local unsigned own; /* the cell, from 1 on */
+    if (UNLIKELY(own == 0))
+        own = 1 + atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed) % EVENT_CELLS;
+    struct event_cell *cell = &sampler->cells[own - 1];
+    atomic_fetch_add_explicit(&cell->counts[octave_of(ns)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cell->ns, ns, memory_order_relaxed);
+}
+
+static uint64_t octave_count(const struct event_sampler *sampler, unsigned octave)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < EVENT_CELLS; i++)
+        count += atomic_load_explicit(&sampler->cells[i].counts[octave], memory_order_relaxed);
+    return count;
+}
+
+struct event_total event_sampler_total(const struct event_sampler *sampler)
+{
+    struct event_total total = {0};
+    for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++)
+        total.count += octave_count(sampler, octave);
+    for (unsigned i = 0; i < EVENT_CELLS; i++)
+        total.ns += atomic_load_explicit(&sampler->cells[i].ns, memory_order_relaxed);
+    return total;
+}
+
 /* --- windows --- */
 
-static unsigned bin_of(uint64_t ns)
+/* How probably an event is wanted, the budget aside. */
+static double wanted_part(double ns, uint64_t rate_ns, uint64_t one_in)
 {
-    return 63 - (unsigned)__builtin_clzll(ns);
+    return (ns < (double)rate_ns ? ns / (double)rate_ns : 1) / (double)one_in;
 }
 
-/* How many would have been chosen in the window if the threshold had been `wanted` instead of `old`. */
-static double expected_count(const uint32_t counts[EVENT_DURATION_BINS], uint64_t old, uint64_t wanted)
+/* The most that each octave may have of `all`, as those that want less leave the rest to the others. */
+static double fair_limit(const double wanted[EVENT_OCTAVES], double all)
 {
-    double expected = 0;
-    for (unsigned bin = 0; bin < EVENT_DURATION_BINS; bin++) {
-        if (counts[bin] == 0)
-            continue;
-        double ns = 1.5 * (double)(1ull << bin);
-        double events = ns < (double)old ? (double)old / ns : 1;
-        expected += counts[bin] * events * (ns < (double)wanted ? ns / (double)wanted : 1);
+    for (double limit = all / EVENT_OCTAVES;;) {
+        double left = all;
+        unsigned unsatisfied = 0;
+        for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++) {
+            if (wanted[octave] > limit)
+                unsatisfied++;
+            else
+                left -= wanted[octave];
+        }
+        if (unsatisfied == 0 || left / unsatisfied <= limit)
+            return limit;
+        limit = left / unsatisfied; /* grows until nobody can be satisfied any more */
     }
-    return expected;
 }
 
-/* The lowest threshold for as many as we aim at: the rate that was asked for, or the next power of two that will do. */
-static uint64_t threshold_for(const uint32_t counts[EVENT_DURATION_BINS], uint64_t old, uint64_t rate)
+/* A window is over, and so many after it in which nothing happened. */
+static void share_budget(struct event_sampler *sampler, uint64_t empty_windows)
 {
-    uint64_t wanted = rate;
-    while (expected_count(counts, old, wanted) > WINDOW_COUNT_AIM && wanted >> THRESHOLD_BITS_MAX == 0)
-        wanted = 1ull << (bin_of(wanted) + 1);
-    return wanted;
-}
-
-/* A window is over, and so many after it in which nothing ended. The threshold rises at once, and falls by an eighth a
- * window, as bursts come again. */
-static void adjust(struct event_sampler *sampler, uint64_t empty_windows)
-{
-    uint32_t counts[EVENT_DURATION_BINS];
-    for (unsigned bin = 0; bin < EVENT_DURATION_BINS; bin++)
-        counts[bin] = atomic_exchange_explicit(&sampler->durations[bin], 0, memory_order_relaxed);
-    uint64_t rate = atomic_load_explicit(&sampler->rate_ns, memory_order_relaxed);
-    uint64_t old = atomic_load_explicit(&sampler->threshold_ns, memory_order_relaxed);
-    if (rate > 0) {
-        uint64_t fallen = old;
-        for (uint64_t i = 0; i <= empty_windows && i < FALL_WINDOWS_MAX; i++)
-            fallen -= fallen / 8 + (fallen % 8 != 0);
-        uint64_t wanted = threshold_for(counts, old, rate);
-        /* Unless the rate was set meanwhile. */
-        atomic_compare_exchange_strong(&sampler->threshold_ns, &old, wanted > fallen ? wanted : fallen);
+    uint64_t rate_ns = atomic_load_explicit(&sampler->rate_ns, memory_order_relaxed);
+    uint64_t one_in = atomic_load_explicit(&sampler->one_in, memory_order_relaxed);
+    double wanted[EVENT_OCTAVES], rest_growth = 1;
+    for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++) {
+        uint64_t before = sampler->counts_before[octave], count = octave_count(sampler, octave);
+        sampler->counts_before[octave] = count;
+        wanted[octave] = (double)(count - before) * wanted_part(1.5 * (double)(1ull << octave), rate_ns, one_in);
+    }
+    double limit = fair_limit(wanted, WINDOW_COUNT_AIM);
+    for (uint64_t i = 0; i < empty_windows && i < GROWTH_WINDOWS_MAX; i++)
+        rest_growth *= SHARE_GROWTH;
+    for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++) {
+        double grown = atomic_load_explicit(&sampler->shares[octave], memory_order_relaxed) * SHARE_GROWTH;
+        double fair = wanted[octave] > limit ? limit / wanted[octave] : 1;
+        double share = (grown < fair ? grown : fair) * rest_growth;
+        atomic_store_explicit(&sampler->shares[octave], share < 1 ? share : 1, memory_order_relaxed);
     }
     atomic_store(&sampler->window_count, 0);
 }
@@ -98,30 +132,36 @@ void event_sampler_tick(struct event_sampler *sampler, uint64_t now_ns)
     uint64_t end_ns = atomic_load_explicit(&sampler->window_end_ns, memory_order_relaxed);
     if (LIKELY(now_ns < end_ns))
         return;
-    if (atomic_compare_exchange_strong(&sampler->window_end_ns, &end_ns, now_ns + WINDOW_NS))
-        adjust(sampler, (now_ns - end_ns) / WINDOW_NS);
+    /* Nobody else begins a window before this one has. */
+    if (!atomic_compare_exchange_strong(&sampler->window_end_ns, &end_ns, UINT64_MAX))
+        return;
+    share_budget(sampler, (now_ns - end_ns) / WINDOW_NS);
+    atomic_store(&sampler->window_end_ns, now_ns + WINDOW_NS);
 }
 
 void event_sampler_set(struct event_sampler *sampler, uint64_t rate_ns, uint64_t one_in)
 {
     ASSERT(one_in >= 1);
+    for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++)
+        atomic_store_explicit(&sampler->shares[octave], 1, memory_order_relaxed);
     atomic_store(&sampler->one_in, one_in);
-    atomic_store(&sampler->threshold_ns, rate_ns);
     atomic_store(&sampler->rate_ns, rate_ns);
 }
 
 /* --- choosing --- */
 
-static NOINLINE enum event_choice weigh(struct event_sampler *sampler, uint64_t ns, uint64_t now_ns,
-                                        uint64_t threshold_ns, uint64_t one_in, struct event_weight *weight)
+static uint64_t whole(double value)
+{
+    return value < 0x1p62 ? (uint64_t)(value + 0.5) : 1ull << 62;
+}
+
+static NOINLINE enum event_choice weigh(struct event_sampler *sampler, uint64_t ns, uint64_t now_ns, double probability,
+                                        struct event_weight *weight)
 {
     event_sampler_tick(sampler, now_ns ? now_ns : clock_monotonic_ns());
-    double stands_for = (double)one_in * (ns < threshold_ns ? (double)threshold_ns / (double)ns : 1);
-    *weight = (struct event_weight){
-        .count = (uint64_t)(stands_for * EVENT_COUNT_UNIT + 0.5),
-        .ns = one_in * (ns < threshold_ns ? threshold_ns : ns),
-    };
-    atomic_fetch_add_explicit(&sampler->durations[bin_of(ns)], 1, memory_order_relaxed);
+    double stands_for = probability < 1 ? 1 / probability : 1;
+    weight->count = whole(stands_for * EVENT_COUNT_UNIT);
+    weight->ns = whole(stands_for * (double)ns);
     uint32_t before = atomic_fetch_add_explicit(&sampler->window_count, 1, memory_order_relaxed);
     return before < WINDOW_COUNT_MAX ? EVENT_CHOSEN : EVENT_CUT;
 }
@@ -129,12 +169,11 @@ static NOINLINE enum event_choice weigh(struct event_sampler *sampler, uint64_t 
 enum event_choice event_sampler_choose(struct event_sampler *sampler, uint64_t ns, uint64_t now_ns,
                                        struct event_weight *weight)
 {
-    uint64_t threshold_ns = atomic_load_explicit(&sampler->threshold_ns, memory_order_relaxed);
+    count_event(sampler, ns);
+    uint64_t rate_ns = atomic_load_explicit(&sampler->rate_ns, memory_order_relaxed);
     uint64_t one_in = atomic_load_explicit(&sampler->one_in, memory_order_relaxed);
-    ns += ns == 0; /* so that it can be chosen at all */
-    if (one_in > 1 && random_below(one_in) != 0)
-        return EVENT_PASSED;
-    if (ns < threshold_ns && random_below(threshold_ns) >= ns)
-        return EVENT_PASSED;
-    return weigh(sampler, ns, now_ns, threshold_ns, one_in, weight);
+    double share = atomic_load_explicit(&sampler->shares[octave_of(ns)], memory_order_relaxed);
+    /* One of no duration can be chosen too. */
+    double probability = wanted_part(ns ? (double)ns : 1, rate_ns, one_in) * share;
+    return comes_true(probability) ? weigh(sampler, ns, now_ns, probability, weight) : EVENT_PASSED;
 }

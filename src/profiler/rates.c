@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "profiler/contention.h"
 #include "profiler/heap.h"
 
 #include <pthread.h>
@@ -14,8 +15,8 @@ static const struct {
 } kinds[] = {
     [PROFILE_RATE_HZ] = {PROFILER_CPU_HZ_MAX, NULL},
     [PROFILE_RATE_MEMORY] = {PROFILER_MEM_RATE_MAX, heap_set_rate},
-    [PROFILE_RATE_BLOCK] = {PROFILER_BLOCK_RATE_MAX, NULL},
-    [PROFILE_RATE_MUTEX] = {PROFILER_MUTEX_FRACTION_MAX, NULL},
+    [PROFILE_RATE_BLOCK] = {PROFILER_BLOCK_RATE_MAX, contention_set_block_rate},
+    [PROFILE_RATE_MUTEX] = {PROFILER_MUTEX_FRACTION_MAX, contention_set_mutex_fraction},
 };
 
 #define KIND_COUNT ARRAY_COUNT(kinds)
