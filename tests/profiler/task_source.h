@@ -21,15 +21,15 @@ struct source_task {
 static struct {
     struct source_task tasks[SOURCE_TASKS_MAX];
     unsigned count;
-    unsigned look_count;                 /* so far */
+    _Atomic unsigned look_count;         /* so far */
     void (*before_look)(unsigned look);  /* changes what is there; NULL: nothing changes */
 } source;
 
 static inline void source_visit(const struct probe_visitor *visitor)
 {
+    unsigned look = atomic_fetch_add(&source.look_count, 1);
     if (source.before_look)
-        source.before_look(source.look_count);
-    source.look_count++;
+        source.before_look(look);
     for (unsigned i = 0; i < source.count; i++) {
         visitor->look(&source.tasks[i].seen, visitor->context);
         visitor->take(visitor->context);

@@ -1,0 +1,155 @@
+/* test_fgprof.c: the wall-clock profile gives each task and thread all of the window's time, running or not. */
+#include "burn.h"
+#include "collect.h"
+#include "parked_threads.h"
+#include "task_source.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static struct profiler *profiler;
+
+static int create(void **state)
+{
+    (void)state;
+    source_reset();
+    profiler = new_profiler();
+    return profiler ? 0 : -1;
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    profiler_destroy(profiler);
+    return 0;
+}
+
+static struct collection *open_fgprof(int64_t hz)
+{
+    struct collection *collection;
+    const struct profile_query query = {.rate = hz};
+    const struct profile_type *type = profile_type_find(bytes_of_string("fgprof"));
+    assert_int_equal(collection_open(profiler, type, &query, &collection), 0);
+    return collection;
+}
+
+static uint64_t labelled_samples(const struct profile *profile, const char *key, const char *text)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < profile->sample_count; i++)
+        if (strcmp(sample_label(profile, &profile->samples[i], key), text) == 0)
+            sum += (uint64_t)profile->sample_values[profile->samples[i].value_start];
+    return sum;
+}
+
+/* The test's own wait for looks: there is nothing to wake it. */
+static void wait_for_looks(unsigned count)
+{
+    while (atomic_load(&source.look_count) < count)
+        usleep(1000);
+}
+
+static void what_waits_and_what_runs_both_get_the_whole_window(void **state)
+{
+    (void)state;
+    struct test_thread computing = {.name = "computing", .task_id = 7}, reading = {.name = "reading", .reads = true};
+    test_thread_start(&computing);
+    test_thread_start(&reading);
+    source_add(1, "waits", "mutex lock", 0);
+    source_add_running(7, "spins", computing.id);
+
+    struct collection *collection = open_fgprof(0);
+    wait_for_looks(20);
+    struct profile *profile = finish(collection);
+
+    assert_string_equal(profile_text(profile, profile->sample_types[0].type), "samples");
+    assert_string_equal(profile_text(profile, profile->sample_types[1].type), "time");
+    assert_string_equal(profile_text(profile, profile->sample_types[1].unit), "nanoseconds");
+    assert_true(profile->period > 0);
+    uint64_t window_ns = labelled_ns(profile, "reason", "mutex lock");
+    assert_true(window_ns + NS_PER_S > (uint64_t)profile->duration_ns);
+    assert_int_equal(labelled_ns(profile, "thread", "computing"), window_ns);
+    assert_int_equal(labelled_ns(profile, "thread", "reading"), window_ns);
+    assert_true(labelled_samples(profile, "reason", "mutex lock") >= 20);
+    if (!SIGNALS_ARE_LATE) {
+        assert_true(function_ns(profile, "test_thread_compute") > 0);
+        assert_true(function_ns(profile, "test_thread_read") > 0);
+        assert_true(labelled_ns(profile, "reason", "running") > 0);
+        assert_true(labelled_ns(profile, "reason", "syscall") > 0);
+    }
+    assert_int_equal(labelled_ns(profile, "thread", "takhin-profiler"), 0);
+    profile_destroy(profile);
+    test_thread_end(&computing);
+    test_thread_end(&reading);
+}
+
+static void be_slow(unsigned look)
+{
+    (void)look;
+    usleep(20000);
+}
+
+/* A hundred looks a second that take 20 ms each would do nothing but look. */
+static void dear_looks_are_rarer_and_weigh_more(void **state)
+{
+    (void)state;
+    source_add(1, "waits", "mutex lock", 0);
+    source.before_look = be_slow;
+
+    struct collection *collection = open_fgprof(100);
+    wait_for_looks(3);
+    struct profile *profile = finish(collection);
+
+    uint64_t samples = labelled_samples(profile, "reason", "mutex lock"), duration_ns = (uint64_t)profile->duration_ns;
+    assert_true(samples >= 3);
+    assert_true(samples <= duration_ns / (10 * 20 * NS_PER_MS) + 2); /* but for the first, and the one at the end */
+    assert_true(labelled_ns(profile, "reason", "mutex lock") + NS_PER_S > duration_ns);
+    assert_true(has_comment(profile, "100 a second asked"));
+    profile_destroy(profile);
+}
+
+static unsigned thread_count(void)
+{
+    return (unsigned)profile_type_find(bytes_of_string("goroutine"))->count(profiler) - source.count;
+}
+
+static void it_has_a_thread_only_while_somebody_collects(void **state)
+{
+    (void)state;
+    unsigned before = thread_count();
+    struct collection *one = open_fgprof(0), *other = open_fgprof(1000);
+    assert_true(thread_count() >= before + 2);
+    wait_for_looks(2);
+
+    collection_close(one); /* given up */
+    struct profile *profile = finish(other);
+
+    assert_true(profile->sample_count > 0);
+    while (thread_count() != before) /* a thread that was joined is off the kernel's list a moment later */
+        sched_yield();
+    profile_destroy(profile);
+}
+
+static void a_rate_beyond_the_limits_is_refused(void **state)
+{
+    (void)state;
+    struct collection *collection;
+    const struct profile_query query = {.rate = 100000};
+    assert_true(collection_open(profiler, profile_type_find(bytes_of_string("fgprof")), &query, &collection) < 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_waits_and_what_runs_both_get_the_whole_window),
+        TEST(dear_looks_are_rarer_and_weigh_more),
+        TEST(it_has_a_thread_only_while_somebody_collects),
+        TEST(a_rate_beyond_the_limits_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
