@@ -45,9 +45,9 @@ TYPES = {type.path.rsplit("/", 1)[1]: type for type in [
        text=r"--- mutex:\ncycles/second=1000000000\nsampling period=1\n"),
     of("/debug/pprof/threadcreate", [("threadcreate", "count")], ("threadcreate", "count"),
        text=r"threadcreate profile: total \d+\n\d+ @"),
-    of("/debug/pprof/delta_heap", HEAP, SPACE, MEM_RATE),
-    of("/debug/pprof/delta_block", CONTENTION, CONTENTIONS),
-    of("/debug/pprof/delta_mutex", CONTENTION, CONTENTIONS),
+    of("/debug/pprof/delta_heap", HEAP, SPACE, MEM_RATE, file="heap.pprof.gz"),
+    of("/debug/pprof/delta_block", CONTENTION, CONTENTIONS, file="block.pprof.gz"),
+    of("/debug/pprof/delta_mutex", CONTENTION, CONTENTIONS, file="mutex.pprof.gz"),
     of("/debug/fgprof", [("samples", "count"), ("time", "nanoseconds")], ("wallclock", "nanoseconds"), None),
 ]}
 WITHOUT_TEXT = [name for name, type in TYPES.items() if type.text is None]
@@ -128,7 +128,7 @@ class UnderLoad(unittest.TestCase):
                                      f'attachment; filename="{TYPES[name].file}{suffix}"')
                 else:
                     self.assertEqual(answer.headers["Content-Type"], "text/plain; charset=utf-8")
-                self.assertTrue(answer.body)
+                self.assertTrue(answer.body or (name, form) == ("goroutineleak", "debug=2"), "of nothing")
 
     def test_the_columns_are_those_of_go_in_its_order(self):
         for name, type, form, profile in self.each_profile():
@@ -161,7 +161,8 @@ class UnderLoad(unittest.TestCase):
         for name, type, form, profile in self.each_profile():
             with self.subTest(name=name, form=form):
                 self.assertRegex(profile.comments[0], r"^takhin \d+\.\d+\.\d+")
-                self.assertGreater(len(profile.comments), 1, "and how")
+                if name != "threadcreate":
+                    self.assertGreater(len(profile.comments), 1, "and how")
 
     def test_frames_of_the_profiler_itself_are_dropped(self):
         for name, type, form, profile in self.each_profile():
@@ -308,7 +309,7 @@ class UnderLoad(unittest.TestCase):
         text = self.answers["heap", "debug=1"].body.decode()
         tail = text.split("# runtime.MemStats\n")[1]
         values = dict(re.findall(r"^# (\w+) = (\S+)", tail, re.MULTILINE))
-        self.assertGreater(int(values["Sys"]), 0)
+        self.assertGreater(int(values["HeapSys"]), 0)
         self.assertGreater(int(values["HeapInuse"]), 0)
         self.assertGreater(int(values["MaxRSS"]), 1 << 20)
 
