@@ -1,0 +1,328 @@
+/* test_goroutine.c: dumps of the runtime's real tasks, whatever their reactors are doing. */
+#include "../profiler/burn.h"
+#include "../profiler/collect.h"
+#include "profiler/symbols.h"
+#include "profiler/tasks.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* ThreadSanitizer has room for few stacks. */
+#define MANY (SIGNALS_ARE_LATE ? 200u : 5000u)
+
+static struct profiler *profiler;
+static struct reactor *reactor;
+
+static int create(void **state)
+{
+    (void)state;
+    profiler = new_profiler();
+    return profiler ? 0 : -1;
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    profiler_destroy(profiler);
+    return 0;
+}
+
+static struct reactor *start(const char *name)
+{
+    struct reactor *started;
+    ASSERT(reactor_start(&started, &(struct reactor_options){.name = name}) == 0);
+    return started;
+}
+
+static void end(struct reactor *ended)
+{
+    reactor_stop(ended);
+    reactor_join(ended);
+}
+
+/* A flock of tasks that wait for the end of the test. */
+struct flock {
+    const char *name;
+    unsigned count;
+    _Atomic unsigned parked;
+};
+
+static NOINLINE void wait_for_the_end(struct flock *flock)
+{
+    atomic_fetch_add(&flock->parked, 1);
+    while (task_park(WAIT_DATA, TIMEOUT_NEVER) == 0) {}
+}
+
+static void sheep(void *argument)
+{
+    wait_for_the_end(argument);
+}
+
+static void shepherd(void *argument)
+{
+    struct flock *flock = argument;
+    for (unsigned i = 0; i < flock->count; i++)
+        ASSERT(task_spawn(flock->name, sheep, flock));
+    wait_for_the_end(flock);
+}
+
+/* Returns when all are parked, or about to be. */
+static void start_flock(struct reactor *home, struct flock *flock)
+{
+    ASSERT(reactor_spawn(home, "shepherd", shepherd, flock) == 0);
+    while (atomic_load(&flock->parked) < flock->count + 1)
+        sched_yield();
+}
+
+static bool stands_in(const struct task_record *record, const char *function)
+{
+    struct symbols *symbols = profiler_symbols(profiler);
+    bool found = false;
+    symbols_acquire(symbols);
+    for (uint32_t i = 0; i < record->key.depth; i++) {
+        struct symbol_frame frames[SYMBOL_INLINE_MAX];
+        bool is_return = i > 0 || record->key.is_parked;
+        unsigned count = symbols_resolve(symbols, record->key.pcs[i], is_return, frames, SYMBOL_INLINE_MAX);
+        for (unsigned j = 0; j < count; j++)
+            found |= strcmp(frames[j].function, function) == 0;
+    }
+    symbols_release(symbols);
+    return found;
+}
+
+/* How many tasks of this name there are; the last of them, if one is wanted. */
+static unsigned find_tasks(const struct task_dump *dump, const char *name, const struct task_record **last)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < dump->count; i++)
+        if (dump->records[i].id != 0 && strcmp(dump->records[i].name, name) == 0) {
+            count++;
+            if (last)
+                *last = &dump->records[i];
+        }
+    return count;
+}
+
+static void assert_each_once_in_order(const struct task_dump *dump)
+{
+    bool threads_began = false;
+    for (size_t i = 0; i < dump->count; i++) {
+        threads_began |= dump->records[i].id == 0;
+        if (threads_began)
+            assert_int_equal(dump->records[i].id, 0);
+        else if (i > 0)
+            assert_true(dump->records[i].id > dump->records[i - 1].id);
+    }
+}
+
+struct stuck {
+    int pipe[2];
+    atomic_bool stops;
+    _Atomic unsigned there;
+};
+
+static NOINLINE void spin(struct stuck *stuck)
+{
+    while (!atomic_load(&stuck->stops)) {
+#if defined(__SANITIZE_THREAD__)
+        usleep(0); /* ThreadSanitizer delivers signals in calls that it knows only */
+#endif
+    }
+}
+
+static void spinner(void *argument)
+{
+    struct stuck *stuck = argument;
+    atomic_fetch_add(&stuck->there, 1);
+    spin(stuck);
+}
+
+static NOINLINE void block(struct stuck *stuck)
+{
+    char byte;
+    while (read(stuck->pipe[0], &byte, 1) < 0) {}
+}
+
+static void blocker(void *argument)
+{
+    struct stuck *stuck = argument;
+    atomic_fetch_add(&stuck->there, 1);
+    block(stuck);
+}
+
+static void reactors_that_hang_hide_nothing(void **state)
+{
+    (void)state;
+    struct reactor *calm = start("calm"), *spinning = start("spinning"), *blocked = start("blocked");
+    struct flock flocks[] = {{.name = "calm one", .count = 100},
+                             {.name = "beside the spinner", .count = 50},
+                             {.name = "beside the blocker", .count = 70}};
+    start_flock(calm, &flocks[0]);
+    start_flock(spinning, &flocks[1]);
+    start_flock(blocked, &flocks[2]);
+    struct stuck stuck = {.there = 0};
+    assert_int_equal(pipe(stuck.pipe), 0);
+    assert_int_equal(reactor_spawn(spinning, "spinner", spinner, &stuck), 0);
+    assert_int_equal(reactor_spawn(blocked, "blocker", blocker, &stuck), 0);
+    while (atomic_load(&stuck.there) < 2)
+        sched_yield();
+
+    struct task_dump *dump = task_dump_create(profiler);
+
+    assert_each_once_in_order(dump);
+    const struct task_record *found = NULL;
+    for (size_t i = 0; i < ARRAY_COUNT(flocks); i++) {
+        assert_int_equal(find_tasks(dump, flocks[i].name, &found), flocks[i].count);
+        assert_true(stands_in(found, "wait_for_the_end"));
+        assert_string_equal(found->key.labels[LABEL_REASON], "data wait");
+        assert_true(found->creator_id != 0);
+        assert_true(found->creator_pc != 0);
+    }
+    assert_string_equal(found->key.labels[LABEL_THREAD], "blocked");
+    assert_int_equal(find_tasks(dump, "shepherd", NULL), ARRAY_COUNT(flocks));
+    assert_int_equal(find_tasks(dump, "spinner", &found), 1);
+    assert_true(found->is_running);
+    if (!SIGNALS_ARE_LATE) {
+        assert_true(stands_in(found, "spin"));
+        assert_string_equal(found->key.labels[LABEL_REASON], "running");
+    }
+    assert_int_equal(find_tasks(dump, "blocker", &found), 1);
+    if (!SIGNALS_ARE_LATE) {
+        assert_true(stands_in(found, "block"));
+        assert_string_equal(found->key.labels[LABEL_REASON], "syscall");
+        assert_int_equal(dump->rootless_count, 0);
+        assert_int_equal(dump->silent_count, 0);
+    }
+    task_dump_destroy(dump);
+    atomic_store(&stuck.stops, true);
+    assert_int_equal(write(stuck.pipe[1], "x", 1), 1);
+    end(calm);
+    end(spinning);
+    end(blocked);
+    close(stuck.pipe[0]);
+    close(stuck.pipe[1]);
+}
+
+static void many_parked_tasks_are_all_there_with_their_stacks(void **state)
+{
+    (void)state;
+    reactor = start("busy");
+    struct flock flock = {.name = "one of many", .count = MANY};
+    start_flock(reactor, &flock);
+
+    struct task_dump *dump = task_dump_create(profiler);
+
+    assert_each_once_in_order(dump);
+    assert_int_equal(find_tasks(dump, "one of many", NULL), MANY);
+    assert_int_equal(dump->rootless_count, 0);
+    assert_int_equal(dump->silent_count, 0);
+    task_dump_destroy(dump);
+    end(reactor);
+}
+
+/* Tasks that come, switch and go all the time. */
+struct bustle {
+    atomic_bool stops;
+};
+
+static void mayfly(void *argument)
+{
+    (void)argument;
+    task_yield();
+}
+
+static void breeder(void *argument)
+{
+    struct bustle *bustle = argument;
+    while (!atomic_load(&bustle->stops)) {
+        for (int i = 0; i < 4; i++)
+            (void)task_spawn("mayfly", mayfly, NULL);
+        task_yield();
+        if (task_canceled())
+            break;
+    }
+}
+
+static void those_that_stay_are_in_every_dump_while_others_come_and_go(void **state)
+{
+    (void)state;
+    reactor = start("busy");
+    struct reactor *other = start("busier");
+    struct flock flock = {.name = "stays", .count = 60}, other_flock = {.name = "stays there", .count = 60};
+    start_flock(reactor, &flock);
+    start_flock(other, &other_flock);
+    struct bustle bustle = {false};
+    assert_int_equal(reactor_spawn(reactor, "breeder", breeder, &bustle), 0);
+    assert_int_equal(reactor_spawn(other, "breeder", breeder, &bustle), 0);
+
+    for (unsigned i = 0; i < 100; i++) {
+        struct task_dump *dump = task_dump_create(profiler);
+        assert_each_once_in_order(dump);
+        assert_int_equal(find_tasks(dump, "stays", NULL), 60);
+        assert_int_equal(find_tasks(dump, "stays there", NULL), 60);
+        assert_int_equal(find_tasks(dump, "shepherd", NULL), 2);
+        assert_true(find_tasks(dump, "breeder", NULL) <= 2);
+        task_dump_destroy(dump);
+    }
+    atomic_store(&bustle.stops, true);
+    end(reactor);
+    end(other);
+}
+
+static struct profile *take(const char *name, const struct profile_query *query)
+{
+    struct collection *collection;
+    assert_int_equal(collection_open(profiler, profile_type_find(bytes_of_string(name)), query, &collection), 0);
+    return finish(collection);
+}
+
+static void every_sampler_at_once_disturbs_none(void **state)
+{
+    (void)state;
+    reactor = start("busy");
+    struct flock flock = {.name = "stays", .count = 60};
+    start_flock(reactor, &flock);
+    struct bustle bustle = {false};
+    assert_int_equal(reactor_spawn(reactor, "breeder", breeder, &bustle), 0);
+    const struct profile_query fast = {.rate = 1000}, old = {.parked_for_ns = 1};
+    struct collection *cpu, *wall, *other_wall;
+    assert_int_equal(open_cpu(profiler, 1000, &cpu), 0);
+    const struct profile_type *fgprof = profile_type_find(bytes_of_string("fgprof"));
+    assert_int_equal(collection_open(profiler, fgprof, &fast, &wall), 0);
+    assert_int_equal(collection_open(profiler, fgprof, &fast, &other_wall), 0);
+
+    for (unsigned i = 0; i < 50; i++) {
+        struct profile *all = take("goroutine", &(struct profile_query){.rate = 0}), *parked = take("goroutineleak", &old);
+        assert_true(all->sample_count > 0);
+        assert_true(parked->sample_count > 0);
+        profile_destroy(all);
+        profile_destroy(parked);
+    }
+
+    struct profile *profile = finish(wall);
+    assert_true(labelled_ns(profile, "reason", "data wait") > 0);
+    profile_destroy(profile);
+    collection_close(other_wall);
+    profile_destroy(finish(cpu));
+    atomic_store(&bustle.stops, true);
+    end(reactor);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reactors_that_hang_hide_nothing),
+        cmocka_unit_test(many_parked_tasks_are_all_there_with_their_stacks),
+        cmocka_unit_test(those_that_stay_are_in_every_dump_while_others_come_and_go),
+        cmocka_unit_test(every_sampler_at_once_disturbs_none),
+    };
+    return cmocka_run_group_tests(tests, create, destroy);
+}
