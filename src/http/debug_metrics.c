@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "metrics/metrics.h"
+#include "profiler/contention.h"
 #include "profiler/cpu.h"
 #include "profiler/profiler.h"
 #include "profiler/rates.h"
@@ -44,6 +45,21 @@ static void write_stats(struct metrics_writer *writer, struct profiler *profiler
     }
 }
 
+/* Sampled or not, so that the profiles can be held against them. */
+static void write_contention(struct metrics_writer *writer)
+{
+    static const char *const kinds[CONTENTION_KIND_COUNT] = {[CONTENTION_BLOCK] = "block", [CONTENTION_MUTEX] = "mutex"};
+    metrics_write_family(writer, METRIC_COUNTER, "takhin_profiler_contention_events_total",
+                         "Waits of tasks (block), and delays by holders of locks (mutex), sampled or not.");
+    for (enum contention_kind kind = 0; kind < CONTENTION_KIND_COUNT; kind++)
+        metrics_write_sample(writer, (double)contention_total(kind).count, METRIC_LABELS("kind", kinds[kind]));
+    metrics_write_family(writer, METRIC_COUNTER, "takhin_profiler_contention_seconds_total",
+                         "Time of these waits and delays.");
+    for (enum contention_kind kind = 0; kind < CONTENTION_KIND_COUNT; kind++)
+        metrics_write_sample(writer, (double)contention_total(kind).ns / (double)NS_PER_S,
+                             METRIC_LABELS("kind", kinds[kind]));
+}
+
 static void write_rates(struct metrics_writer *writer, struct profiler *profiler)
 {
     static const struct {
@@ -67,6 +83,7 @@ void debug_write_metrics(struct metrics_writer *writer, void *context)
     const struct debug_port *debug = context;
     struct profiler *profiler = debug->profiler;
     write_stats(writer, profiler);
+    write_contention(writer);
     write_rates(writer, profiler);
     metrics_write_family(writer, METRIC_GAUGE, "takhin_profiler_timers", "Threads whose CPU time is sampled now.");
     metrics_write_sample(writer, (double)cpu_sampler_stats(profiler_cpu(profiler)).thread_count, METRIC_NO_LABELS);

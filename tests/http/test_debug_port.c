@@ -1,60 +1,14 @@
 /* test_debug_port.c: /debug/pprof/ answers as Go's net/http/pprof does, byte for byte where tools look. */
 #include "http/ports.h"
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "client.h"
-#include "metrics/metrics.h"
-#include "pprof/decode.h"
+#include "debug_fixture.h"
 #include "profiler/cpu.h"
-#include "profiler/profiler.h"
 #include "profiler/type.h"
-#include "runtime/reactor.h"
 #include "runtime/task.h"
 
 #include <fcntl.h>
 #include <semaphore.h>
-
-struct fixture {
-    struct reactor *reactor;
-    struct metrics *metrics;
-    struct profiler *profiler;
-    struct http_port *port;
-    uint16_t number;
-};
-
-/* Short enough that a test can wait for the default duration, which is cut to it. */
-#define MAX_DURATION_MS 300
-
-static void open_debug(struct fixture *fixture, const char *host)
-{
-    struct profiler_options options = {
-        .enabled = true,
-        .host = host,
-        .cpu_hz = 100,
-        .max_duration_ns = MAX_DURATION_MS * (int64_t)NS_PER_MS,
-    };
-    *fixture = (struct fixture){.metrics = metrics_create()};
-    assert_int_equal(profiler_create(&fixture->profiler, &options), 0);
-    assert_int_equal(reactor_start(&fixture->reactor, &(struct reactor_options){.name = "debug"}), 0);
-    assert_int_equal(http_debug_port_open(&fixture->port, fixture->reactor, &options, fixture->profiler,
-                                          fixture->metrics), 0);
-    fixture->number = http_port_number(fixture->port);
-}
-
-static void close_debug(struct fixture *fixture)
-{
-    http_port_close(fixture->port);
-    reactor_stop(fixture->reactor);
-    reactor_join(fixture->reactor);
-    profiler_destroy(fixture->profiler);
-    metrics_destroy(fixture->metrics);
-}
-
-#define HEAD(status, type, more) \
-    "HTTP/1.1 " status "\r\nContent-Type: " type "\r\nX-Content-Type-Options: nosniff\r\n" more
-#define TEXT "text/plain; charset=utf-8"
-#define REQUEST(line) line " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 static void errors_are_those_of_go(void **state)
 {
@@ -179,19 +133,6 @@ static void the_index_names_what_exists(void **state)
     close_debug(&fixture);
 }
 
-/* Of an answer whose body may hold NULs: *body points into *text, which the caller frees. */
-static void receive_answer(int fd, struct buf *text, struct bytes *body)
-{
-    buf_init(text);
-    while (client_receive_some(fd, text))
-        ;
-    client_drop_dates(text);
-    const char *end = strstr(buf_string(text), "\r\n\r\n");
-    assert_non_null(end);
-    size_t head_size = (size_t)(end + 4 - (const char *)text->data);
-    *body = bytes_of(text->data + head_size, text->size - head_size);
-}
-
 static void cmdline_has_nuls_between_arguments_only(void **state)
 {
     (void)state;
@@ -252,29 +193,14 @@ static void symbol_names_what_it_knows(void **state)
 
 static struct profile *receive_profile(int fd)
 {
-    struct buf text;
-    struct bytes body;
-    receive_answer(fd, &text, &body);
-    char *head = mem_printf(HEAD("200 OK", "application/octet-stream",
-                                 "Content-Disposition: attachment; filename=\"profile\"\r\n"
-                                 "Content-Length: %zu\r\nConnection: close\r\n\r\n"), body.size);
-    assert_starts_with(buf_string(&text), head);
-    mem_free(head);
-    struct profile *profile;
-    const char *problem = NULL;
-    assert_true(body.size > 2 && body.data[0] == 0x1f && body.data[1] == 0x8b);
-    assert_int_equal(profile_decode(body, PROFILE_LIMITS_DEFAULT, &profile, &problem), 0);
-    buf_deinit(&text);
-    close(fd);
-    return profile;
+    return receive_profile_file(fd, "profile");
 }
 
 static int request_profile(uint16_t number, const char *query)
 {
-    int fd = client_connect(number);
-    char *request = mem_printf(REQUEST("GET /debug/pprof/profile%s"), query);
-    client_send(fd, request);
-    mem_free(request);
+    char *path = mem_printf("/debug/pprof/profile%s", query);
+    int fd = send_get(number, path);
+    mem_free(path);
     return fd;
 }
 
@@ -370,8 +296,7 @@ static void a_profile_is_answered_while_the_thread_pool_is_stuck(void **state)
 
 static void await_timers(struct fixture *fixture, bool wanted)
 {
-    while ((cpu_sampler_stats(profiler_cpu(fixture->profiler)).thread_count > 0) != wanted)
-        usleep(1000);
+    AWAIT((cpu_sampler_stats(profiler_cpu(fixture->profiler)).thread_count > 0) == wanted);
 }
 
 static void a_client_that_goes_stops_the_sampling(void **state)
