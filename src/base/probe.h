@@ -69,9 +69,9 @@ struct probe_task {
     uintptr_t frame, stack_low, stack_high;
 };
 
-/* A look reads what others write, and believes it only if nothing has changed meanwhile: right, but a race to sanitizers,
- * and a walk over a stack crosses what ASan has marked. So `look`, and what it calls on such memory, has this attribute;
- * it copies by hand, as memcpy and its like are watched too. */
+/* A look reads what others write, and believes it only if nothing has changed meanwhile: right, but a race to
+ * sanitizers, and a walk over a stack crosses what ASan has marked. So `look`, and what it calls on such memory, has
+ * this attribute; it copies by hand, as memcpy and its like are watched too. */
 #if defined(__clang__)
 #define PROBE_RACY_LOOK __attribute__((noinline, no_sanitize("address", "thread")))
 #else

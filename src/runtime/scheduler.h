@@ -150,6 +150,8 @@ void task_resume(struct task *task);
 uint64_t task_deadline(uint64_t timeout_ms);
 /* As task_park, for waits that go on after a spurious wake. [task] */
 int task_park_until(enum wait_reason reason, uint64_t deadline);
+/* As task_park_uncancelable, for a wait that began at start_ns, as the probe sink will be told; 0: it begins now. */
+void task_park_from(enum wait_reason reason, uint64_t start_ns);
 
 /* Put a task at the end of the run queue; its reason is the caller's to set. [loop] [task] */
 void reactor_enqueue(struct reactor *reactor, struct task *task);

@@ -205,17 +205,17 @@ static void tell_waited(const struct task *task, enum wait_reason reason, uint64
         sink->waited(reasons[reason].text, start_ns, end_ns);
 }
 
-static void park(struct task *task, enum wait_reason reason)
+static void park(struct task *task, enum wait_reason reason, uint64_t start_ns)
 {
     ASSERT(reason > WAIT_READY);
     if (task->permit) {
         task->permit = false;
         return;
     }
-    /* 0: nobody listened when it began, so it is not told. */
-    uint64_t start_ns = UNLIKELY(probe_sink_now() != NULL) && reasons[reason].told ? clock_monotonic_ns() : 0;
+    if (UNLIKELY(probe_sink_now() != NULL) && start_ns == 0 && reasons[reason].told)
+        start_ns = clock_monotonic_ns();
     leave(task, reason);
-    if (UNLIKELY(start_ns != 0))
+    if (UNLIKELY(start_ns != 0)) /* or nobody listened when it began */
         tell_waited(task, reason, start_ns);
 }
 
@@ -232,7 +232,7 @@ int task_park_until(enum wait_reason reason, uint64_t deadline)
             return UV_ETIMEDOUT;
         timer_start(task, deadline - uv_now(loop));
     }
-    park(task, reason);
+    park(task, reason, 0);
     if (deadline != TIMEOUT_NEVER)
         uv_timer_stop(&task->timer);
     if (task_canceled())
@@ -247,7 +247,12 @@ int task_park(enum wait_reason reason, uint64_t timeout_ms)
 
 void task_park_uncancelable(enum wait_reason reason)
 {
-    park(running(), reason);
+    park(running(), reason, 0);
+}
+
+void task_park_from(enum wait_reason reason, uint64_t start_ns)
+{
+    park(running(), reason, start_ns);
 }
 
 int task_sleep_ms(uint64_t ms)
