@@ -1,6 +1,4 @@
-/* debug_control.c: /debug/profiler/config: how the profiler is set, shown and changed at once.
- *
- * A PUT is never sent by another site's page: browsers ask first (CORS), and nobody here says yes. */
+/* debug_control.c: /debug/profiler/config: how the profiler is set, shown and changed at once. */
 #include "http/debug_port.h"
 
 #include "base/clock.h"
@@ -69,10 +67,19 @@ static bool change_settings(struct http_exchange *exchange, struct profiler *pro
     return rc == 0;
 }
 
+/* Browsers say in whose name they send a PUT. Another site's page has to ask before (CORS) and gets no yes here; this
+ * also stops one whose name was bound to our address meanwhile. */
+static bool is_from_web_page(const struct http_request *request)
+{
+    return http_request_header(request, "Origin").data != NULL;
+}
+
 void debug_answer_control(struct http_exchange *exchange)
 {
     const struct debug_port *debug = exchange->context;
     bool is_put = exchange->request->allowed_by == HTTP_ALLOW_PUT;
-    if (!is_put || change_settings(exchange, debug->profiler))
+    if (is_put && is_from_web_page(exchange->request))
+        http_respond_error(exchange, 403, "a web page may not change this");
+    else if (!is_put || change_settings(exchange, debug->profiler))
         answer_settings(exchange, debug->profiler);
 }
