@@ -193,7 +193,7 @@ const struct profile_type profile_type_fgprof = {
                "<code>reason</code> says what they wait for. With many tasks it looks less often; totals stay right.",
     .columns = {{"samples", "count", false}, {"time", "nanoseconds", false}},
     .column_count = 2,
-    .period = {"time", "nanoseconds", false},
+    .period = {"wallclock", "nanoseconds", false}, /* as github.com/felixge/fgprof has it */
     .needs_window = true,
     .rate = PROFILE_RATE_HZ,
     .start = start,
