@@ -12,7 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Objects that were loaded since the last look: stacks through them are walked and named. */
+/* Objects that were loaded since the last look: stacks through them are walked and named. Samplers look for themselves
+ * as long as a window is open. */
 static void notice_loaded_objects(struct profiler *profiler)
 {
     unwinder_refresh(profiler_unwinder(profiler));
@@ -104,12 +105,13 @@ static void subtract_since(struct collection *collection, struct stack_table **s
 /* collection->stacks becomes what is to be shown. */
 static void collect(struct collection *collection)
 {
-    notice_loaded_objects(collection->profiler);
     const struct profile_type *type = collection->type;
     if (type->needs_window || collection->before)
         collection->duration_ns = clock_monotonic_ns() - collection->start_ns;
-    if (!type->needs_window)
+    if (!type->needs_window) {
+        notice_loaded_objects(collection->profiler);
         collection->time_ns = clock_wall_ns();
+    }
     collection->is_window_open = false;
     type->collect(collection);
     if (collection->query.since)
