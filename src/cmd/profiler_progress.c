@@ -23,8 +23,8 @@ void progress_start(struct progress *progress, bool quiet, const char *type_name
         return;
     char duration[64];
     units_format_duration(duration_ns, duration, sizeof(duration));
-    fprintf(stderr, "collecting a %s profile of %s%s%s\n", type_name, address, duration_ns > 0 ? " for " : "",
-            duration_ns > 0 ? duration : "");
+    fprintf(stderr, "collecting a%s %s profile of %s%s%s\n", strchr("aeiou", *type_name) ? "n" : "", type_name, address,
+            duration_ns > 0 ? " for " : "", duration_ns > 0 ? duration : "");
 }
 
 /* A line that wraps could not be redrawn. */

@@ -147,7 +147,9 @@ class Success(ProfilerTest):
     def test_a_snapshot_is_not_said_to_take_time(self):
         with Server(response("200 OK", PROFILE)) as server:
             result = self.profile("-type", "heap", "-remote", server.address)
+            allocs = self.profile("-type", "allocs", "-remote", server.address)
         self.assertEqual(result.stderr, f"collecting a heap profile of {server.address}\n")
+        self.assertEqual(allocs.stderr, f"collecting an allocs profile of {server.address}\n")
 
     def test_no_samples_are_explained(self):
         empty = gzip.compress(PLAIN.replace(b"\x12\x0a\x0a\x01\x01\x12\x05\x07\x80\xbd\xb0\x21", b""))
