@@ -4,11 +4,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* Any second meets 11 windows at most. */
-#define WINDOW_NS (100 * NS_PER_MS)
-#define WINDOW_COUNT_MAX (EVENT_SAMPLER_BUDGET / 11)
-/* What the shares aim at; the rest is room for chance. */
-#define WINDOW_COUNT_AIM (WINDOW_COUNT_MAX * 2 / 3)
+#define WINDOW_NS (NS_PER_S / EVENT_WINDOWS)
+/* Each window has as many for its own as the shares aim at, with room for chance; the rest of a second's budget is a
+ * reserve for bursts, which is there again a second after it was taken. */
+#define WINDOW_OWN 60
+#define WINDOW_AIM 50
+#define RESERVE (EVENT_SAMPLER_BUDGET - (EVENT_WINDOWS + 1) * WINDOW_OWN)
 /* A share falls at once, but grows by this much a window, as bursts come again. */
 #define SHARE_GROWTH (8.0 / 7)
 /* After so many windows in which nothing happened, any share is whole again. */
@@ -115,7 +116,7 @@ static void share_budget(struct event_sampler *sampler, uint64_t empty_windows)
         sampler->counts_before[octave] = count;
         wanted[octave] = (double)(count - before) * wanted_part(1.5 * (double)(1ull << octave), rate_ns, one_in);
     }
-    double limit = fair_limit(wanted, WINDOW_COUNT_AIM);
+    double limit = fair_limit(wanted, WINDOW_AIM);
     for (uint64_t i = 0; i < empty_windows && i < GROWTH_WINDOWS_MAX; i++)
         rest_growth *= SHARE_GROWTH;
     for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++) {
@@ -124,7 +125,21 @@ static void share_budget(struct event_sampler *sampler, uint64_t empty_windows)
         double share = (grown < fair ? grown : fair) * rest_growth;
         atomic_store_explicit(&sampler->shares[octave], share < 1 ? share : 1, memory_order_relaxed);
     }
-    atomic_store(&sampler->window_count, 0);
+}
+
+/* What the last windows have left of the reserve is this one's. */
+static void limit_window(struct event_sampler *sampler, uint64_t empty_windows)
+{
+    uint32_t count = atomic_load_explicit(&sampler->window_count, memory_order_relaxed);
+    uint32_t limit = atomic_load_explicit(&sampler->window_limit, memory_order_relaxed);
+    uint32_t recorded = count < limit ? count : limit, left = RESERVE;
+    for (uint64_t i = 0; i <= empty_windows && i <= EVENT_WINDOWS; i++)
+        sampler->reserve_taken[sampler->window_index++ % EVENT_WINDOWS] =
+            i == 0 && recorded > WINDOW_OWN ? recorded - WINDOW_OWN : 0;
+    for (unsigned i = 0; i < EVENT_WINDOWS; i++)
+        left -= sampler->reserve_taken[i];
+    atomic_store_explicit(&sampler->window_limit, WINDOW_OWN + left, memory_order_relaxed);
+    atomic_store_explicit(&sampler->window_count, 0, memory_order_relaxed);
 }
 
 void event_sampler_tick(struct event_sampler *sampler, uint64_t now_ns)
@@ -136,6 +151,7 @@ void event_sampler_tick(struct event_sampler *sampler, uint64_t now_ns)
     if (!atomic_compare_exchange_strong(&sampler->window_end_ns, &end_ns, UINT64_MAX))
         return;
     share_budget(sampler, (now_ns - end_ns) / WINDOW_NS);
+    limit_window(sampler, (now_ns - end_ns) / WINDOW_NS);
     atomic_store(&sampler->window_end_ns, now_ns + WINDOW_NS);
 }
 
@@ -163,7 +179,7 @@ static NOINLINE enum event_choice weigh(struct event_sampler *sampler, uint64_t 
     weight->count = whole(stands_for * EVENT_COUNT_UNIT);
     weight->ns = whole(stands_for * (double)ns);
     uint32_t before = atomic_fetch_add_explicit(&sampler->window_count, 1, memory_order_relaxed);
-    return before < WINDOW_COUNT_MAX ? EVENT_CHOSEN : EVENT_CUT;
+    return before < atomic_load_explicit(&sampler->window_limit, memory_order_relaxed) ? EVENT_CHOSEN : EVENT_CUT;
 }
 
 enum event_choice event_sampler_choose(struct event_sampler *sampler, uint64_t ns, uint64_t now_ns,

@@ -24,6 +24,8 @@
 #define EVENT_COUNT_UNIT 1024
 /* A duration's octave is its log2 in ns. */
 #define EVENT_OCTAVES 64
+/* Any second meets one more than so many windows, at most. */
+#define EVENT_WINDOWS 10
 /* Threads count in one of so many cells each, so that those that contend for a lock do not contend here as well. */
 #define EVENT_CELLS 64
 
@@ -35,10 +37,13 @@ struct event_cell {
 struct event_sampler {
     _Atomic uint64_t rate_ns; /* 0: choose nothing */
     _Atomic uint64_t one_in;  /* F */
-    _Atomic uint32_t window_count; /* chosen in the window of time that runs */
+    /* The window of time that runs: how many were chosen, and how many may be recorded. */
+    _Atomic uint32_t window_count, window_limit;
     _Atomic uint64_t window_end_ns;
     _Atomic double shares[EVENT_OCTAVES]; /* of the wanted ones that are chosen, above 0 */
-    uint64_t counts_before[EVENT_OCTAVES]; /* when the window began; of whoever begins the next one */
+    /* Of whoever begins the next window: the counts when this one began, and what the last ones took of the reserve. */
+    uint64_t counts_before[EVENT_OCTAVES];
+    uint32_t reserve_taken[EVENT_WINDOWS], window_index;
     struct event_cell cells[EVENT_CELLS];
 };
 
