@@ -119,25 +119,26 @@ static void a_storm_is_survived_and_counted(void **state)
 
     void *(*const storms[])(void *) = {load_and_unload, churn_memory, churn_threads, churn_readers};
     pthread_t threads[ARRAY_COUNT(storms)];
-    uint64_t cpu_ns = clock_process_cpu_ns();
     for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, storms[i], profiler), 0);
     sleep_until(clock_monotonic_ns() + (uint64_t)setting("TAKHIN_TEST_STORM_SECONDS", STORM_SECONDS) * NS_PER_S);
-    cpu_ns = clock_process_cpu_ns() - cpu_ns;
     struct cpu_stats stats = cpu_sampler_stats(sampler);
     struct profile *profile = finish(reader);
     atomic_store(&stopping, true);
     for (size_t i = 0; i < ARRAY_COUNT(storms); i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 
-    assert_true(stats.sample_count > 0);
+    assert_true(SIGNALS_ARE_LATE || stats.sample_count > 0);
     /* Threads that lived between two looks at the list are not in it; nothing is counted twice. */
-    assert_true(labelled_ns(profile, NULL, NULL) <= cpu_ns + cpu_ns / 4);
+    double profiled_s, used_s; /* both of the window that ended somewhere in the storm */
+    assert_int_equal(sscanf(comment_with(profile, "CPU time: "), "CPU time: %lf s here, %lf s by", &profiled_s, &used_s),
+                     2);
+    assert_true(profiled_s <= used_s * 1.25);
     for (uint32_t i = 0; i < profile->location_count; i++)
         assert_true(profile->locations[i].line_count > 0);
     printf("%u samples, %.2f s of %.2f s CPU; lost %u, rootless %u of %u\n", (unsigned)profile->sample_count,
-           (double)labelled_ns(profile, NULL, NULL) / 1e9, (double)cpu_ns / 1e9, (unsigned)stats.lost_count,
-           (unsigned)stats.rootless_count, (unsigned)stats.sample_count);
+           profiled_s, used_s, (unsigned)stats.lost_count, (unsigned)stats.rootless_count,
+           (unsigned)stats.sample_count);
     profile_destroy(profile);
     assert_int_equal(cpu_sampler_stats(sampler).thread_count, 0);
     profiler_destroy(profiler);
