@@ -1,0 +1,303 @@
+/* bench_profiler_contention.c: what the block and mutex profiles cost: one event, and locks with all of it on.
+ *
+ * Arms take turns in each round; a ratio is the median over the rounds of two arms' ratio in one round. An arm beside
+ * itself says how much of that is noise. */
+#include "base/clock.h"
+#include "base/probe.h"
+#include "profiler/capture.h"
+#include "profiler/contention.h"
+#include "profiler/stack_table.h"
+#include "profiler/symbols.h"
+#include "profiler/type.h"
+#include "profiler/unwind.h"
+#include "runtime/lock.h"
+#include "runtime/reactor.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define EVENT_ROUNDS 11
+#define ROUNDS 41
+#define CREW_MAX 32
+
+/* The defaults of profiler.block_rate and profiler.mutex_fraction. */
+#define BLOCK_RATE_NS 10000
+#define MUTEX_FRACTION 10
+
+static struct reactor *reactors[2];
+
+/* --- one event --- */
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts them. */
+static double median(double *values, unsigned count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    return values[count / 2];
+}
+
+static void wait_passed(uint64_t i)
+{
+    probe_sink_now()->waited("mutex lock", i, i + 100); /* 100 ns, where one in an hour is wanted */
+}
+
+static void delay_passed(uint64_t i)
+{
+    (void)i;
+    probe_sink_now()->delayed("mutex lock", 100);
+}
+
+static void wait_cut(uint64_t i)
+{
+    (void)i;
+    probe_sink_now()->waited("mutex lock", 1000, 1100);
+}
+
+/* Their times say that they are far apart, so each is recorded. */
+static void wait_far_apart(const char *reason)
+{
+    static uint64_t now_ns;
+    now_ns = (now_ns ? now_ns : clock_monotonic_ns()) + 20 * NS_PER_MS;
+    probe_sink_now()->waited(reason, now_ns - 100, now_ns);
+}
+
+static void wait_recorded(uint64_t i)
+{
+    (void)i;
+    wait_far_apart("mutex lock");
+}
+
+static const struct event_cost {
+    const char *what;
+    void (*run)(uint64_t i);
+    int64_t block_rate_ns, mutex_fraction;
+    uint64_t count;
+} event_costs[] = {
+    {"a wait that is not chosen", wait_passed, 3600 * (int64_t)NS_PER_S, 0, 200000},
+    {"a delay that is not chosen", delay_passed, 0, 1000000000, 200000},
+    {"a wait that is beyond the budget", wait_cut, 1, 0, 200000},
+    {"a wait that is recorded, 24 frames", wait_recorded, 1, 0, 5000},
+};
+
+static NOINLINE void dive(unsigned depth, const struct event_cost *cost)
+{
+    if (depth > 0)
+        dive(depth - 1, cost);
+    else
+        for (uint64_t i = 0; i < cost->count; i++)
+            cost->run(i);
+    __asm__ volatile("" ::: "memory"); /* no loop instead of the recursion */
+}
+
+/* By the thread's own clock: others run on this machine. */
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
+static void measure_event(const struct event_cost *cost)
+{
+    double ns[EVENT_ROUNDS];
+    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
+        contention_set_block_rate(cost->block_rate_ns);
+        contention_set_mutex_fraction(cost->mutex_fraction);
+        uint64_t start_ns = thread_cpu_ns();
+        dive(20, cost);
+        ns[round] = (double)(thread_cpu_ns() - start_ns) / (double)cost->count;
+        contention_set_block_rate(0);
+        contention_set_mutex_fraction(0);
+    }
+    printf("  %-36s %9.1f ns\n", cost->what, median(ns, EVENT_ROUNDS));
+}
+
+/* --- locks --- */
+
+static struct task_mutex lock;
+static unsigned long shared[8]; /* what the lock guards */
+
+/* Some tasks on one or two reactors that do the same, and the time until the last is done. */
+struct work {
+    void (*section)(void);
+    unsigned count; /* of each task */
+    unsigned crew;
+    atomic_uint ready, done;
+    _Atomic uint64_t start_ns;
+    uint64_t end_ns;
+    sem_t ended;
+};
+
+static void work_main(void *argument)
+{
+    struct work *work = argument;
+    /* The last to come starts all. */
+    if (atomic_fetch_add(&work->ready, 1) + 1 == work->crew)
+        atomic_store(&work->start_ns, clock_monotonic_ns());
+    while (atomic_load(&work->start_ns) == 0)
+        task_yield();
+    for (unsigned i = 0; i < work->count; i++)
+        work->section();
+    if (atomic_fetch_add(&work->done, 1) + 1 == work->crew) {
+        work->end_ns = clock_monotonic_ns();
+        sem_post(&work->ended);
+    }
+}
+
+static double run_crew(void (*section)(void), unsigned reactor_count, unsigned crew, unsigned count)
+{
+    struct work work = {.section = section, .count = count / crew, .crew = crew};
+    sem_init(&work.ended, 0, 0);
+    for (unsigned i = 0; i < crew; i++)
+        ASSERT(reactor_spawn(reactors[i % reactor_count], "crew", work_main, &work) == 0);
+    sem_wait(&work.ended);
+    sem_destroy(&work.ended);
+    return (double)(work.end_ns - atomic_load(&work.start_ns)) / (work.count * crew);
+}
+
+static void free_section(void)
+{
+    for (unsigned i = 0; i < 1000; i++) {
+        task_mutex_lock(&lock);
+        task_mutex_unlock(&lock);
+    }
+}
+
+static inline void add(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        shared[i % 8] += i;
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
+static void short_section(void)
+{
+    task_mutex_lock(&lock);
+    add(20);
+    task_mutex_unlock(&lock);
+}
+
+/* The holder parks: all others line up, and every unlock wakes one. */
+static void parking_section(void)
+{
+    task_mutex_lock(&lock);
+    add(20);
+    task_yield();
+    task_mutex_unlock(&lock);
+}
+
+static const struct {
+    const char *name;
+    int64_t block_rate_ns, mutex_fraction;
+} arms[] = {
+    {"off", 0, 0},
+    {"off again", 0, 0},
+    {"on, at the default rates", BLOCK_RATE_NS, MUTEX_FRACTION},
+    {"on, every event", 1, 1},
+};
+#define ARM_COUNT ARRAY_COUNT(arms)
+
+static const struct contest {
+    const char *name;
+    void (*section)(void);
+    unsigned reactor_count, crew, count, repeats; /* repeats: locks in one section */
+    double goal;                                  /* at the default rates; 0: none */
+} contests[] = {
+    {"uncontended", free_section, 1, 1, 200, 1000, 1.01},
+    {"two reactors, a task each, 20 additions inside", short_section, 2, 2, 100000, 1, 1.03},
+    {"two reactors, 32 tasks, holders park", parking_section, 2, CREW_MAX, 32000, 1, 0},
+};
+
+static double run_arm(const struct contest *contest, unsigned arm)
+{
+    contention_set_block_rate(arms[arm].block_rate_ns);
+    contention_set_mutex_fraction(arms[arm].mutex_fraction);
+    double ns = run_crew(contest->section, contest->reactor_count, contest->crew, contest->count) / contest->repeats;
+    contention_set_block_rate(0);
+    contention_set_mutex_fraction(0);
+    return ns;
+}
+
+static void run_contest(const struct contest *contest)
+{
+    static double ns[ARM_COUNT][ROUNDS], ratios[ARM_COUNT][ROUNDS];
+    struct contention_total waits = contention_total(CONTENTION_BLOCK);
+    /* Each round begins with another arm, so that none always follows the same one. */
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < ARM_COUNT; i++) {
+            unsigned arm = (round + i) % ARM_COUNT;
+            ns[arm][round] = run_arm(contest, arm);
+        }
+    uint64_t locks = (uint64_t)ROUNDS * 2 * contest->count * contest->repeats;
+    printf("%s: %.4f waits a lock\n", contest->name,
+           (double)(contention_total(CONTENTION_BLOCK).count - waits.count) / (double)locks);
+    for (unsigned arm = 0; arm < ARM_COUNT; arm++)
+        for (unsigned round = 0; round < ROUNDS; round++)
+            ratios[arm][round] = ns[arm][round] / ns[0][round];
+    for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+        printf("  %-26s %9.1f ns   x%.3f", arms[arm].name, median(ns[arm], ROUNDS), median(ratios[arm], ROUNDS));
+        if (arms[arm].block_rate_ns == BLOCK_RATE_NS && contest->goal > 0)
+            printf("   goal <= %.2f", contest->goal);
+        printf("\n");
+    }
+}
+
+/* Last, as it fills the profile for good. */
+static void measure_reading(void)
+{
+    static const char reasons[16000]; /* each address is another reason */
+    contention_set_block_rate(1);
+    for (unsigned i = 0; i < sizeof reasons; i++)
+        wait_far_apart(&reasons[i]);
+    contention_set_block_rate(0);
+    struct stack_table *stacks = stack_table_create(2);
+    uint64_t start_ns = clock_monotonic_ns();
+    contention_collect(CONTENTION_BLOCK, stacks);
+    printf("reading %zu stacks: %.1f us, and nobody waits for it\n", stack_table_count(stacks),
+           (double)(clock_monotonic_ns() - start_ns) / (double)NS_PER_US);
+    stack_table_destroy(stacks);
+}
+
+static void stay_on(void *argument)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(*(unsigned *)argument, &cpus);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus); /* with one processor only: stay there */
+}
+
+int main(void)
+{
+    static unsigned cpus[2] = {0, 1};
+    struct unwinder *unwinder = unwinder_create();
+    struct symbols *symbols = symbols_create();
+    capture_install(unwinder, symbols);
+    for (unsigned i = 0; i < 2; i++) {
+        ASSERT(reactor_start(&reactors[i], &(struct reactor_options){.name = i ? "bench-1" : "bench-0"}) == 0);
+        ASSERT(reactor_spawn(reactors[i], "pin", stay_on, &cpus[i]) == 0);
+    }
+    printf("one event\n");
+    for (unsigned i = 0; i < ARRAY_COUNT(event_costs); i++)
+        measure_event(&event_costs[i]);
+    for (unsigned i = 0; i < ARRAY_COUNT(contests); i++)
+        run_contest(&contests[i]);
+    measure_reading();
+    for (unsigned i = 0; i < 2; i++)
+        reactor_stop(reactors[i]);
+    for (unsigned i = 0; i < 2; i++)
+        reactor_join(reactors[i]);
+    capture_remove();
+    symbols_destroy(symbols);
+    unwinder_destroy(unwinder);
+    return 0;
+}
