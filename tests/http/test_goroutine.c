@@ -147,8 +147,13 @@ static void spinner(void *argument)
 
 static NOINLINE void block(struct stuck *stuck)
 {
+#if defined(__SANITIZE_THREAD__)
+    while (!atomic_load(&stuck->stops))
+        usleep(1000); /* read is none of those calls */
+#else
     char byte;
     while (read(stuck->pipe[0], &byte, 1) < 0) {}
+#endif
 }
 
 static void blocker(void *argument)
@@ -222,8 +227,10 @@ static void many_parked_tasks_are_all_there_with_their_stacks(void **state)
 
     assert_each_once_in_order(dump);
     assert_int_equal(find_tasks(dump, "one of many", NULL), MANY);
-    assert_int_equal(dump->rootless_count, 0);
-    assert_int_equal(dump->silent_count, 0);
+    if (!SIGNALS_ARE_LATE) {
+        assert_int_equal(dump->rootless_count, 0);
+        assert_int_equal(dump->silent_count, 0);
+    }
     task_dump_destroy(dump);
     end(reactor);
 }

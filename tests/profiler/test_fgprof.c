@@ -71,10 +71,10 @@ static void what_waits_and_what_runs_both_get_the_whole_window(void **state)
     assert_true(profile->period > 0);
     uint64_t window_ns = labelled_ns(profile, "reason", "mutex lock");
     assert_true(window_ns + NS_PER_S > (uint64_t)profile->duration_ns);
-    assert_int_equal(labelled_ns(profile, "thread", "computing"), window_ns);
     assert_int_equal(labelled_ns(profile, "thread", "reading"), window_ns);
     assert_true(labelled_samples(profile, "reason", "mutex lock") >= 20);
     if (!SIGNALS_ARE_LATE) {
+        assert_int_equal(labelled_ns(profile, "thread", "computing"), window_ns);
         assert_true(function_ns(profile, "test_thread_compute") > 0);
         assert_true(function_ns(profile, "test_thread_read") > 0);
         assert_true(labelled_ns(profile, "reason", "running") > 0);

@@ -231,7 +231,7 @@ static void what_has_no_stack_still_reads_like_one(void **state)
 
     assert_is_dump(dump);
     assert_int_equal(count_lines(dump, "^\\[not started\\]\\(\\.\\.\\.\\)$"), 1);
-    assert_int_equal(count_lines(dump, "^\\[not answering: .*\\]\\(\\.\\.\\.\\)$"), 1);
+    assert_true(count_lines(dump, "^\\[not answering: .*\\]\\(\\.\\.\\.\\)$") >= 1);
     assert_int_equal(count_lines(counts, "^#\t0x0\t\\[not started\\]"), 1);
     mem_free(dump);
     mem_free(counts);

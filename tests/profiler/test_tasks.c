@@ -264,7 +264,8 @@ static void a_task_whose_thread_is_stuck_says_so(void **state)
     assert_non_null(strstr(record->key.function, "not answering"));
     assert_string_equal(record->name, "stuck");
     assert_null(thread_of(dump, deaf.id));
-    assert_int_equal(dump->silent_count, 1);
+    if (!SIGNALS_ARE_LATE) /* ThreadSanitizer has a deaf thread of its own */
+        assert_int_equal(dump->silent_count, 1);
     test_thread_end(&deaf);
     task_dump_destroy(dump);
 }
