@@ -20,13 +20,8 @@
 #define RANGE_BYTES ((size_t)64 << 30)
 #endif
 
-/* A weight, how many allocations of its size a sample stands for, has so many bits behind the point. Integers, so that
- * what is freed takes away exactly what it brought. */
-#define WEIGHT_BITS 16
-#define WEIGHT_ONE ((uint64_t)1 << WEIGHT_BITS)
-
-/* Values of a record. A reader takes what was freed first, so it never finds more of that than was allocated. */
-enum { FREED_OBJECTS, FREED_BYTES, ALLOCATED_OBJECTS, ALLOCATED_BYTES };
+/* Looking at the clock takes a fifth as long as a sample. */
+#define TIMED_ONE_IN 16
 
 struct heap_gate heap_gate;
 _Thread_local struct heap_thread heap_thread;
@@ -39,7 +34,7 @@ static struct {
     _Atomic int64_t rate, since_ns;
     _Atomic uint64_t seed;
     struct stack_records records;
-    _Atomic uint64_t sample_count, lost_count, truncated_count, rootless_count, overhead_ns;
+    _Atomic uint64_t lost_count, truncated_count, rootless_count, overhead_ns;
 } heap = {.lock = PTHREAD_MUTEX_INITIALIZER, .range_bytes = RANGE_BYTES, .records = STACK_RECORDS_INIT};
 
 static void count(_Atomic uint64_t *counter, uint64_t more)
@@ -54,15 +49,14 @@ static bool reserve_range(void)
 {
     uintptr_t base;
     size_t size;
-    if (atomic_load(&heap_gate.range_size) != 0)
-        return true;
-    if (heap.is_range_refused || !heap_blocks_reserve(heap.range_bytes, &base, &size)) {
-        heap.is_range_refused = true;
-        return false;
+    if (atomic_load(&heap_gate.range_size) == 0 && !heap.is_range_refused) {
+        heap.is_range_refused = !heap_blocks_reserve(heap.range_bytes, &base, &size);
+        if (!heap.is_range_refused) {
+            atomic_store(&heap_gate.range_base, base);
+            atomic_store(&heap_gate.range_size, size);
+        }
     }
-    atomic_store(&heap_gate.range_base, base);
-    atomic_store(&heap_gate.range_size, size);
-    return true;
+    return !heap.is_range_refused;
 }
 
 void heap_set_rate(int64_t mean_bytes)
@@ -140,14 +134,9 @@ static void draw(struct heap_thread *thread)
 static uint64_t weigh(size_t size, int64_t rate)
 {
     if (rate <= 1)
-        return WEIGHT_ONE;
+        return HEAP_WEIGHT_ONE;
     double probability = -expm1(-(double)(size > 0 ? size : 1) / (double)rate);
-    return (uint64_t)((double)WEIGHT_ONE / probability + 0.5);
-}
-
-static uint64_t weighed_bytes(const struct heap_block *block)
-{
-    return (uint64_t)(((unsigned __int128)block->size * block->weight + WEIGHT_ONE / 2) >> WEIGHT_BITS);
+    return (uint64_t)((double)HEAP_WEIGHT_ONE / probability + 0.5);
 }
 
 /* --- samples --- */
@@ -184,8 +173,6 @@ static void *take_sample(size_t size, size_t alignment, bool is_zeroed, int64_t 
     void *memory = heap_blocks_allocate(&block, alignment, &is_zero);
     if (!memory)
         return NULL;
-    count(&block.record->values[ALLOCATED_OBJECTS], block.weight);
-    count(&block.record->values[ALLOCATED_BYTES], weighed_bytes(&block));
     if (is_zeroed && !is_zero)
         memset(memory, 0, size);
     return memory;
@@ -216,10 +203,13 @@ void *heap_sample(size_t size, size_t alignment, bool is_zeroed, const void *fra
     }
     thread->is_sampling = true;
     int saved_errno = errno;
-    uint64_t start_ns = clock_monotonic_ns();
+    bool is_timed = thread->sample_count++ % TIMED_ONE_IN == 0;
+    uint64_t start_ns = is_timed ? clock_monotonic_ns() : 0;
     void *memory = take_sample(size, alignment, is_zeroed, rate, frame);
-    count(memory ? &heap.sample_count : &heap.lost_count, 1);
-    count(&heap.overhead_ns, clock_monotonic_ns() - start_ns);
+    if (!memory)
+        count(&heap.lost_count, 1);
+    if (is_timed)
+        count(&heap.overhead_ns, TIMED_ONE_IN * (clock_monotonic_ns() - start_ns));
     errno = saved_errno;
     thread->is_sampling = false;
     return memory;
@@ -227,12 +217,9 @@ void *heap_sample(size_t size, size_t alignment, bool is_zeroed, const void *fra
 
 void heap_release(void *memory)
 {
-    struct heap_block block;
     int saved_errno = errno;
-    bool was_allocated = heap_blocks_free(memory, &block);
+    bool was_allocated = heap_blocks_free(memory);
     ASSERT(was_allocated); /* else: freed twice, or not the address that malloc returned */
-    count(&block.record->values[FREED_OBJECTS], block.weight);
-    count(&block.record->values[FREED_BYTES], weighed_bytes(&block));
     errno = saved_errno;
 }
 
@@ -248,12 +235,12 @@ static void add_record(const struct stack_record *record, void *context)
     uint64_t values[STACK_VALUES_MAX];
     for (unsigned i = 0; i < ARRAY_COUNT(values); i++)
         values[i] = atomic_load_explicit(&record->values[i], memory_order_acquire);
-    uint64_t half = WEIGHT_ONE / 2;
+    uint64_t half = HEAP_WEIGHT_ONE / 2;
     int64_t columns[] = {
-        (int64_t)((values[ALLOCATED_OBJECTS] + half) >> WEIGHT_BITS),
-        (int64_t)values[ALLOCATED_BYTES],
-        (int64_t)((values[ALLOCATED_OBJECTS] - values[FREED_OBJECTS] + half) >> WEIGHT_BITS),
-        (int64_t)(values[ALLOCATED_BYTES] - values[FREED_BYTES]),
+        (int64_t)((values[HEAP_ALLOCATED_WEIGHT] + half) >> HEAP_WEIGHT_BITS),
+        (int64_t)values[HEAP_ALLOCATED_BYTES],
+        (int64_t)((values[HEAP_ALLOCATED_WEIGHT] - values[HEAP_FREED_WEIGHT] + half) >> HEAP_WEIGHT_BITS),
+        (int64_t)(values[HEAP_ALLOCATED_BYTES] - values[HEAP_FREED_BYTES]),
     };
     stack_table_add(context, &record->key, columns);
 }
@@ -271,15 +258,17 @@ uint64_t heap_record_count(void)
 void heap_stats(struct profile_stats *stats)
 {
     *stats = (struct profile_stats){
-        .sample_count = atomic_load(&heap.sample_count),
         .lost_count = atomic_load(&heap.lost_count),
         .truncated_count = atomic_load(&heap.truncated_count),
         .rootless_count = atomic_load(&heap.rootless_count),
         .overhead_ns = atomic_load(&heap.overhead_ns),
         .held_bytes = stack_records_bytes(&heap.records),
     };
-    if (atomic_load(&heap_gate.range_size) != 0)
-        stats->held_bytes += heap_blocks_stats().held_bytes;
+    if (atomic_load(&heap_gate.range_size) == 0)
+        return;
+    struct heap_blocks_stats blocks = heap_blocks_stats();
+    stats->sample_count = blocks.allocated_count;
+    stats->held_bytes += blocks.held_bytes;
 }
 
 void heap_trim(void)

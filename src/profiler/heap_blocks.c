@@ -2,6 +2,7 @@
 #include "profiler/heap_blocks.h"
 
 #include "base/list.h"
+#include "profiler/stack_records.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -56,7 +57,7 @@ static struct {
     struct list partial[CLASS_COUNT];     /* CHUNK_SLOTS with a free slot */
     struct list dirty;                    /* the last one freed first */
     struct list clean[BIN_COUNT];
-    uint64_t touched_bytes, dirty_bytes, used_bytes;
+    uint64_t touched_bytes, dirty_bytes, used_bytes, allocated_count;
 } heap = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* This thread forks, and has the lock. */
@@ -93,11 +94,6 @@ static size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-static size_t table_bytes(size_t range_bytes)
-{
-    return round_up(range_bytes / CHUNK_BYTES * sizeof(struct chunk), CHUNK_BYTES);
-}
-
 static bool make_usable(uintptr_t start, uintptr_t end)
 {
     start &= ~(PAGE_BYTES - 1);
@@ -115,31 +111,44 @@ static void look_for_pointers_in(uintptr_t base, size_t size)
 #endif
 }
 
+/* Addresses that nothing is mapped at yet; NULL: there are not so many. */
+static void *reserve(size_t size)
+{
+    void *reserved = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED)
+        return NULL;
+    /* A huge page for each sample would be a lot of memory. */
+    (void)madvise(reserved, size, MADV_NOHUGEPAGE);
+    return reserved;
+}
+
+/* The table first, then the range, whose chunks are aligned to their size. */
+static bool reserve_range(size_t range_bytes)
+{
+    size_t table_bytes = round_up(range_bytes / CHUNK_BYTES * sizeof(struct chunk), CHUNK_BYTES);
+    heap.chunks = reserve(table_bytes + range_bytes + CHUNK_BYTES);
+    heap.chunk_count = (uint32_t)(range_bytes / CHUNK_BYTES);
+    heap.base = round_up((uintptr_t)heap.chunks + table_bytes, CHUNK_BYTES);
+    return heap.chunks != NULL;
+}
+
 bool heap_blocks_reserve(size_t range_bytes, uintptr_t *base, size_t *size)
 {
     ASSERT(!heap.chunks);
-    for (; range_bytes >= RANGE_MIN; range_bytes /= 2) {
-        size_t table = table_bytes(range_bytes), total = table + range_bytes + CHUNK_BYTES;
-        void *reserved = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (reserved == MAP_FAILED)
-            continue;
-        /* A huge page for each sample would be a lot of memory. */
-        (void)madvise(reserved, total, MADV_NOHUGEPAGE);
-        heap.base = round_up((uintptr_t)reserved + table, CHUNK_BYTES);
-        heap.chunks = reserved;
-        heap.chunk_count = (uint32_t)(range_bytes / CHUNK_BYTES);
-        for (unsigned i = 0; i < CLASS_COUNT; i++)
-            list_init(&heap.partial[i]);
-        for (unsigned i = 0; i < BIN_COUNT; i++)
-            list_init(&heap.clean[i]);
-        list_init(&heap.dirty);
-        look_for_pointers_in(heap.base, range_bytes);
-        pthread_atfork(before_fork, after_fork, after_fork);
-        *base = heap.base;
-        *size = range_bytes;
-        return true;
-    }
-    return false;
+    while (range_bytes >= RANGE_MIN && !reserve_range(range_bytes))
+        range_bytes /= 2;
+    if (!heap.chunks)
+        return false;
+    for (unsigned i = 0; i < CLASS_COUNT; i++)
+        list_init(&heap.partial[i]);
+    for (unsigned i = 0; i < BIN_COUNT; i++)
+        list_init(&heap.clean[i]);
+    list_init(&heap.dirty);
+    look_for_pointers_in(heap.base, range_bytes);
+    pthread_atfork(before_fork, after_fork, after_fork);
+    *base = heap.base;
+    *size = range_bytes;
+    return true;
 }
 
 static uint32_t index_of(const struct chunk *chunk)
@@ -418,6 +427,18 @@ static struct heap_block *find_block(const void *memory, uint32_t *slot)
 
 /* --- blocks --- */
 
+/* Nobody else adds to it, as the lock is held: so not atomically, which would take longer. */
+static void add(_Atomic uint64_t *value, uint64_t more)
+{
+    uint64_t sum = atomic_load_explicit(value, memory_order_relaxed) + more;
+    atomic_store_explicit(value, sum, memory_order_release);
+}
+
+static uint64_t weighed_bytes(const struct heap_block *block)
+{
+    return (uint64_t)(((unsigned __int128)block->size * block->weight + HEAP_WEIGHT_ONE / 2) >> HEAP_WEIGHT_BITS);
+}
+
 /* Slots of a power of two are aligned to it, as chunks are to 64 KiB. */
 static size_t slot_bytes_aligned(size_t size, size_t alignment)
 {
@@ -436,24 +457,29 @@ void *heap_blocks_allocate(const struct heap_block *block, size_t alignment, boo
     lock();
     void *memory = is_small ? slot_take(slot_bytes_aligned(block->size, alignment), block)
                             : large_take(block, is_zero);
-    if (memory)
+    if (memory) {
+        heap.allocated_count++;
         heap.used_bytes += block->size;
+        add(&block->record->values[HEAP_ALLOCATED_WEIGHT], block->weight);
+        add(&block->record->values[HEAP_ALLOCATED_BYTES], weighed_bytes(block));
+    }
     unlock();
     return memory;
 }
 
-bool heap_blocks_free(void *memory, struct heap_block *block)
+bool heap_blocks_free(void *memory)
 {
     struct list excess;
     uint32_t slot = 0;
     lock();
-    struct heap_block *found = find_block(memory, &slot);
-    if (!found) {
+    const struct heap_block *block = find_block(memory, &slot);
+    if (!block) {
         unlock();
         return false;
     }
-    *block = *found;
     heap.used_bytes -= block->size;
+    add(&block->record->values[HEAP_FREED_WEIGHT], block->weight);
+    add(&block->record->values[HEAP_FREED_BYTES], weighed_bytes(block));
     struct chunk *chunk = chunk_of(memory);
     if (chunk->state == CHUNK_SLOTS)
         slot_put(chunk, slot);
@@ -491,6 +517,7 @@ struct heap_blocks_stats heap_blocks_stats(void)
 {
     lock();
     struct heap_blocks_stats stats = {
+        .allocated_count = heap.allocated_count,
         .held_bytes = heap.touched_bytes + heap.top * sizeof(struct chunk),
         .free_bytes = heap.dirty_bytes,
         .used_bytes = heap.used_bytes,

@@ -14,6 +14,15 @@
 
 struct stack_record;
 
+/* How many allocations of its size a sampled one stands for, in units of 1/HEAP_WEIGHT_ONE. An integer, so that what is
+ * freed takes away exactly what it brought. */
+#define HEAP_WEIGHT_BITS 16
+#define HEAP_WEIGHT_ONE ((uint64_t)1 << HEAP_WEIGHT_BITS)
+
+/* Values of a record, kept by heap_blocks_allocate and _free. A reader takes what was freed first, so it never finds more
+ * of that than was allocated. */
+enum { HEAP_FREED_WEIGHT, HEAP_FREED_BYTES, HEAP_ALLOCATED_WEIGHT, HEAP_ALLOCATED_BYTES };
+
 /* Free memory that stays resident, at most. */
 #define HEAP_DIRTY_MAX ((uint64_t)16 << 20)
 
@@ -30,14 +39,15 @@ bool heap_blocks_reserve(size_t range_bytes, uintptr_t *base, size_t *size) MUST
 
 /* `alignment`: a power of two; 0: as malloc's. *is_zero: the memory is. NULL: there is no room. */
 void *heap_blocks_allocate(const struct heap_block *block, size_t alignment, bool *is_zero) MUST_USE;
-/* False: there is no block at this address. *block gets what was remembered. */
-bool heap_blocks_free(void *memory, struct heap_block *block) MUST_USE;
+/* False: there is no block at this address. */
+bool heap_blocks_free(void *memory) MUST_USE;
 /* The size of a block, by whoever may free it. */
 size_t heap_blocks_size(const void *memory);
 
 /* Give all free pages back to the system. */
 void heap_blocks_trim(void);
 struct heap_blocks_stats {
+    uint64_t allocated_count; /* blocks, since the beginning */
     uint64_t held_bytes; /* resident, used or not */
     uint64_t free_bytes; /* of them not in use */
     uint64_t used_bytes; /* of them in blocks, as they were asked for */

@@ -27,6 +27,7 @@ struct heap_thread {
     bool is_sampling;    /* and what it allocates meanwhile is the sampler's own */
     int64_t rate;
     uint64_t random;
+    uint32_t sample_count;
 };
 extern _Thread_local struct heap_thread heap_thread __attribute__((visibility("hidden"), tls_model("local-exec")));
 
@@ -36,10 +37,11 @@ static inline bool heap_is_due(size_t size)
     uint32_t generation = atomic_load_explicit(&heap_gate.generation, memory_order_relaxed);
     if (LIKELY(generation == 0))
         return false;
-    if (UNLIKELY(heap_thread.generation != generation || size >= heap_thread.bytes_left))
-        return true;
-    heap_thread.bytes_left -= size;
-    return false;
+    if (LIKELY(heap_thread.generation == generation && size < heap_thread.bytes_left)) {
+        heap_thread.bytes_left -= size;
+        return false;
+    }
+    return true;
 }
 
 /* Whether a block is heap_release's to free. */
@@ -47,7 +49,7 @@ static inline bool heap_is_sampled(const void *memory)
 {
     /* The size first: where it is known, the base is too. */
     size_t size = atomic_load_explicit(&heap_gate.range_size, memory_order_acquire);
-    return UNLIKELY((uintptr_t)memory - atomic_load_explicit(&heap_gate.range_base, memory_order_relaxed) < size);
+    return (uintptr_t)memory - atomic_load_explicit(&heap_gate.range_base, memory_order_relaxed) < size;
 }
 
 /* A sampled block, of what heap_is_due found. NULL: it is the ordinary allocator's after all. alignment: a power of

@@ -54,7 +54,7 @@ static NOINLINE void *malloc_due(size_t size)
 
 void *HOOK(malloc)(size_t size)
 {
-    return heap_is_due(size) ? malloc_due(size) : REAL(malloc)(size);
+    return UNLIKELY(heap_is_due(size)) ? malloc_due(size) : REAL(malloc)(size);
 }
 
 static NOINLINE void *calloc_due(size_t count, size_t size)
@@ -67,12 +67,12 @@ void *HOOK(calloc)(size_t count, size_t size)
 {
     size_t total;
     bool overflows = __builtin_mul_overflow(count, size, &total); /* then the other one says no */
-    return !overflows && heap_is_due(total) ? calloc_due(count, size) : REAL(calloc)(count, size);
+    return !overflows && UNLIKELY(heap_is_due(total)) ? calloc_due(count, size) : REAL(calloc)(count, size);
 }
 
 void HOOK(free)(void *memory)
 {
-    if (heap_is_sampled(memory))
+    if (UNLIKELY(heap_is_sampled(memory)))
         heap_release(memory);
     else
         REAL(free)(memory);
@@ -111,7 +111,7 @@ static NOINLINE void *realloc_sampled(void *memory, size_t size)
 
 void *HOOK(realloc)(void *memory, size_t size)
 {
-    if (heap_is_sampled(memory))
+    if (UNLIKELY(heap_is_sampled(memory)))
         return realloc_sampled(memory, size);
     /* Of size 0 it is a free, as glibc's. */
     return (size > 0 || !memory) && heap_is_due(size) ? realloc_due(memory, size) : REAL(realloc)(memory, size);
@@ -145,12 +145,12 @@ static NOINLINE void *memalign_due(size_t alignment, size_t size)
 
 void *HOOK(memalign)(size_t alignment, size_t size)
 {
-    return heap_is_due(size) ? memalign_due(alignment, size) : REAL(memalign)(alignment, size);
+    return UNLIKELY(heap_is_due(size)) ? memalign_due(alignment, size) : REAL(memalign)(alignment, size);
 }
 
 void *HOOK(aligned_alloc)(size_t alignment, size_t size)
 {
-    return heap_is_due(size) ? memalign_due(alignment, size) : REAL(memalign)(alignment, size);
+    return UNLIKELY(heap_is_due(size)) ? memalign_due(alignment, size) : REAL(memalign)(alignment, size);
 }
 
 void *HOOK(valloc)(size_t size)
