@@ -18,7 +18,6 @@ struct taking {
     struct debug_query query;
     struct collection *collection;
     int open_result;
-    bool is_text;
     struct buf body;
 };
 
@@ -31,7 +30,7 @@ static void open_work(void *argument)
 static void finish_work(void *argument)
 {
     struct taking *taking = argument;
-    if (taking->is_text) {
+    if (taking->query.debug != 0) {
         collection_write_text(taking->collection, taking->query.debug, &taking->body);
     } else {
         struct profile *profile = collection_profile(taking->collection);
@@ -51,18 +50,18 @@ static void cancel_work(void *argument)
  * wanted, so these have threads of their own. */
 static void open_collection(struct taking *taking)
 {
-    task_offload_to_thread(WAIT_OFFLOAD, "profile start", open_work, taking);
+    task_offload_to_thread(WAIT_PROFILER, "profile start", open_work, taking);
 }
 
 static void finish_collection(struct taking *taking)
 {
     buf_init(&taking->body);
-    task_offload_to_thread(WAIT_OFFLOAD, "profile finish", finish_work, taking);
+    task_offload_to_thread(WAIT_PROFILER, "profile finish", finish_work, taking);
 }
 
 static void cancel_collection(struct taking *taking)
 {
-    task_offload_to_thread(WAIT_OFFLOAD, "profile cancel", cancel_work, taking);
+    task_offload_to_thread(WAIT_PROFILER, "profile cancel", cancel_work, taking);
 }
 
 static void answer_not_opened(struct http_exchange *exchange, const struct taking *taking)
@@ -117,11 +116,10 @@ static void take_profile(struct http_exchange *exchange, const struct profile_ty
         return;
     }
 
-    taking.is_text = taking.query.debug != 0;
     finish_collection(&taking);
     const char *file_name = arena_printf(exchange->request->arena, "%s%s", type->name,
                                          taking.query.profile.is_delta ? "-delta" : "");
-    if (taking.is_text)
+    if (taking.query.debug != 0)
         debug_answer_text(exchange, buf_bytes(&taking.body));
     else
         answer_profile(exchange, file_name, buf_bytes(&taking.body));

@@ -72,7 +72,7 @@ void debug_answer_symbol(struct http_exchange *exchange)
         .addresses = arena_copy_bytes(request->arena, addresses),
     };
     buf_init(&lookup.names);
-    task_offload_to_thread(WAIT_OFFLOAD, "symbol", look_up_work, &lookup);
+    task_offload_to_thread(WAIT_PROFILER, "symbol", look_up_work, &lookup);
     debug_answer_text(exchange, buf_bytes(&lookup.names));
     buf_deinit(&lookup.names);
 }

@@ -20,7 +20,7 @@ struct task;
 struct reactor;
 
 /* Why a task is parked: also what a goroutine profile says. `told`: the wait is for something that the program itself
- * does or has, so the probe sink hears of it; not for a client's next request, or for time to pass. */
+ * does or has, so the probe sink hears of it; not for a client's next request, for time to pass, or for a profile. */
 #define WAIT_REASON_LIST(X) \
     /* name, text, told */ \
     X(WAIT_NONE, "running", false) \
@@ -39,7 +39,8 @@ struct reactor;
     X(WAIT_OFFLOAD, "offload", true) \
     X(WAIT_FSYNC, "fsync", true) \
     X(WAIT_FILE, "file work", true) \
-    X(WAIT_DATA, "data wait", true)
+    X(WAIT_DATA, "data wait", true) \
+    X(WAIT_PROFILER, "profiler", false)
 
 enum wait_reason {
 #define X(name, text, told) name,

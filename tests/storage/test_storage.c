@@ -100,7 +100,7 @@ static void create_two_topics(void *argument)
     struct storage_topic *topic;
     TASK_CHECK(storage_topic_create(fixture->storage, bytes_of_string("orders"), 3, &topic) == 0);
     TASK_CHECK(topic->partition_count == 3 && strcmp(topic->name, "orders") == 0);
-    TASK_CHECK(strcmp(topic->label, "orders") == 0);
+    TASK_CHECK(strcmp(label_name_use(topic->label), "orders") == 0);
     TASK_CHECK(strcmp(storage_log_name(topic->logs[2]), "orders-2") == 0);
     storage_topic_release(topic);
     TASK_CHECK(storage_topic_create(fixture->storage, bytes_of_string("a-1"), 1, NULL) == 0);
