@@ -34,7 +34,7 @@ struct symbols {
     /* Held shortly. A placement never goes, and of it only the last epoch changes, and once what is known of it. */
     pthread_mutex_t lock;
     uint64_t generation; /* of the modules that the newest epoch saw */
-    uint32_t epoch;
+    _Atomic uint32_t epoch; /* changed under the lock */
     struct placement **placements; /* the program's is the first */
     uint32_t placement_count, placement_capacity;
     struct place_table *places;
