@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "profiler/options.h"
 #include "profiler/profiler.h"
+#include "profiler/rates.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,19 +77,13 @@ static const char *read_debug(struct reading *reading, struct bytes value)
 
 static const char *read_rate_named(struct reading *reading, const char *name, struct bytes value)
 {
-    static const int64_t maximum[] = {
-        [PROFILE_RATE_HZ] = PROFILER_CPU_HZ_MAX,
-        [PROFILE_RATE_MEMORY] = PROFILER_MEM_RATE_MAX,
-        [PROFILE_RATE_BLOCK] = PROFILER_BLOCK_RATE_MAX,
-        [PROFILE_RATE_MUTEX] = PROFILER_MUTEX_FRACTION_MAX,
-    };
     const struct profile_type *type = reading->type;
     int64_t rate;
     if (type->rate == PROFILE_RATE_NONE || (strcmp(name, "hz") == 0 && type->rate != PROFILE_RATE_HZ))
         return arena_printf(reading->arena, "\"%s\" parameter is not supported for this profile type", name);
-    if (!read_number(value, &rate) || rate < 1 || rate > maximum[type->rate])
+    if (!read_number(value, &rate) || rates_check(type->rate, rate) < 0)
         return arena_printf(reading->arena, "%s must be a whole number from 1 to %lld", name,
-                            (long long)maximum[type->rate]);
+                            (long long)rates_maximum(type->rate));
     /* It would be in force for no time at all. */
     if (!type->needs_window && !reading->query->profile.is_delta)
         return arena_printf(reading->arena, "\"%s\" parameter needs \"seconds\" for this profile type", name);

@@ -76,9 +76,14 @@ void rates_configure(struct rates *rates, const struct profiler_options *options
     pthread_mutex_unlock(&rates->lock);
 }
 
+int64_t rates_maximum(enum profile_rate kind)
+{
+    return kinds[kind].maximum;
+}
+
 int rates_check(enum profile_rate kind, int64_t value)
 {
-    return value >= 1 && value <= kinds[kind].maximum ? 0 : ERR_OUT_OF_RANGE;
+    return value >= 1 && value <= rates_maximum(kind) ? 0 : ERR_OUT_OF_RANGE;
 }
 
 void rates_push(struct rates *rates, enum profile_rate kind, int64_t value)

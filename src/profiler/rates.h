@@ -16,6 +16,8 @@ struct rates *rates_create(void);
 void rates_destroy(struct rates *rates);
 /* Put the configured ones in force. */
 void rates_configure(struct rates *rates, const struct profiler_options *options);
+/* The largest value that a request may ask for; the smallest is 1. 0: there is no such rate. */
+int64_t rates_maximum(enum profile_rate kind);
 /* Whether a request may ask for this value: ERR_OUT_OF_RANGE if not. PROFILE_RATE_HZ is checked only: each CPU reader
  * has its own. */
 int rates_check(enum profile_rate kind, int64_t value) MUST_USE;

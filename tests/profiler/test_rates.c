@@ -134,12 +134,14 @@ static void rates_are_checked_against_their_limits(void **state)
         {PROFILE_RATE_MUTEX, PROFILER_MUTEX_FRACTION_MAX},
     };
     for (size_t i = 0; i < ARRAY_COUNT(limits); i++) {
+        assert_int_equal(rates_maximum(limits[i].kind), limits[i].maximum);
         assert_int_equal(rates_check(limits[i].kind, 1), 0);
         assert_int_equal(rates_check(limits[i].kind, limits[i].maximum), 0);
         assert_int_equal(rates_check(limits[i].kind, limits[i].maximum + 1), ERR_OUT_OF_RANGE);
         assert_int_equal(rates_check(limits[i].kind, 0), ERR_OUT_OF_RANGE);
         assert_int_equal(rates_check(limits[i].kind, -1), ERR_OUT_OF_RANGE);
     }
+    assert_int_equal(rates_maximum(PROFILE_RATE_NONE), 0);
     assert_int_equal(rates_check(PROFILE_RATE_NONE, 1), ERR_OUT_OF_RANGE);
 }
 
