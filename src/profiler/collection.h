@@ -33,7 +33,7 @@ struct collection {
     struct stack_table *stacks; /* to fill */
     int64_t period;             /* for the row to set, in the unit of type->period; 1 at first */
     int64_t time_ns;            /* since 1970: when the window began; when the snapshot, or a delta's second, was taken */
-    uint64_t duration_ns;       /* of the window; 0: a snapshot */
+    uint64_t duration_ns;       /* of the window or the delta; 0: a snapshot. A row's collect may know both better */
     struct stack_table *before; /* of a delta */
     uint64_t start_ns;          /* clock_monotonic_ns at open */
     bool is_window_open;        /* between the row's start and its collect or cancel */

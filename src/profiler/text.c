@@ -162,8 +162,9 @@ void text_write_addresses(struct text_writer *writer, const struct stack_key *ke
         uintptr_t pc = key->pcs[i] + (i == 0 && !key->is_parked ? 1 : 0);
         buf_printf(writer->text, " 0x%lx", (unsigned long)pc);
     }
+    /* pprof takes no line without an address; a step back from this one is the frame's 0. */
     if (key->depth == 0 && key->function)
-        buf_append_string(writer->text, " 0x1"); /* pprof takes no line without an address; a step back is the frame's 0 */
+        buf_append_string(writer->text, " 0x1");
     buf_append_byte(writer->text, '\n');
 }
 
