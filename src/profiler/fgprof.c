@@ -166,8 +166,8 @@ static void collect(struct collection *collection)
     uint64_t duration_ns = collection->duration_ns;
     look(window); /* for what is left of the window */
     collection->period = (int64_t)(duration_ns / window->look_count);
-    collection_comment(collection, "engine: looks at all tasks and threads, %d a second asked, %.3f ms apart on average",
-                       (int)(NS_PER_S / window->period_ns), (double)collection->period / (double)NS_PER_MS);
+    collection_comment(collection, "engine: looks at all tasks and threads, %d a second asked, %.3f ms apart on "
+                       "average", (int)(NS_PER_S / window->period_ns), (double)collection->period / (double)NS_PER_MS);
     collection_comment(collection, "overhead: %.4f %% of the time, in %.3f ms a look",
                        100.0 * (double)window->looks_ns / (double)(duration_ns + 1),
                        (double)window->looks_ns / (double)window->look_count / (double)NS_PER_MS);
@@ -188,8 +188,8 @@ static void stats(struct profiler *profiler, struct profile_stats *stats)
 
 const struct profile_type profile_type_fgprof = {
     .name = "fgprof",
-    .summary = "Where the time of tasks and threads goes, waiting and running alike: all of them are looked at, 99 times "
-               "a second unless <code>rate</code> says otherwise, for <code>seconds</code>. The label "
+    .summary = "Where the time of tasks and threads goes, waiting and running alike: all of them are looked at, 99 "
+               "times a second unless <code>rate</code> says otherwise, for <code>seconds</code>. The label "
                "<code>reason</code> says what they wait for. With many tasks it looks less often; totals stay right.",
     .columns = {{"samples", "count", false}, {"time", "nanoseconds", false}},
     .column_count = 2,

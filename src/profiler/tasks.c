@@ -56,7 +56,7 @@ struct sight {
 
 /* --- the look from outside --- */
 
-/* From the frame of the function that parked the task, which has just this for its caller: saved rbp, return address. */
+/* From the frame of the function that parked the task, which holds its caller's rbp and pc. */
 PROBE_RACY_LOOK static void walk_parked(struct sight *sight, const struct probe_task *task)
 {
     uintptr_t frame = task->frame, low = task->stack_low, high = task->stack_high;

@@ -307,7 +307,8 @@ static void every_sampler_at_once_disturbs_none(void **state)
     assert_int_equal(collection_open(profiler, fgprof, &fast, &other_wall), 0);
 
     for (unsigned i = 0; i < 50; i++) {
-        struct profile *all = take("goroutine", &(struct profile_query){.rate = 0}), *parked = take("goroutineleak", &old);
+        struct profile *all = take("goroutine", &(struct profile_query){.rate = 0});
+        struct profile *parked = take("goroutineleak", &old);
         assert_true(all->sample_count > 0);
         assert_true(parked->sample_count > 0);
         profile_destroy(all);

@@ -162,8 +162,8 @@ static void counts_are_written_as_go_writes_them(void **state)
 
     assert_int_equal(count_lines(text, "^goroutine profile: total [0-9]+$"), 1);
     assert_ptr_equal(strstr(text, "goroutine profile: total "), text);
-    assert_int_equal(count_lines(text, "^# labels: \\{\"api\":\"Fetch\", \"reason\":\"IO wait\", \"thread\":\"reactor-0\"\\}$"),
-                     1);
+    assert_int_equal(count_lines(text, "^# labels: \\{\"api\":\"Fetch\", \"reason\":\"IO wait\", "
+                                       "\"thread\":\"reactor-0\"\\}$"), 1);
     assert_true(count_lines(text, "^1 @( 0x[0-9a-f]+)+$") >= 1);
     assert_int_equal(count_lines(text, "^#\t0x[0-9a-f]+\tsource_wait\\+0x[0-9a-f]+\t+.*task_source.h:[0-9]+$"), 1);
     mem_free(text);
@@ -261,8 +261,8 @@ static void a_dump_that_is_too_long_says_where_it_ends(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(records); i++) {
         records[i] = (struct task_record){.id = i + 1, .name = "one of very many of those tasks"};
         records[i].key.labels[LABEL_REASON] = "data wait";
-        records[i].key.labels[LABEL_TOPIC] = "a topic whose name is as long as a name of a topic can reasonably be, or a "
-                                             "little longer than that, so that the text grows as fast as it can here";
+        records[i].key.labels[LABEL_TOPIC] = "a topic whose name is as long as a name of a topic can reasonably be, or "
+                                             "a little longer than that, so that the text grows as fast as it can here";
         records[i].key.function = "[not started]";
     }
     struct task_dump dump = {.records = records, .count = ARRAY_COUNT(records)};

@@ -1,4 +1,4 @@
-/* test_tasks.c: a dump has each task once: parked ones by a look from outside, running ones by their thread's answer. */
+/* test_tasks.c: a dump has each task once: parked ones by a look from outside, running ones by their threads. */
 #include "profiler/tasks.h"
 
 #include "burn.h"
