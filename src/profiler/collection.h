@@ -32,7 +32,7 @@ struct collection {
     void *state;                /* the row's own, from start to collect or cancel */
     struct stack_table *stacks; /* to fill */
     int64_t period;             /* for the row to set, in the unit of type->period; 1 at first */
-    int64_t time_ns;            /* since 1970: when the window began; when the snapshot, or a delta's second, was taken */
+    int64_t time_ns;            /* since 1970: when the window began, when the (or a delta's second) look was taken */
     uint64_t duration_ns;       /* of the window or the delta; 0: a snapshot. A row's collect may know both better */
     struct stack_table *before; /* of a delta */
     uint64_t start_ns;          /* clock_monotonic_ns at open */
@@ -44,9 +44,9 @@ struct collection {
 /* Negative: an error of the row's start. ERR_OUT_OF_RANGE: a rate beyond the row's limits. */
 int collection_open(struct profiler *profiler, const struct profile_type *type, const struct profile_query *query,
                     struct collection **collection) MUST_USE;
-/* Collect, subtract, look up names. The profile becomes the caller's. At most once, and not after the next one. */
+/* Collect, subtract, look up names. The profile becomes the caller's. Either this or the text, once. */
 struct profile *collection_profile(struct collection *collection);
-/* The text, for a type that has one. At most once. */
+/* The same as text, of a type that has one: debug is 1 or more. */
 void collection_write_text(struct collection *collection, int debug, struct buf *text);
 /* Ends a window that is still open. NULL is allowed. */
 void collection_close(struct collection *collection);
