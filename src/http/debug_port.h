@@ -42,6 +42,8 @@ struct debug_query {
 /* NULL, or why the request is a bad one (400): a text of the request's arena. [task] */
 const char *debug_query_read(const struct http_request *request, const struct profile_type *type,
                              struct profiler *profiler, struct debug_query *query) MUST_USE;
+/* The same for what a scraper has not seen yet: godeltaprof's handlers take gc and nothing else. */
+void debug_query_read_unseen(const struct http_request *request, struct debug_query *query);
 
 /* debug_cursors.c: what each scraper has seen of a profile that only grows, so that it gets what is new. */
 struct debug_cursors *debug_cursors_create(void);

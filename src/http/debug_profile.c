@@ -139,6 +139,7 @@ static void take_unseen(struct http_exchange *exchange, const struct profile_typ
 {
     const struct debug_port *debug = exchange->context;
     struct taking taking = {.profiler = debug->profiler, .type = type};
+    debug_query_read_unseen(exchange->request, &taking.query);
     struct stack_table **seen = debug_cursors_acquire(debug->cursors, type, client_host(exchange));
     taking.query.profile.since = exchange->is_head ? NULL : seen;
 

@@ -101,10 +101,15 @@ static const char *read_hz(struct reading *reading, struct bytes value)
     return read_rate_named(reading, "hz", value);
 }
 
-static const char *read_gc(struct reading *reading, struct bytes value)
+static bool is_positive(struct bytes value)
 {
     int64_t number;
-    reading->query->profile.trims_memory = read_number(value, &number) && number > 0;
+    return value.size > 0 && read_number(value, &number) && number > 0;
+}
+
+static const char *read_gc(struct reading *reading, struct bytes value)
+{
+    reading->query->profile.trims_memory = is_positive(value);
     return NULL;
 }
 
@@ -154,4 +159,9 @@ const char *debug_query_read(const struct http_request *request, const struct pr
             return refusal;
     }
     return check_duration(&reading);
+}
+
+void debug_query_read_unseen(const struct http_request *request, struct debug_query *query)
+{
+    *query = (struct debug_query){.profile.trims_memory = is_positive(http_request_value(request, "gc"))};
 }

@@ -137,11 +137,32 @@ static void what_is_wrong_first_is_said(void **state)
     profiler_destroy(profiler);
 }
 
+static void a_scraper_that_takes_what_it_has_not_seen_may_ask_for_gc_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool trims_memory;
+    } cases[] = {{"", false}, {"gc=1", true}, {"gc=0", false}, {"gc=x", false}, {"seconds=1&debug=1&rate=1&gc=2", true}};
+    struct arena arena;
+    arena_init(&arena);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct http_request request = {.query = bytes_of_string(cases[i].text), .arena = &arena};
+        struct debug_query query;
+        debug_query_read_unseen(&request, &query);
+        assert_int_equal(query.profile.trims_memory, cases[i].trims_memory);
+        assert_false(query.profile.is_delta);
+        assert_int_equal(query.window_ms + (uint64_t)query.profile.rate + (uint64_t)query.debug, 0);
+    }
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_parameter_reaches_the_collection),
         cmocka_unit_test(what_is_wrong_first_is_said),
+        cmocka_unit_test(a_scraper_that_takes_what_it_has_not_seen_may_ask_for_gc_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
