@@ -19,14 +19,16 @@ struct amount {
 };
 
 /* Readers of this format multiply by 1 / (1 - exp(-size / rate)), size being the average of the record: it was made for
- * samples as they were counted. So what they will multiply by is taken out again. */
+ * samples as they were counted. So what they will multiply by is taken out again. Of samples that were taken at a finer
+ * rate than today's, less than half a one may be left: that is none, or pprof finds bytes of no objects. */
 static struct amount unscaled(const int64_t *columns)
 {
     double rate = (double)heap_rate(), objects = (double)columns[0], bytes = (double)columns[1];
     if (rate <= 1 || objects <= 0)
         return (struct amount){columns[0], columns[1]};
     double probability = -expm1(-bytes / objects / rate);
-    return (struct amount){llround(objects * probability), llround(bytes * probability)};
+    int64_t count = llround(objects * probability);
+    return (struct amount){count, count > 0 ? llround(bytes * probability) : 0};
 }
 
 static void write_amounts(struct buf *text, struct amount in_use, struct amount allocated)
@@ -71,7 +73,7 @@ static void write_memory(struct buf *text)
     struct heap_blocks_stats sampled = heap_blocks_stats();
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    buf_append_string(text, "\n# runtime.MemStats\n");
+    buf_append_string(text, "\n# runtime.MemStats\n"); /* an empty line more, as Go has it */
     if (info.arena + info.hblkhd > 0) { /* else it is not glibc's malloc: a build with sanitizers */
         uint64_t system = info.arena + info.hblkhd + sampled.held_bytes;
         uint64_t idle = info.fordblks + sampled.free_bytes;

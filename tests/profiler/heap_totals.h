@@ -16,6 +16,18 @@
 #include <string.h>
 #include <cmocka.h>
 
+/* Sizes that cannot be had are part of these tests, in builds with sanitizers too. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 /* A function whose allocations are counted, those of what it calls included. */
 #define SITE NOINLINE __attribute__((section("heap_sites")))
 
@@ -80,7 +92,7 @@ static struct unwinder *test_unwinder;
 static struct symbols *test_symbols;
 
 /* Of a test program: whose allocations can be captured, and whose sampling is off. */
-static int install_capture(void **state)
+static inline int install_capture(void **state)
 {
     (void)state;
     test_unwinder = unwinder_create();
@@ -89,7 +101,7 @@ static int install_capture(void **state)
     return 0;
 }
 
-static int remove_capture(void **state)
+static inline int remove_capture(void **state)
 {
     (void)state;
     heap_set_rate(0);

@@ -250,9 +250,7 @@ int main(void)
         ALL_SAMPLED(blocks_are_aligned_as_asked),
         ALL_SAMPLED(a_bad_alignment_is_refused),
         ALL_SAMPLED(calloc_is_zeroed_where_memory_was_used_before),
-#ifndef TAKHIN_TEST_SANITIZED /* whose malloc ends the process instead */
         ALL_SAMPLED(impossible_sizes_fail_as_malloc_does),
-#endif
         ALL_SAMPLED(blocks_are_as_large_as_asked),
         ALL_SAMPLED(blocks_do_not_overlap),
         ALL_SAMPLED(a_full_range_leaves_the_rest_to_malloc),
