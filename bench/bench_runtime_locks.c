@@ -1,7 +1,7 @@
 /* bench_runtime_locks.c: what a task_mutex costs beside a pthread_mutex, and what a probe sink adds.
  *
- * All arms take turns in each round; a ratio is the median over the rounds of two arms' ratio in one round. An arm beside
- * itself says how much of that is noise. The sink is empty: the profiler's own cost is measured with the profiler. */
+ * All arms take turns in each round; a ratio is the median over the rounds of two arms' ratio in one round. An arm
+ * beside itself says how much of that is noise. The sink is empty: the profiler's own cost is measured with it. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/probe.h"

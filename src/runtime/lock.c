@@ -187,12 +187,10 @@ bool task_mutex_held(const struct task_mutex *mutex)
     return mutex_owner(mutex) == running();
 }
 
-/* Under the guard, by the owner: nobody else may write the word meanwhile. An owner that leaves the contended bit goes
- * through the guard when it unlocks, and so does the next: who frees the mutex cannot overtake who holds the guard. */
+/* Under the guard, by the owner: nobody else may write the word meanwhile. */
 static void mutex_set_owner(struct task_mutex *mutex, const struct task *task)
 {
-    bool contended = mutex->waking || mutex->queue.first;
-    atomic_store_explicit(&mutex->owner, (uintptr_t)task | (contended ? TASK_MUTEX_CONTENDED : 0),
+    atomic_store_explicit(&mutex->owner, (uintptr_t)task | (mutex->queue.first ? TASK_MUTEX_CONTENDED : 0),
                           memory_order_release);
 }
 
@@ -255,11 +253,12 @@ void task_mutex_lock_contended(struct task_mutex *mutex)
     if (woken) {
         guard_lock(&mutex->queue);
         mutex->waking = false;
-        mutex_set_owner(mutex, waiter.task);
         guard_unlock(&mutex->queue);
     }
 }
 
+/* Others may have had the mutex, and want to free it, while this still holds the guard. But whoever is queued or just
+ * woken must pass the guard before it is done with the mutex, so it is not the last one's to free until then. */
 void task_mutex_unlock_contended(struct task_mutex *mutex)
 {
     ASSERT(task_mutex_held(mutex));

@@ -37,7 +37,7 @@ bool task_mutex_try_lock(struct task_mutex *mutex) MUST_USE;
 /* For assertions: the running task holds it. */
 bool task_mutex_held(const struct task_mutex *mutex);
 
-/* Somebody waits, or is awake and about to try: so whoever unlocks must look. Changed under the queue's guard only. */
+/* Somebody is queued, so whoever unlocks must look. Changed under the queue's guard only. */
 #define TASK_MUTEX_CONTENDED ((uintptr_t)1)
 void task_mutex_lock_contended(struct task_mutex *mutex);
 void task_mutex_unlock_contended(struct task_mutex *mutex);

@@ -175,6 +175,42 @@ static void a_waiter_gets_its_turn_beside_one_who_locks_again_at_once(void **sta
     assert_int_equal(atomic_load(&greed.crew.mutex.owner), 0);
 }
 
+/* The holder goes as soon as it has handed over; nobody else comes who could wake the second. */
+
+static void lock_and_count(void *argument)
+{
+    struct crew *crew = argument;
+    task_mutex_lock(&crew->mutex);
+    crew->counter++;
+    task_mutex_unlock(&crew->mutex);
+}
+
+static void hold_until_handed_over(void *argument)
+{
+    struct crew *crew = argument;
+    task_mutex_lock(&crew->mutex);
+    CHECK(task_spawn("first", lock_and_count, crew) != NULL);
+    CHECK(task_spawn("second", lock_and_count, crew) != NULL);
+    for (;;) {
+        task_yield();
+        task_mutex_unlock(&crew->mutex);
+        if ((atomic_load(&crew->mutex.owner) & ~TASK_MUTEX_CONTENDED) != 0)
+            break;
+        task_mutex_lock(&crew->mutex);
+    }
+    while (crew->counter < 2)
+        task_yield();
+}
+
+static void who_is_handed_the_mutex_wakes_the_next(void **state)
+{
+    (void)state;
+    struct crew crew = {.counter = 0};
+    run_alone(hold_until_handed_over, &crew);
+    assert_int_equal(crew.counter, 2);
+    assert_int_equal(atomic_load(&crew.mutex.owner), 0);
+}
+
 static void try_while_held(void *argument)
 {
     struct crew *crew = argument;
@@ -199,6 +235,54 @@ static void try_lock_does_not_wait(void **state)
     (void)state;
     struct crew crew = {0};
     run_alone(hold_and_let_try, &crew);
+}
+
+/* Whoever finds himself the last one frees the mutex after his unlock, as with a counted object. */
+
+struct counted {
+    struct task_mutex mutex;
+    unsigned references;
+};
+
+struct sharing {
+    struct counted *counted;
+    struct task_group *group;
+};
+
+static void use_and_release(void *argument)
+{
+    struct sharing *sharing = argument;
+    struct counted *counted = sharing->counted;
+    task_mutex_lock(&counted->mutex);
+    if (counted->references % 3 == 0)
+        task_yield();
+    bool is_last = --counted->references == 0;
+    task_mutex_unlock(&counted->mutex);
+    if (is_last)
+        mem_free(counted); /* so that ASan sees a late touch */
+    task_group_done(sharing->group);
+}
+
+static void share_mutexes(void *argument)
+{
+    struct reactors *reactors = argument;
+    for (unsigned i = 0; i < SCALED(3000, 300); i++) {
+        struct task_group group = {.pending = 6};
+        struct sharing sharing = {.counted = MEM_NEW(struct counted), .group = &group};
+        sharing.counted->references = 6;
+        for (unsigned j = 0; j < 6; j++)
+            CHECK(reactor_spawn(reactors->reactor[j % 2], "user", use_and_release, &sharing) == 0);
+        CHECK(task_group_wait(&group, TIMEOUT_NEVER) == 0);
+    }
+}
+
+static void a_mutex_may_go_with_its_last_user(void **state)
+{
+    (void)state;
+    struct reactors reactors;
+    reactors_start(&reactors, 2);
+    run_on(reactors.reactor[0], share_mutexes, &reactors);
+    reactors_end(&reactors);
 }
 
 /* Rwlock. */
@@ -536,7 +620,9 @@ int main(void)
         cmocka_unit_test(a_mutex_excludes_on_one_reactor),
         cmocka_unit_test(a_holder_may_offload),
         cmocka_unit_test(a_waiter_gets_its_turn_beside_one_who_locks_again_at_once),
+        cmocka_unit_test(who_is_handed_the_mutex_wakes_the_next),
         cmocka_unit_test(try_lock_does_not_wait),
+        cmocka_unit_test(a_mutex_may_go_with_its_last_user),
         cmocka_unit_test(readers_never_see_a_half_written_state),
         cmocka_unit_test(a_waiting_writer_goes_before_new_readers_who_then_enter_together),
         cmocka_unit_test(each_signal_is_consumed_once),

@@ -539,6 +539,37 @@ static void an_offloads_wait_is_the_queues_until_a_thread_takes_it_up(void **sta
     assert_waited(index + 1, WAIT_FSYNC, START_NS + 500, 7000);
 }
 
+/* A cancel wakes it for nothing while it is still queued. */
+static void cancel_in_the_queue(void *argument)
+{
+    struct occupied *occupied = argument;
+    CHECK(task_spawn("occupies", occupy_pool, occupied) != NULL);
+    task_yield();
+    struct task *syncs = task_spawn("syncs", sync_behind_it, occupied);
+    task_yield();
+    clock_test_advance(500);
+    task_cancel(syncs);
+    task_yield();
+    clock_test_advance(300);
+    atomic_store(&occupied->go, true);
+    while (occupied->done < 2)
+        task_yield();
+}
+
+static void a_spurious_wake_in_the_queue_leaves_it_the_queues(void **state)
+{
+    (void)state;
+    struct occupied occupied = {.done = 0};
+    run_alone(cancel_in_the_queue, &occupied);
+    unsigned index = find_event(occupied.sync_id);
+    assert_waited(index, WAIT_OFFLOAD_QUEUE, START_NS, 500);
+    unsigned next = index + 1;
+    while (next < heard.count && heard.event[next].task_id != occupied.sync_id)
+        next++;
+    assert_waited(next, WAIT_OFFLOAD_QUEUE, START_NS + 500, 300);
+    assert_waited(next + 1, WAIT_FSYNC, START_NS + 800, 7000);
+}
+
 static void take_time_once_parked(void *task)
 {
     WAIT_UNTIL(task_reason(task) == WAIT_FILE);
@@ -630,6 +661,7 @@ int main(void)
         WITH_CLOCK(a_condition_and_a_group_tell_their_waiters),
         WITH_CLOCK(holders_are_charged_what_waiters_wait),
         WITH_CLOCK(an_offloads_wait_is_the_queues_until_a_thread_takes_it_up),
+        WITH_CLOCK(a_spurious_wake_in_the_queue_leaves_it_the_queues),
         WITH_CLOCK(work_on_a_thread_of_its_own_has_no_queue),
         WITH_CLOCK(a_sink_may_come_and_go_at_any_time),
     };

@@ -383,6 +383,57 @@ static void offloaded_work_is_in_the_queue_or_at_work(void **state)
     reactors_end(&reactors);
 }
 
+/* A look that comes too late: the task goes on in the middle of it. */
+
+struct moving {
+    struct task *task;
+    struct known known;
+    unsigned looks, takes;
+    struct probe_task seen;
+};
+
+static void park_then_spin(void *argument)
+{
+    struct moving *moving = argument;
+    moving->task = task_self();
+    CHECK(task_park(WAIT_DATA, TIMEOUT_NEVER) == 0);
+    note_self(&moving->known);
+    WAIT_UNTIL(atomic_load(&moving->known.go));
+}
+
+static void look_and_wake(const struct probe_task *task, void *context)
+{
+    struct moving *moving = context;
+    moving->seen = *task;
+    if (moving->looks++ == 0) {
+        CHECK(!task->is_running && task->frame != 0);
+        task_unpark(moving->task);
+        WAIT_UNTIL(atomic_load(&moving->known.is_there));
+    }
+}
+
+static void take_moving(void *context)
+{
+    ((struct moving *)context)->takes++;
+}
+
+static void a_task_that_moves_during_a_look_is_looked_at_again(void **state)
+{
+    (void)state;
+    struct moving moving = {.looks = 0};
+    struct reactors reactors;
+    reactors_start(&reactors, 1);
+    assert_int_equal(reactor_spawn(reactors.reactor[0], "moves", park_then_spin, &moving), 0);
+    run_on(reactors.reactor[0], do_nothing, NULL); /* behind it, so that it has parked */
+    WAIT_UNTIL(atomic_load(&probe_task_count)() == 1);
+    atomic_load(&probe_tasks)(&(struct probe_visitor){look_and_wake, take_moving, &moving});
+    assert_int_equal(moving.looks, 2);
+    assert_int_equal(moving.takes, 1);
+    assert_true(moving.seen.is_running);
+    atomic_store(&moving.known.go, true);
+    reactors_end(&reactors);
+}
+
 /* Everything at once. */
 
 struct churn {
@@ -478,13 +529,15 @@ int main(void)
 {
     setenv("UV_THREADPOOL_SIZE", "1", 1); /* libuv reads it at the first offload */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_of_many_parked_tasks_is_seen_once_with_its_whole_stack),
         cmocka_unit_test(a_task_that_spins_is_seen_and_what_is_behind_it_too),
         cmocka_unit_test(a_task_that_blocks_its_thread_in_the_kernel_is_seen),
         cmocka_unit_test(each_state_has_its_words),
         cmocka_unit_test(a_task_started_from_another_reactor_names_its_creator),
         cmocka_unit_test(offloaded_work_is_in_the_queue_or_at_work),
+        cmocka_unit_test(a_task_that_moves_during_a_look_is_looked_at_again),
         cmocka_unit_test(tasks_that_stay_are_seen_once_while_others_come_and_go),
+        /* Last: its many structs stay, and each look passes by them. */
+        cmocka_unit_test(each_of_many_parked_tasks_is_seen_once_with_its_whole_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
