@@ -18,8 +18,8 @@ static void add_comments(struct collection *collection, enum contention_kind kin
         collection_comment(collection, "engine: probes where tasks wait, a sample for each %" PRId64 " ns on average, "
                            "at most %d a second", rate, CONTENTION_EVENTS_MAX);
     else
-        collection_comment(collection, "engine: probes where locks are let go of, one in %" PRId64 ", at most %d a second",
-                           rate, CONTENTION_EVENTS_MAX);
+        collection_comment(collection, "engine: probes where locks are let go of, one in %" PRId64
+                           ", at most %d a second", rate, CONTENTION_EVENTS_MAX);
     time_t seconds = (time_t)(contention_since_ns(kind) / 1000000000);
     if (seconds == 0)
         return;
@@ -28,8 +28,8 @@ static void add_comments(struct collection *collection, enum contention_kind kin
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &since));
     struct contention_total exact = contention_total(kind);
     collection_comment(collection, "since: %s; what was before is not in it", text);
-    collection_comment(collection, "since then exactly: %" PRIu64 " contentions, %.6f s; as sampled: %" PRIu64 ", %.6f s",
-                       exact.count, (double)exact.ns / 1e9, sampled->count, (double)sampled->ns / 1e9);
+    collection_comment(collection, "since then exactly: %" PRIu64 " contentions, %.6f s; as sampled: %" PRIu64
+                       ", %.6f s", exact.count, (double)exact.ns / 1e9, sampled->count, (double)sampled->ns / 1e9);
     struct profile_stats stats;
     contention_stats(kind, &stats);
     collection_comment(collection, "samples: %" PRIu64 ", lost: %" PRIu64 ", truncated: %" PRIu64

@@ -158,8 +158,11 @@ void event_sampler_tick(struct event_sampler *sampler, uint64_t now_ns)
 void event_sampler_set(struct event_sampler *sampler, uint64_t rate_ns, uint64_t one_in)
 {
     ASSERT(one_in >= 1);
-    for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++)
-        atomic_store_explicit(&sampler->shares[octave], 1, memory_order_relaxed);
+    /* Shares stay as the load has made them, but at first. */
+    for (unsigned octave = 0; octave < EVENT_OCTAVES; octave++) {
+        double unknown = 0;
+        atomic_compare_exchange_strong(&sampler->shares[octave], &unknown, 1);
+    }
     atomic_store(&sampler->one_in, one_in);
     atomic_store(&sampler->rate_ns, rate_ns);
 }

@@ -1,8 +1,8 @@
-/* event_sampler.h: chooses which events to record where there are too many to record them all, and what each of the
- * chosen ones stands for.
+/* event_sampler.h: which events to record where there are too many to record them all, and what each of the chosen
+ * ones stands for.
  *
  * An event of d ns is wanted with probability min(1, d / rate) / F. If more are wanted than the budget allows, the
- * budget is shared between octaves of durations, so that neither many short waits nor many long ones drown the rest.
+ * budget is shared between octaves of durations, so that neither many short ones nor many long ones drown the rest.
  * The share of an octave follows from what the windows of time before have seen, never from the event at hand; and what
  * is chosen weighs the inverse of its probability: so both the number of events and their time add up right on
  * average, however rates and load change. What a burst has chosen beyond the budget is cut: its weight is known too, and
