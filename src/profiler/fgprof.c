@@ -20,8 +20,10 @@
 
 /* As fgprof for Go: not a multiple of what programs like to do a hundred times a second. */
 #define HZ_DEFAULT 99
-/* After a look it rests for so many times as long as that took: one part in ten is the most that it costs. */
+/* After a look it rests for so many times the CPU time that the look has cost: a tenth of a processor at most. */
 #define REST_FACTOR 9
+/* What it costs a thread to answer: a signal, a walk, a wake; somewhat more than was measured. */
+#define ANSWER_COST_NS (10 * NS_PER_US)
 /* What does not answer by then is shown without a stack, rather than hold up the next look. */
 #define ANSWER_TIMEOUT_NS (20 * NS_PER_MS)
 /* Threads of this name are the profiler's own. */
@@ -32,7 +34,7 @@ struct wall_window {
     struct task_dump *dump; /* used anew for each look */
     uint64_t period_ns;
     uint64_t last_ns;       /* when the last look began */
-    uint64_t look_count, looks_ns;
+    uint64_t look_count, cost_ns;
 
     pthread_t ticker;
     pthread_mutex_t lock; /* of is_stopping */
@@ -50,16 +52,23 @@ static uint64_t true_clock_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 static bool is_own(const struct task_record *record, pid_t looking_thread_id)
 {
     return record->id == 0 &&
            (record->thread_id == looking_thread_id || strcmp(record->name, OWN_THREAD_NAME) == 0);
 }
 
-/* Returns when the look was over. */
+/* Returns what it cost, in CPU time of this thread and of those that answered. */
 static uint64_t look(struct wall_window *window)
 {
-    uint64_t start_ns = true_clock_ns();
+    uint64_t start_ns = true_clock_ns(), cpu_ns = thread_cpu_ns(), answer_count = 0;
     int64_t weight_ns = (int64_t)(start_ns - window->last_ns);
     task_dump_renew(window->dump, ANSWER_TIMEOUT_NS);
     pid_t self = (pid_t)syscall(SYS_gettid);
@@ -67,13 +76,14 @@ static uint64_t look(struct wall_window *window)
         const struct task_record *record = &window->dump->records[i];
         if (!is_own(record, self))
             stack_table_add(window->collection->stacks, &record->key, (const int64_t[]){1, weight_ns});
+        answer_count += record->is_running;
     }
     task_totals_add(&totals, window->dump);
-    uint64_t end_ns = true_clock_ns();
+    uint64_t cost_ns = thread_cpu_ns() - cpu_ns + answer_count * ANSWER_COST_NS;
     window->last_ns = start_ns;
     window->look_count++;
-    window->looks_ns += end_ns - start_ns;
-    return end_ns;
+    window->cost_ns += cost_ns;
+    return cost_ns;
 }
 
 /* False: time to stop. */
@@ -94,8 +104,7 @@ static void *tick(void *argument)
     pthread_setname_np(pthread_self(), OWN_THREAD_NAME);
     uint64_t next_ns = window->last_ns + window->period_ns;
     while (wait_until(window, next_ns)) {
-        uint64_t end_ns = look(window);
-        uint64_t rested_ns = end_ns + (end_ns - window->last_ns) * REST_FACTOR;
+        uint64_t cost_ns = look(window), rested_ns = true_clock_ns() + cost_ns * REST_FACTOR;
         next_ns += window->period_ns;
         if (next_ns < rested_ns)
             next_ns = rested_ns;
@@ -168,9 +177,9 @@ static void collect(struct collection *collection)
     collection->period = (int64_t)(duration_ns / window->look_count);
     collection_comment(collection, "engine: looks at all tasks and threads, %d a second asked, %.3f ms apart on "
                        "average", (int)(NS_PER_S / window->period_ns), (double)collection->period / (double)NS_PER_MS);
-    collection_comment(collection, "overhead: %.4f %% of the time, in %.3f ms a look",
-                       100.0 * (double)window->looks_ns / (double)(duration_ns + 1),
-                       (double)window->looks_ns / (double)window->look_count / (double)NS_PER_MS);
+    collection_comment(collection, "overhead: %.4f %% of a processor, %.3f ms a look",
+                       100.0 * (double)window->cost_ns / (double)(duration_ns + 1),
+                       (double)window->cost_ns / (double)window->look_count / (double)NS_PER_MS);
     window_destroy(window);
 }
 

@@ -9,7 +9,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 /* For those who will answer, and for those who will not: ThreadSanitizer has a deaf thread of its own. */
@@ -141,6 +143,62 @@ static void a_deaf_thread_is_told_by_its_state(void **state)
     assert_string_equal(stack->name, "deaf");
     assert_string_equal(stack->labels[LABEL_THREAD], "deaf");
     test_thread_end(&deaf);
+    free(answers);
+}
+
+/* A thread in vfork is one that the kernel does not let go of until its child has ended or become something else. */
+struct hang {
+    int pipe[2];
+    _Atomic int id;
+};
+
+static void *hang_in_the_kernel(void *argument)
+{
+    struct hang *hang = argument;
+    int fd = hang->pipe[0];
+    atomic_store(&hang->id, (int)syscall(SYS_gettid));
+    pid_t child = vfork();
+    if (child == 0) {
+        char byte;
+        syscall(SYS_read, fd, &byte, 1);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    return NULL;
+}
+
+static char state_of(int thread_id)
+{
+    char path[64], stat[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_id);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(stat, sizeof stat, file));
+    fclose(file);
+    return strrchr(stat, ')')[2];
+}
+
+static void a_thread_that_the_kernel_holds_is_told_by_its_state(void **state)
+{
+    (void)state;
+    if (SIGNALS_ARE_LATE)
+        skip(); /* ThreadSanitizer makes a fork of it, which does not hang */
+    struct hang hang = {.id = 0};
+    assert_int_equal(pipe(hang.pipe), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, hang_in_the_kernel, &hang), 0);
+    while (atomic_load(&hang.id) == 0 || state_of(hang.id) != 'D')
+        sched_yield();
+
+    struct answers *answers = ask_all(HASTE_NS);
+
+    const struct thread_stack *stack = answer_of(answers, hang.id);
+    assert_non_null(stack);
+    assert_ptr_equal(strstr(stack->silence, "[not answering: disk sleep"), stack->silence);
+    assert_int_equal(write(hang.pipe[1], "x", 1), 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(hang.pipe[0]);
+    close(hang.pipe[1]);
     free(answers);
 }
 
@@ -292,6 +350,7 @@ int main(void)
         cmocka_unit_test(every_thread_answers_with_its_stack_and_task),
         cmocka_unit_test(only_those_that_are_named_are_asked),
         cmocka_unit_test(a_deaf_thread_is_told_by_its_state),
+        cmocka_unit_test(a_thread_that_the_kernel_holds_is_told_by_its_state),
         cmocka_unit_test(a_thread_that_has_ended_is_left_out),
         cmocka_unit_test(a_late_request_disturbs_nobody),
         cmocka_unit_test(the_signal_goes_back_to_whom_it_was_taken_from),
