@@ -104,6 +104,67 @@ static void the_order_does_not_depend_on_the_order_of_arrival(void **state)
     }
 }
 
+static const struct stack_entry *only_entry(struct stack_table *table)
+{
+    size_t count;
+    const struct stack_entry *entries = stack_table_sort(table, &count);
+    assert_int_equal(count, 1);
+    return entries;
+}
+
+static void levels_are_not_subtracted_from(void **state)
+{
+    (void)state;
+    struct stack_table *before = stack_table_create(2), *after = stack_table_create(2);
+    stack_table_add(before, &plain, (int64_t[]){10, 7});
+    stack_table_add(after, &plain, (int64_t[]){15, 3});
+    stack_table_subtract(after, before, 1u << 1);
+    assert_int_equal(only_entry(after)->values[0], 5);
+    assert_int_equal(only_entry(after)->values[1], 3);
+    assert_int_equal(only_entry(before)->values[0], 10);
+    stack_table_destroy(before);
+    stack_table_destroy(after);
+}
+
+static void what_was_there_only_before_is_negative_until_it_is_raised(void **state)
+{
+    (void)state;
+    struct stack_table *before = stack_table_create(2), *after = stack_table_create(2);
+    stack_table_add(before, &plain, (int64_t[]){10, 7});
+    stack_table_subtract(after, before, 1u << 1);
+    assert_int_equal(only_entry(after)->values[0], -10);
+    assert_int_equal(only_entry(after)->values[1], 0);
+    assert_false(stack_entry_is_zero(only_entry(after)));
+    stack_table_raise_to_zero(after);
+    assert_true(stack_entry_is_zero(only_entry(after)));
+    stack_table_destroy(before);
+    stack_table_destroy(after);
+}
+
+static void a_copy_changes_on_its_own(void **state)
+{
+    (void)state;
+    enum { STACKS = 300 };
+    struct stack_table *table = stack_table_create(2);
+    for (uintptr_t i = 0; i < STACKS; i++)
+        stack_table_add(table, &(struct stack_key){.depth = 1, .pcs = &i}, (int64_t[]){1, (int64_t)i});
+    struct stack_table *copy = stack_table_copy(table);
+    for (uintptr_t i = 0; i < 2 * STACKS; i++)
+        stack_table_add(copy, &(struct stack_key){.depth = 1, .pcs = &i}, (int64_t[]){1, 0});
+    assert_int_equal(stack_table_count(table), STACKS);
+    assert_int_equal(stack_table_count(copy), 2 * STACKS);
+
+    size_t count;
+    const struct stack_entry *entries = stack_table_sort(copy, &count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(entries[i].values[0], entries[i].key.pcs[0] < STACKS ? 2 : 1);
+    entries = stack_table_sort(table, &count);
+    for (size_t i = 0; i < STACKS; i++)
+        assert_int_equal(entries[i].values[0], 1);
+    stack_table_destroy(copy);
+    stack_table_destroy(table);
+}
+
 static void an_empty_table_has_no_entries(void **state)
 {
     (void)state;
@@ -122,6 +183,9 @@ int main(void)
         cmocka_unit_test(whatever_differs_keeps_stacks_apart),
         cmocka_unit_test(many_stacks_are_found_again),
         cmocka_unit_test(the_order_does_not_depend_on_the_order_of_arrival),
+        cmocka_unit_test(levels_are_not_subtracted_from),
+        cmocka_unit_test(what_was_there_only_before_is_negative_until_it_is_raised),
+        cmocka_unit_test(a_copy_changes_on_its_own),
         cmocka_unit_test(an_empty_table_has_no_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
