@@ -66,7 +66,9 @@ static void print_report(const struct profiler_command *command, const struct pr
     measure_format(profile->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, duration, sizeof(duration));
     printf("wrote %s: %s, ", command->output, size_text);
     print_total(profile);
-    printf(profile->duration_ns > 0 ? ", of %s\n" : "\n", duration);
+    if (profile->duration_ns > 0)
+        printf(", of %s", duration);
+    putchar('\n');
     if (profile->sample_count == 0 && command->type->empty != NULL)
         printf("No samples: %s\n", command->type->empty);
     printf("next:\n"
