@@ -1,4 +1,8 @@
-/* tasks.c: looks at parked tasks from outside, asks the threads for what runs, and brings the two together. */
+/* tasks.c: asks the threads for what runs, looks at parked tasks from outside, and brings the two together.
+ *
+ * Threads come first. A task that one of them answers for ran at that moment, whatever it does by the time that it is
+ * looked at: the other way round a short run would hardly ever be seen, and a wall-clock profile would call a busy
+ * reactor idle. */
 #include "profiler/tasks.h"
 
 #include "base/check.h"
@@ -14,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Looks at tasks that were seen to run, but not on the thread that answered: by then they had moved on. */
-#define ROUNDS_MAX 3
+/* Looks at tasks that were seen to run, though no thread had answered for them. */
+#define LOOKS_MAX 3
 
 /* What stands where a stack should be. */
 #define FUNCTION_MOVING "[moving]"
@@ -33,8 +37,10 @@ struct record_list {
 
 struct task_dump_memory {
     struct profiler *profiler;
-    struct record_list tasks, threads;
-    size_t *running; /* which of the tasks run and have no stack yet */
+    struct record_list tasks;
+    struct record_list threads; /* those that run no task, or are silent; thread_id 0: it is there as its task */
+    struct record_list runners; /* those that answered for a task, whose id theirs is; thread_id as above */
+    size_t *running;            /* which of the tasks run and have no stack yet */
     size_t running_count, running_capacity;
     struct arena pcs;
     uint32_t epoch;
@@ -47,12 +53,24 @@ struct sight {
     struct task_dump *dump;
     bool only_parked; /* for at least parked_for_ns; else all is wanted */
     uint64_t parked_for_ns;
+    bool is_again;    /* only those in dump->memory->running are wanted */
     struct task_record record;
     const char *thread;
     bool has_begun;
     enum unwind_end end;
     uintptr_t pcs[UNWIND_DEPTH_MAX];
 };
+
+#define NOT_RUNNING SIZE_MAX
+
+/* Where the task is in `running`. */
+PROBE_RACY_LOOK static size_t find_running(const struct task_dump_memory *memory, uint64_t id)
+{
+    for (size_t i = 0; i < memory->running_count; i++)
+        if (memory->tasks.items[memory->running[i]].id == id)
+            return i;
+    return NOT_RUNNING;
+}
 
 /* --- the look from outside --- */
 
@@ -92,7 +110,8 @@ PROBE_RACY_LOOK static void look(const struct probe_task *task, void *context)
     record->id = task->id;
     record->is_running = task->is_running;
     record->state_ns = task->since_ns < now_ns ? now_ns - task->since_ns : 0;
-    if (sight->only_parked && (record->is_running || record->state_ns < sight->parked_for_ns))
+    if ((sight->only_parked && (record->is_running || record->state_ns < sight->parked_for_ns)) ||
+        (sight->is_again && find_running(sight->dump->memory, record->id) == NOT_RUNNING))
         return; /* it will not be taken */
     record->creator_id = task->creator_id;
     record->creator_pc = task->creator_pc;
@@ -146,25 +165,41 @@ static void set_function(struct task_dump *dump, struct task_record *record, con
     dump->silent_count++;
 }
 
-static void set_sight(struct sight *sight, struct task_record *record)
+/* All but its stack. */
+static void set_task(struct sight *sight, struct task_record *record)
 {
     *record = sight->record;
-    record->key.is_parked = !record->is_running;
-    record->key.epoch = 0;
-    record->key.function = NULL;
+    record->key.depth = 0;
     record->key.pcs = NULL;
+    record->key.function = NULL;
+    record->key.is_parked = !record->is_running;
     struct task_dump_memory *memory = sight->dump->memory;
     if (label_key_is_on(LABEL_THREAD) && sight->thread != memory->thread_name) {
         memory->thread_name = sight->thread;
         memory->thread_label = label_intern(LABEL_THREAD, bytes_of_string(sight->thread));
     }
     record->key.labels[LABEL_THREAD] = label_key_is_on(LABEL_THREAD) ? memory->thread_label : NULL;
-    if (record->is_running)
-        record->key.depth = 0;
-    else if (record->key.depth > 0)
-        set_stack(sight->dump, record, sight->pcs, record->key.depth, sight->end);
+}
+
+static void set_parked_stack(struct sight *sight, struct task_record *record)
+{
+    unsigned depth = sight->record.key.depth;
+    if (depth > 0)
+        set_stack(sight->dump, record, sight->pcs, depth, sight->end);
     else
         set_function(sight->dump, record, sight->has_begun ? FUNCTION_MOVING : FUNCTION_NOT_STARTED);
+}
+
+static void set_answer(struct task_dump *dump, struct task_record *record, const struct thread_stack *stack)
+{
+    if (stack->silence) {
+        record->key.labels[LABEL_REASON] = STATE_SILENT;
+        set_function(dump, record, stack->silence);
+        return;
+    }
+    memcpy(record->key.labels, stack->labels, sizeof stack->labels);
+    record->key.labels[LABEL_REASON] = stack->in_system_call ? STATE_SYSTEM_CALL : STATE_RUNNING;
+    set_stack(dump, record, stack->pcs, stack->depth, stack->end);
 }
 
 /* --- the first round --- */
@@ -190,93 +225,87 @@ static void add_running(struct task_dump_memory *memory, size_t index)
     memory->running[memory->running_count++] = index;
 }
 
+static void take_thread(const struct thread_stack *stack, void *context)
+{
+    struct task_dump *dump = context;
+    struct task_dump_memory *memory = dump->memory;
+    struct task_record thread = {.thread_id = stack->thread_id, .is_running = true};
+    memcpy(thread.name, stack->name, sizeof stack->name);
+    memcpy(thread.key.labels, stack->labels, sizeof stack->labels);
+    if (!stack->silence)
+        thread.id = stack->task_id;
+    set_answer(dump, append(thread.id ? &memory->runners : &memory->threads, &thread), stack);
+}
+
+/* The thread that answered for this task, or that is silent and runs it. */
+static struct task_record *find_runner(const struct task_dump_memory *memory, const struct task_record *task)
+{
+    for (size_t i = 0; i < memory->runners.count; i++)
+        if (memory->runners.items[i].id == task->id && memory->runners.items[i].thread_id == task->thread_id)
+            return &memory->runners.items[i];
+    for (size_t i = 0; task->is_running && i < memory->threads.count; i++)
+        if (memory->threads.items[i].key.function && memory->threads.items[i].thread_id == task->thread_id)
+            return &memory->threads.items[i];
+    return NULL;
+}
+
+static void take_over(struct task_record *task, struct task_record *runner)
+{
+    if (runner->key.function) {
+        task->key.function = runner->key.function;
+        task->key.labels[LABEL_REASON] = runner->key.labels[LABEL_REASON];
+    } else {
+        task->key = runner->key;
+    }
+    if (!task->is_running)
+        task->state_ns = 0; /* that of a later state */
+    task->is_running = true;
+    runner->thread_id = 0;
+}
+
 static void take_task(void *context)
 {
     struct sight *sight = context;
     struct task_dump_memory *memory = sight->dump->memory;
     if (!is_wanted(sight))
         return;
-    set_sight(sight, append(&memory->tasks, &sight->record));
-    if (sight->record.is_running)
+    struct task_record *record = append(&memory->tasks, &sight->record);
+    set_task(sight, record);
+    struct task_record *runner = find_runner(memory, record);
+    if (runner)
+        take_over(record, runner);
+    else if (record->is_running)
         add_running(memory, memory->tasks.count - 1);
+    else
+        set_parked_stack(sight, record);
 }
 
-static void set_answer(struct task_dump *dump, struct task_record *record, const struct thread_stack *stack)
-{
-    if (stack->silence) {
-        record->key.labels[LABEL_REASON] = STATE_SILENT;
-        set_function(dump, record, stack->silence);
-        return;
-    }
-    memcpy(record->key.labels, stack->labels, sizeof stack->labels);
-    record->key.labels[LABEL_REASON] = stack->in_system_call ? STATE_SYSTEM_CALL : STATE_RUNNING;
-    set_stack(dump, record, stack->pcs, stack->depth, stack->end);
-}
-
-/* Whether a task that was seen to run is what this thread answered for, or was about to when it got stuck. */
-static bool give_to_running(struct task_dump *dump, const struct thread_stack *stack)
-{
-    struct task_dump_memory *memory = dump->memory;
-    for (size_t i = 0; i < memory->running_count; i++) {
-        struct task_record *record = &memory->tasks.items[memory->running[i]];
-        if (record->thread_id != stack->thread_id || (!stack->silence && record->id != stack->task_id))
-            continue;
-        set_answer(dump, record, stack);
-        memory->running[i] = memory->running[--memory->running_count];
-        return true;
-    }
-    return false;
-}
-
-/* A thread that by now runs a task which was parked before: the task is there already. */
-static bool runs_known_task(const struct task_dump *dump, const struct thread_stack *stack)
-{
-    const struct record_list *tasks = &dump->memory->tasks;
-    for (size_t i = 0; stack->task_id != 0 && i < tasks->count; i++)
-        if (tasks->items[i].id == stack->task_id && tasks->items[i].thread_id == stack->thread_id)
-            return true;
-    return false;
-}
-
-static void take_thread(const struct thread_stack *stack, void *context)
-{
-    struct task_dump *dump = context;
-    if (give_to_running(dump, stack) || runs_known_task(dump, stack))
-        return;
-    struct task_record thread = {.thread_id = stack->thread_id, .is_running = true};
-    memcpy(thread.name, stack->name, sizeof stack->name);
-    memcpy(thread.key.labels, stack->labels, sizeof stack->labels);
-    set_answer(dump, append(&dump->memory->threads, &thread), stack);
-}
-
-/* --- again, for those that had moved on --- */
-
-static struct task_record *find_running(struct task_dump_memory *memory, uint64_t id, size_t *position)
-{
-    for (size_t i = 0; i < memory->running_count; i++)
-        if (memory->tasks.items[memory->running[i]].id == id) {
-            *position = i;
-            return &memory->tasks.items[memory->running[i]];
-        }
-    return NULL;
-}
+/* --- again, for those that began to run in between --- */
 
 static void take_moved(void *context)
 {
     struct sight *sight = context;
     struct task_dump_memory *memory = sight->dump->memory;
-    size_t position;
-    struct task_record *record = find_running(memory, sight->record.id, &position);
-    if (!record)
+    size_t position = find_running(memory, sight->record.id);
+    if (position == NOT_RUNNING)
         return;
-    set_sight(sight, record);
-    if (!record->is_running)
-        memory->running[position] = memory->running[--memory->running_count];
+    struct task_record *record = &memory->tasks.items[memory->running[position]];
+    set_task(sight, record);
+    if (record->is_running)
+        return;
+    set_parked_stack(sight, record);
+    memory->running[position] = memory->running[--memory->running_count];
 }
 
 static void take_moved_thread(const struct thread_stack *stack, void *context)
 {
-    (void)give_to_running(context, stack);
+    struct task_dump *dump = context;
+    struct task_dump_memory *memory = dump->memory;
+    size_t position = find_running(memory, stack->task_id);
+    if (stack->silence || position == NOT_RUNNING)
+        return;
+    set_answer(dump, &memory->tasks.items[memory->running[position]], stack);
+    memory->running[position] = memory->running[--memory->running_count];
 }
 
 static void look_again(struct task_dump *dump, struct sight *sight, uint64_t timeout_ns)
@@ -285,6 +314,7 @@ static void look_again(struct task_dump *dump, struct sight *sight, uint64_t tim
     for (size_t i = 0; i < memory->running_count; i++)
         memory->tasks.items[memory->running[i]].thread_id = 0; /* until it is found again */
     memory->now_ns = clock_monotonic_ns();
+    sight->is_again = true;
     visit_tasks(sight, take_moved);
     pid_t *threads = mem_alloc_array(memory->running_count, sizeof *threads);
     size_t thread_count = 0;
@@ -331,7 +361,7 @@ static int compare_ids(const void *left, const void *right)
 static void begin(struct task_dump *dump)
 {
     struct task_dump_memory *memory = dump->memory;
-    memory->tasks.count = memory->threads.count = memory->running_count = 0;
+    memory->tasks.count = memory->threads.count = memory->runners.count = memory->running_count = 0;
     memory->thread_name = NULL;
     arena_reset(&memory->pcs);
     dump->truncated_count = dump->rootless_count = dump->silent_count = 0;
@@ -340,11 +370,19 @@ static void begin(struct task_dump *dump)
     memory->start_ns = memory->now_ns = clock_monotonic_ns();
 }
 
+/* A task that a thread answered for may have ended since; then the thread stands for itself. */
+static void add_threads(struct task_dump_memory *memory, const struct record_list *threads)
+{
+    for (size_t i = 0; i < threads->count; i++)
+        if (threads->items[i].thread_id != 0)
+            append(&memory->tasks, &threads->items[i])->id = 0;
+}
+
 static void end(struct task_dump *dump)
 {
     struct task_dump_memory *memory = dump->memory;
-    for (size_t i = 0; i < memory->threads.count; i++)
-        append(&memory->tasks, &memory->threads.items[i]);
+    add_threads(memory, &memory->threads);
+    add_threads(memory, &memory->runners);
     dump->records = memory->tasks.items;
     dump->count = memory->tasks.count;
     dump->took_ns = clock_monotonic_ns() - memory->start_ns;
@@ -355,10 +393,11 @@ static void fill(struct task_dump *dump, uint64_t timeout_ns)
     struct sight sight = {.dump = dump};
     struct task_dump_memory *memory = dump->memory;
     begin(dump);
-    visit_tasks(&sight, take_task);
     thread_stacks_ask(profiler_unwinder(memory->profiler), NULL, 0, timeout_ns * 3 / 4, take_thread, dump);
-    for (unsigned round = 1; round < ROUNDS_MAX && memory->running_count > 0; round++)
-        look_again(dump, &sight, timeout_ns / 4 / (ROUNDS_MAX - 1));
+    memory->now_ns = clock_monotonic_ns();
+    visit_tasks(&sight, take_task);
+    for (unsigned looks = 1; looks < LOOKS_MAX && memory->running_count > 0; looks++)
+        look_again(dump, &sight, timeout_ns / 4 / (LOOKS_MAX - 1));
     settle(dump);
 }
 
@@ -410,6 +449,7 @@ void task_dump_destroy(struct task_dump *dump)
     arena_deinit(&dump->memory->pcs);
     mem_free(dump->memory->tasks.items);
     mem_free(dump->memory->threads.items);
+    mem_free(dump->memory->runners.items);
     mem_free(dump->memory->running);
     mem_free(dump->memory);
     mem_free(dump);

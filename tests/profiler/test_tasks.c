@@ -189,6 +189,42 @@ static void threads_that_run_no_task_come_last(void **state)
     task_dump_destroy(dump);
 }
 
+/* Else a task that runs for a moment, again and again, would be taken for one that waits. */
+static void a_task_that_parks_between_answer_and_look_is_seen_running(void **state)
+{
+    (void)state;
+    struct test_thread computing = {.name = "computing", .task_id = 7};
+    test_thread_start(&computing);
+    struct source_task *task = source_add(7, "moves", "data wait", NS_PER_S);
+    task->seen.thread_id = computing.id;
+
+    struct task_dump *dump = task_dump_create(profiler);
+
+    const struct task_record *record = record_of(dump, 7);
+    assert_true(record->is_running);
+    assert_int_equal(record->state_ns, 0);
+    assert_string_equal(record->name, "moves");
+    assert_null(thread_of(dump, computing.id));
+    if (!SIGNALS_ARE_LATE)
+        assert_true(stands_in(record, "test_thread_compute"));
+    test_thread_end(&computing);
+    task_dump_destroy(dump);
+}
+
+static void a_thread_whose_task_has_ended_since_stands_for_itself(void **state)
+{
+    (void)state;
+    struct test_thread computing = {.name = "computing", .task_id = 7};
+    test_thread_start(&computing);
+
+    struct task_dump *dump = task_dump_create(profiler);
+
+    assert_null(record_of(dump, 7));
+    assert_non_null(thread_of(dump, computing.id));
+    test_thread_end(&computing);
+    task_dump_destroy(dump);
+}
+
 static void park_after_the_first_look(unsigned look)
 {
     if (look == 1)
@@ -196,7 +232,7 @@ static void park_after_the_first_look(unsigned look)
     source.tasks[0].seen.state = look == 0 ? "running" : "data wait";
 }
 
-static void a_task_that_parks_between_look_and_answer_is_seen_parked(void **state)
+static void a_task_that_runs_for_a_moment_after_the_answers_is_seen_parked(void **state)
 {
     (void)state;
     struct test_thread reactor = {.name = "reactor", .reads = true};
@@ -221,7 +257,7 @@ static void end_after_the_first_look(unsigned look)
         source.count = 0;
 }
 
-static void a_task_that_ends_between_look_and_answer_is_left_out(void **state)
+static void a_task_that_ends_between_two_looks_is_left_out(void **state)
 {
     (void)state;
     source_add_running(7, "ends", NOT_A_THREAD);
@@ -314,22 +350,26 @@ static void without_tasks_there_are_threads(void **state)
     task_dump_destroy(dump);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(parked_tasks_are_in_it_by_id_with_all_that_is_known, create, destroy),
-        cmocka_unit_test_setup_teardown(a_parked_stack_is_walked_from_its_frame_to_the_root, create, destroy),
-        cmocka_unit_test_setup_teardown(a_task_that_has_not_begun_has_no_stack, create, destroy),
-        cmocka_unit_test_setup_teardown(nonsense_is_survived, create, destroy),
-        cmocka_unit_test_setup_teardown(a_running_task_gets_its_stack_from_its_thread, create, destroy),
-        cmocka_unit_test_setup_teardown(threads_that_run_no_task_come_last, create, destroy),
-        cmocka_unit_test_setup_teardown(a_task_that_parks_between_look_and_answer_is_seen_parked, create, destroy),
-        cmocka_unit_test_setup_teardown(a_task_that_ends_between_look_and_answer_is_left_out, create, destroy),
-        cmocka_unit_test_setup_teardown(a_task_that_never_holds_still_is_there_without_a_stack, create, destroy),
-        cmocka_unit_test_setup_teardown(a_task_whose_thread_is_stuck_says_so, create, destroy),
-        cmocka_unit_test_setup_teardown(parked_for_long_leaves_out_the_others, create, destroy),
-        cmocka_unit_test_setup_teardown(a_dump_can_be_taken_again_in_the_same_memory, create, destroy),
-        cmocka_unit_test_setup_teardown(without_tasks_there_are_threads, create, destroy),
+        TEST(parked_tasks_are_in_it_by_id_with_all_that_is_known),
+        TEST(a_parked_stack_is_walked_from_its_frame_to_the_root),
+        TEST(a_task_that_has_not_begun_has_no_stack),
+        TEST(nonsense_is_survived),
+        TEST(a_running_task_gets_its_stack_from_its_thread),
+        TEST(threads_that_run_no_task_come_last),
+        TEST(a_task_that_parks_between_answer_and_look_is_seen_running),
+        TEST(a_thread_whose_task_has_ended_since_stands_for_itself),
+        TEST(a_task_that_runs_for_a_moment_after_the_answers_is_seen_parked),
+        TEST(a_task_that_ends_between_two_looks_is_left_out),
+        TEST(a_task_that_never_holds_still_is_there_without_a_stack),
+        TEST(a_task_whose_thread_is_stuck_says_so),
+        TEST(parked_for_long_leaves_out_the_others),
+        TEST(a_dump_can_be_taken_again_in_the_same_memory),
+        TEST(without_tasks_there_are_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
