@@ -182,8 +182,11 @@ void *heap_sample(size_t size, size_t alignment, bool is_zeroed, const void *fra
 {
     struct heap_thread *thread = &heap_thread;
     uint32_t generation = atomic_load_explicit(&heap_gate.generation, memory_order_acquire);
-    if (generation == 0)
+    if (generation == 0) {
+        thread->generation = 0;
+        thread->bytes_left = UINT64_MAX;
         return NULL;
+    }
     if (thread->generation != generation) {
         thread->rate = atomic_load(&heap.rate);
         if (thread->rate == 0) /* it is being switched off */

@@ -22,7 +22,7 @@ extern struct heap_gate heap_gate __attribute__((visibility("hidden")));
 
 /* A thread's way to its next sample. Local-exec: our code is linked into programs only. */
 struct heap_thread {
-    uint64_t bytes_left; /* the allocation that holds the last one of these is due */
+    uint64_t bytes_left; /* the allocation that holds the last one of these is due; 0 at first, so that one asks */
     uint32_t generation; /* of the rate that bytes_left was drawn with */
     bool is_sampling;    /* and what it allocates meanwhile is the sampler's own */
     int64_t rate;
@@ -31,17 +31,15 @@ struct heap_thread {
 };
 extern _Thread_local struct heap_thread heap_thread __attribute__((visibility("hidden"), tls_model("local-exec")));
 
-/* Whether to ask heap_sample. */
+/* Whether to ask heap_sample. The same straight way whether sampling is on or off (then the next sample is out of
+ * reach): to tell one from the other would take a jump, which costs more than the subtraction. */
 static inline bool heap_is_due(size_t size)
 {
     uint32_t generation = atomic_load_explicit(&heap_gate.generation, memory_order_relaxed);
-    if (LIKELY(generation == 0))
-        return false;
-    if (LIKELY(heap_thread.generation == generation && size < heap_thread.bytes_left)) {
-        heap_thread.bytes_left -= size;
-        return false;
-    }
-    return true;
+    if (UNLIKELY(heap_thread.generation != generation || size >= heap_thread.bytes_left))
+        return true;
+    heap_thread.bytes_left -= size;
+    return false;
 }
 
 /* Whether a block is heap_release's to free. */
