@@ -1,4 +1,4 @@
-/* bench_profiler_heap.c: what the heap profile costs a malloc and its free, beside what other allocators' profiles cost.
+/* bench_profiler_heap.c: what the heap profile costs a malloc and its free, beside what other allocators' profiles do.
  *
  * The hook is measured in one process, in turns: glibc called directly (twice: how far two measurements of one thing
  * are apart), through the hook with sampling off, and with sampling on. The others cannot share a process: they run in

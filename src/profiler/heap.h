@@ -39,8 +39,8 @@ void heap_stats(struct profile_stats *stats);
 /* Give free memory back to the system. [any] */
 void heap_trim(void);
 
-/* Tests only, before the first rate is set: the same allocations of one thread give the same samples, and sampled blocks
- * have so much room. */
+/* Tests only, before the first rate is set: the same allocations of one thread give the same samples, and sampled
+ * blocks have so much room. */
 void heap_test_prepare(uint64_t seed, size_t range_bytes);
 
 #endif

@@ -1,8 +1,9 @@
 /* heap_blocks.h: an allocator whose blocks all lie in one range of addresses: the home of sampled allocations.
  *
- * Small blocks are slots of 64 KiB chunks, one size in each; a larger one has chunks of its own, of which only the pages
- * that it needs are ever touched. What is free is used again while it is warm, and given back to the system beyond
- * HEAP_DIRTY_MAX. One lock, held for some hundred ns, and by whoever forks, so that the child finds all in order. [any] */
+ * Small blocks are slots of 64 KiB chunks, one size in each; a larger one has chunks of its own, of which only the
+ * pages that it needs are ever touched. What is free is used again while it is warm, and given back to the system
+ * beyond HEAP_DIRTY_MAX. One lock, held for some hundred ns, and by whoever forks, so that the child finds all in
+ * order. [any] */
 #ifndef PROFILER_HEAP_BLOCKS_H
 #define PROFILER_HEAP_BLOCKS_H
 
@@ -19,8 +20,8 @@ struct stack_record;
 #define HEAP_WEIGHT_BITS 16
 #define HEAP_WEIGHT_ONE ((uint64_t)1 << HEAP_WEIGHT_BITS)
 
-/* Values of a record, kept by heap_blocks_allocate and _free. A reader takes what was freed first, so it never finds more
- * of that than was allocated. */
+/* Values of a record, kept by heap_blocks_allocate and _free. A reader takes what was freed first, so it never finds
+ * more of that than was allocated. */
 enum { HEAP_FREED_WEIGHT, HEAP_FREED_BYTES, HEAP_ALLOCATED_WEIGHT, HEAP_ALLOCATED_BYTES };
 
 /* Free memory that stays resident, at most. */

@@ -65,8 +65,8 @@ static uint64_t resident_bytes(void)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Of Go's lines those that are true here, and what they mean here: HeapAlloc is what malloc has given out, HeapIdle what
- * it holds free, HeapSys both. */
+/* Of Go's lines those that are true here, and what they mean here: HeapAlloc is what malloc has given out, HeapIdle
+ * what it holds free, HeapSys both. */
 static void write_memory(struct buf *text)
 {
     struct mallinfo2 info = mallinfo2();

@@ -53,16 +53,16 @@ static void stats(struct profiler *profiler, struct profile_stats *result)
     heap_stats(result);
 }
 
-#define COLUMNS                                                                                                        \
-    {                                                                                                                  \
-        {"alloc_objects", "count", false}, {"alloc_space", "bytes", false}, {"inuse_objects", "count", true},           \
-            {"inuse_space", "bytes", true},                                                                            \
-    }
+/* One profile, two rows. */
+#define COLUMN_COUNT 4
+#define COLUMNS {{"alloc_objects", "count", false}, {"alloc_space", "bytes", false}, \
+                 {"inuse_objects", "count", true}, {"inuse_space", "bytes", true}}
 
 /* What stands between a caller and the allocator: libc's functions, ours in front of them, and those of base/mem.c that
  * half of all memory comes through. */
-#define ALLOCATORS                                                                                                     \
-    "(__wrap_)?(malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|pvalloc)(_due|_sampled)?" \
+#define ALLOCATORS \
+    "(__wrap_)?(malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|pvalloc)" \
+    "(_due|_sampled)?" \
     "|mem_(alloc|alloc_array|realloc|copy_string|copy_bytes|printf)"
 
 const struct profile_type profile_type_heap = {
@@ -70,7 +70,7 @@ const struct profile_type profile_type_heap = {
     .summary = "Who holds memory: a sample of the blocks that malloc gave out and that are not freed yet. "
                "<code>gc=1</code> gives free memory back to the system first.",
     .columns = COLUMNS,
-    .column_count = 4,
+    .column_count = COLUMN_COUNT,
     .period = {"space", "bytes", false},
     .drop_frames = ALLOCATORS,
     .has_delta = true,
@@ -85,7 +85,7 @@ const struct profile_type profile_type_allocs = {
     .name = "allocs",
     .summary = "Who allocates: the same samples, of all blocks since sampling was switched on.",
     .columns = COLUMNS,
-    .column_count = 4,
+    .column_count = COLUMN_COUNT,
     .default_column = "alloc_space",
     .period = {"space", "bytes", false},
     .drop_frames = ALLOCATORS,

@@ -98,14 +98,18 @@ static void impossible_sizes_fail_as_malloc_does(void **state)
 {
     (void)state;
     volatile size_t half = SIZE_MAX / 2;
+    void *volatile memory; /* or the compiler takes it that there is some */
     errno = 0;
-    assert_null(calloc(half, 3));
+    memory = calloc(half, 3);
+    assert_null(memory);
     assert_int_equal(errno, ENOMEM);
     errno = 0;
-    assert_null(reallocarray(NULL, half, 3));
+    memory = reallocarray(NULL, half, 3);
+    assert_null(memory);
     assert_int_equal(errno, ENOMEM);
     errno = 0;
-    assert_null(malloc(half + 1));
+    memory = malloc(half + 1);
+    assert_null(memory);
     assert_int_equal(errno, ENOMEM);
 }
 

@@ -109,7 +109,8 @@ static int run_out_of_memory(void)
             count++;
         if (count == 0 || count == ARRAY_COUNT(blocks) || errno != ENOMEM)
             return 1;
-        if (realloc(blocks[0], (size_t)1 << 31) || calloc(1 << 20, 1 << 12) || errno != ENOMEM)
+        void *volatile more = calloc(1 << 20, 1 << 12);
+        if (more || realloc(blocks[0], (size_t)1 << 31) || errno != ENOMEM)
             return 2;
         if (posix_memalign(&blocks[count], 4096, (size_t)1 << 31) != ENOMEM)
             return 3;
