@@ -302,6 +302,26 @@ static void what_a_burst_loses_is_said_and_counted(void **state)
     assert_int_equal(kept.ns + lost.ns, 3000 * 2000);
 }
 
+/* Delays come without the time; a share that a burst left small is whole again as time goes by with the waits. */
+static void waits_keep_the_budget_of_delays_going(void **state)
+{
+    (void)state;
+    contention_set_mutex_fraction(1);
+    for (int i = 0; i < 100000; i++) {
+        move_time(20 * NS_PER_US);
+        let_go(2000);
+    }
+    move_time(60 * NS_PER_S);
+    wait_at_lock(1000);
+    uint64_t before_rest = stats(CONTENTION_MUTEX).sample_count;
+    for (int i = 0; i < 100; i++) {
+        move_time(5 * NS_PER_MS);
+        let_go(2000);
+    }
+    assert_true(before_rest < 3000);
+    assert_int_equal(stats(CONTENTION_MUTEX).sample_count, before_rest + 100);
+}
+
 /* --- without a stack --- */
 
 static void without_captures_events_are_lost_but_counted(void **state)
@@ -374,6 +394,7 @@ int main(void)
         TEST(sampled_time_is_true_to_place_and_in_all),
         TEST(a_fraction_of_delays_stands_for_all),
         TEST(what_a_burst_loses_is_said_and_counted),
+        TEST(waits_keep_the_budget_of_delays_going),
         TEST(without_captures_events_are_lost_but_counted),
         TEST(an_event_inside_a_capture_is_lost_but_counted),
         TEST(threads_add_up_while_others_read_and_change_rates),

@@ -198,6 +198,26 @@ static void an_event_as_long_as_the_rate_is_never_missed(void **state)
     assert_int_equal(outcome.weighted_ns, outcome.ns);
 }
 
+static void one_in_so_many_is_chosen(void **state)
+{
+    (void)state;
+    struct event_sampler *sampler = fresh_sampler(1, 10);
+    struct outcome outcome = {0};
+    for (int i = 0; i < 10000; i++, now_ns += 5 * NS_PER_MS)
+        hear(sampler, 2 * NS_PER_US, true, &outcome);
+    assert_within((double)outcome.recorded, 1000, 10, "one in ten");
+}
+
+static void what_is_not_wanted_takes_nothing_of_the_budget(void **state)
+{
+    (void)state;
+    struct event_sampler *sampler = fresh_sampler(20 * NS_PER_US, 1);
+    struct outcome outcome = {0};
+    for (int i = 0; i < 20000; i++, now_ns += NS_PER_MS) /* a tenth is wanted: 100 a second */
+        hear(sampler, 2 * NS_PER_US, true, &outcome);
+    assert_within((double)outcome.recorded, 2000, 10, "wanted");
+}
+
 static void an_event_without_duration_counts_too(void **state)
 {
     (void)state;
@@ -222,18 +242,17 @@ static void a_burst_is_cut_but_not_lost_from_totals(void **state)
     assert_int_equal(outcome.weighted_ns, outcome.ns);
 }
 
-static void bursts_beyond_the_budget_keep_to_it_in_any_second(void **state)
+/* Each of durations that were not there before, so that no share was made small. */
+static void burst_upon_burst_keeps_to_the_budget_in_any_second(void **state)
 {
     (void)state;
     struct event_sampler *sampler = fresh_sampler(1, 1);
     struct outcome outcome = {0};
-    for (int burst = 0; burst < 200; burst++) {
-        for (int i = 0; i < 700; i++, now_ns += 1000)
-            hear(sampler, exponential(), true, &outcome);
-        now_ns += (uint64_t)(uniform() * 1.2 * (double)NS_PER_S);
-    }
-    assert_in_range(outcome.most_in_a_second, EVENT_SAMPLER_BUDGET / 4, EVENT_SAMPLER_BUDGET);
-    assert_unbiased(&outcome, "bursts");
+    for (unsigned burst = 0; burst < 30; burst++, now_ns += 100 * NS_PER_MS)
+        for (int i = 0; i < 500; i++, now_ns += 1000)
+            hear(sampler, 1ull << burst, true, &outcome);
+    assert_in_range(outcome.most_in_a_second, EVENT_SAMPLER_BUDGET * 8 / 10, EVENT_SAMPLER_BUDGET);
+    assert_int_equal(outcome.weighted_ns, outcome.ns);
 }
 
 static void a_small_burst_is_recorded_whole(void **state)
@@ -245,6 +264,18 @@ static void a_small_burst_is_recorded_whole(void **state)
         for (int i = 0; i < 300; i++, now_ns += 100 * NS_PER_US)
             hear(sampler, exponential(), true, &outcome);
     assert_int_equal(outcome.cut, 0);
+}
+
+static void bursts_that_come_again_are_expected(void **state)
+{
+    (void)state;
+    struct event_sampler *sampler = fresh_sampler(1, 1);
+    struct outcome first = {0}, later = {0};
+    for (int burst = 0; burst < 20; burst++, now_ns += 700 * NS_PER_MS)
+        for (int i = 0; i < 30000; i++, now_ns += 10 * NS_PER_US)
+            hear(sampler, exponential(), true, burst == 0 ? &first : &later);
+    assert_true(first.cut > first.recorded);
+    assert_in_range(later.cut, 0, later.recorded / 20);
 }
 
 static void a_steady_load_is_cut_at_its_start_only(void **state)
@@ -346,10 +377,13 @@ int main(void)
         cmocka_unit_test(rates_that_change_midway_leave_totals_right),
         cmocka_unit_test(every_event_counts_once_at_rate_one_while_there_is_budget),
         cmocka_unit_test(an_event_as_long_as_the_rate_is_never_missed),
+        cmocka_unit_test(one_in_so_many_is_chosen),
+        cmocka_unit_test(what_is_not_wanted_takes_nothing_of_the_budget),
         cmocka_unit_test(an_event_without_duration_counts_too),
         cmocka_unit_test(a_burst_is_cut_but_not_lost_from_totals),
-        cmocka_unit_test(bursts_beyond_the_budget_keep_to_it_in_any_second),
+        cmocka_unit_test(burst_upon_burst_keeps_to_the_budget_in_any_second),
         cmocka_unit_test(a_small_burst_is_recorded_whole),
+        cmocka_unit_test(bursts_that_come_again_are_expected),
         cmocka_unit_test(a_steady_load_is_cut_at_its_start_only),
         cmocka_unit_test(after_a_burst_and_a_rest_every_event_counts_again),
         cmocka_unit_test(many_long_events_do_not_hide_a_few_short_ones),
