@@ -110,7 +110,7 @@ static void stats_mutex(struct profiler *profiler, struct profile_stats *stats)
 
 /* Inside of the runtime's locks (runtime/lock.h) and parks, down to the probe: a viewer's leaf is what was called. */
 #define INSIDE_OF_LOCKS                                                                                                \
-    "task_park(_until|_uncancelable)?|park|tell_(waited|delayed)|queue_wait(_uncancelable)?|rwlock_lock"               \
+    "task_park(_until|_uncancelable|_from)?|park|tell_(waited|delayed)|queue_wait(_uncancelable)?|rwlock_lock"         \
     "|task_mutex_(un)?lock_contended"
 
 const struct profile_type profile_type_block = {

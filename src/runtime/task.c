@@ -144,8 +144,9 @@ bool task_canceled(void)
     return atomic_load_explicit(&running()->canceled, memory_order_relaxed);
 }
 
-/* The only way out of a task that will run again. From this frame upwards its stack stands still until then. */
-static NOINLINE void leave(struct task *task, enum wait_reason reason)
+/* The only way out of a task that will run again. From the frame of who calls this upwards, its stack stands still
+ * until then. Inlined as context_leave is, and so is park. */
+static ALWAYS_INLINE void leave(struct task *task, enum wait_reason reason)
 {
     task->context.parked_frame = __builtin_frame_address(0);
     task_set_reason(task, reason);
@@ -189,7 +190,7 @@ static void timer_start(struct task *task, uint64_t timeout_ms)
 }
 
 /* Of a wait for offloaded work, the part before a thread took it up is the queue's. */
-static void tell_waited(const struct task *task, enum wait_reason reason, uint64_t start_ns)
+static NOINLINE void tell_waited(const struct task *task, enum wait_reason reason, uint64_t start_ns)
 {
     const struct probe_sink *sink = probe_sink_now();
     if (!sink)
@@ -205,7 +206,7 @@ static void tell_waited(const struct task *task, enum wait_reason reason, uint64
         sink->waited(reasons[reason].text, start_ns, end_ns);
 }
 
-static void park(struct task *task, enum wait_reason reason, uint64_t start_ns)
+static ALWAYS_INLINE void park(struct task *task, enum wait_reason reason, uint64_t start_ns)
 {
     ASSERT(reason > WAIT_READY);
     if (task->permit) {

@@ -109,10 +109,20 @@ static void sleep_here(void *argument)
     task_sleep_ms(UINT32_MAX);
 }
 
+static void wait_for_mutex(void *mutex)
+{
+    task_mutex_lock(mutex);
+    task_mutex_unlock(mutex);
+}
+
 static void wait_for_data(void *argument)
 {
+    static struct task_mutex mutex;
+    task_mutex_lock(&mutex);
+    CHECK(task_spawn("locker", wait_for_mutex, &mutex) != NULL);
     atomic_fetch_add((atomic_uint *)argument, 1);
     task_park(WAIT_DATA, TIMEOUT_NEVER);
+    task_mutex_unlock(&mutex);
 }
 
 /* Where gdb stops and looks. */
@@ -374,7 +384,7 @@ static void gdb_lists_parked_tasks_with_their_stacks(void **state)
     (void)state;
     gdb_run("park", "source " TAKHIN_SOURCE_DIR "/tools/gdb/takhin_tasks.py", "takhin-tasks");
     assert_said(&child, "reactor test-0: 1 tasks");
-    assert_said(&child, "reactor test-1: 1 tasks");
+    assert_said(&child, "reactor test-1: 2 tasks");
     const char *sleeper = strstr(child.said, "sleeper"), *reader = strstr(child.said, "reader");
     assert_non_null(sleeper);
     assert_non_null(reader);
@@ -382,6 +392,7 @@ static void gdb_lists_parked_tasks_with_their_stacks(void **state)
     assert_non_null(strstr(reader, "WAIT_DATA"));
     assert_said(&child, "task_sleep_ms < sleep_here < task_main < context_start");
     assert_said(&child, "wait_for_data < task_main < context_start");
+    assert_said(&child, "task_mutex_lock_contended < task_mutex_lock < wait_for_mutex < task_main"); /* one inlined */
 }
 
 /* Pitfall 7: an unwind by table stops at the entry instead of in what the trampoline left there. */

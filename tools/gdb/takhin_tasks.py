@@ -15,7 +15,7 @@ import gdb
 FRAMES_MAX = 64
 LIST_FRAMES = 4
 # Of the switch itself; where the task waits is what comes after them.
-SWITCH_FUNCTIONS = ("leave", "park", "task_park_until", "task_park", "task_park_uncancelable", "queue_wait",
+SWITCH_FUNCTIONS = ("task_park_until", "task_park", "task_park_uncancelable", "task_park_from", "queue_wait",
                     "queue_wait_uncancelable", "task_yield")
 
 
@@ -42,16 +42,20 @@ def tasks(reactor):
         link = link.dereference()["next"]
 
 
-def function_at(address):
+def functions_at(address):
+    """Function and place there; if it is inlined, then those that it is inlined into."""
+    names = []
     block = gdb.block_for_pc(address)
-    while block is not None and block.function is None:
+    while block is not None:
+        if block.function is not None:
+            names.append(str(block.function))
         block = block.superblock
-    if block is not None:
+    if names:
         line = gdb.find_pc_line(address)
         place = " %s:%d" % (line.symtab.filename, line.line) if line.symtab else ""
-        return str(block.function), place
+        return [(names[0], place)] + [(name, "") for name in names[1:]]
     text = gdb.execute("info symbol %d" % address, to_string=True)
-    return (text.split()[0] if not text.startswith("No symbol") else hex(address)), ""
+    return [(text.split()[0] if not text.startswith("No symbol") else hex(address), "")]
 
 
 def stack(task):
@@ -63,7 +67,7 @@ def stack(task):
         pc = read_word(frame + 8)
         if pc == 0:
             break
-        result.append(function_at(pc - 1))
+        result += functions_at(pc - 1)
         above = read_word(frame)
         if above <= frame:
             break
