@@ -33,7 +33,7 @@ struct wall_window {
     struct collection *collection;
     struct task_dump *dump; /* used anew for each look */
     uint64_t period_ns;
-    uint64_t last_ns;       /* when the last look began */
+    uint64_t start_ns, last_ns; /* when it opened, and when the last look began */
     uint64_t look_count, cost_ns;
 
     pthread_t ticker;
@@ -148,7 +148,7 @@ static int start(struct collection *collection)
     window->collection = collection;
     window->dump = task_dump_create_empty(collection->profiler);
     window->period_ns = NS_PER_S / (uint64_t)hz;
-    window->last_ns = true_clock_ns();
+    window->start_ns = window->last_ns = true_clock_ns();
     pthread_mutex_init(&window->lock, NULL);
     init_condition(&window->stop);
     int rc = start_ticker(window);
@@ -172,8 +172,8 @@ static void collect(struct collection *collection)
 {
     struct wall_window *window = collection->state;
     stop_ticker(window);
-    uint64_t duration_ns = collection->duration_ns;
     look(window); /* for what is left of the window */
+    uint64_t duration_ns = collection->duration_ns = window->last_ns - window->start_ns;
     collection->period = (int64_t)(duration_ns / window->look_count);
     collection_comment(collection, "engine: looks at all tasks and threads, %d a second asked, %.3f ms apart on "
                        "average", (int)(NS_PER_S / window->period_ns), (double)collection->period / (double)NS_PER_MS);
