@@ -37,6 +37,9 @@ static void collect(struct collection *collection)
     collection_comment(collection, "tasks and threads: %zu, without a stack: %zu, truncated: %zu, not walked to the "
                        "root: %zu; taken in %.3f ms", dump->count, dump->silent_count, dump->truncated_count,
                        dump->rootless_count, (double)dump->took_ns / (double)NS_PER_MS);
+    if (dump->left_out_count > 0)
+        collection_comment(collection, "threads that are missing: %zu, more than are asked at once",
+                           dump->left_out_count);
     task_dump_destroy(dump);
 }
 

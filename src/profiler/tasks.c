@@ -393,7 +393,8 @@ static void fill(struct task_dump *dump, uint64_t timeout_ns)
     struct sight sight = {.dump = dump};
     struct task_dump_memory *memory = dump->memory;
     begin(dump);
-    thread_stacks_ask(profiler_unwinder(memory->profiler), NULL, 0, timeout_ns * 3 / 4, take_thread, dump);
+    struct unwinder *unwinder = profiler_unwinder(memory->profiler);
+    dump->left_out_count = thread_stacks_ask(unwinder, NULL, 0, timeout_ns * 3 / 4, take_thread, dump);
     memory->now_ns = clock_monotonic_ns();
     visit_tasks(&sight, take_task);
     for (unsigned looks = 1; looks < LOOKS_MAX && memory->running_count > 0; looks++)
