@@ -629,7 +629,7 @@ static void a_sink_may_come_and_go_at_any_time(void **state)
     uint64_t start_ns = clock_monotonic_ns();
     for (unsigned i = 0; i < 8; i++)
         assert_int_equal(reactor_spawn(reactors.reactor[i % 2], "hammer", hammer, &hammered), 0);
-    for (bool on = false; atomic_load(&hammered.done) < 8; on = !on) {
+    for (bool on = true; atomic_load(&hammered.done) < 8; on = !on) {
         atomic_store(&probe_sink, on ? &recorder : NULL);
         sched_yield();
     }
