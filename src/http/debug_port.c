@@ -19,7 +19,7 @@ static const struct http_route routes[] = {
 
 void debug_answer_text(struct http_exchange *exchange, struct bytes body)
 {
-    http_respond(exchange, &(struct http_response){
+    debug_respond(exchange, &(struct http_response){
         .status = 200,
         .content_type = "text/plain; charset=utf-8",
         .body = body,
@@ -49,6 +49,7 @@ int http_debug_port_open(struct http_port **port, struct reactor *reactor, const
     debug->profiler = profiler;
     debug->metrics = metrics;
     debug->cursors = debug_cursors_create();
+    debug_limits_init(&debug->limits);
     if (metrics)
         metrics_collector_add(metrics, debug_write_metrics, debug);
     int rc = http_port_open(port, reactor, &(struct http_port_setup){

@@ -3,6 +3,8 @@
 #define HTTP_DEBUG_PORT_H
 
 #include "base/buf.h"
+#include "base/check.h"
+#include "base/list.h"
 #include "http/port.h"
 #include "profiler/collection.h"
 
@@ -12,10 +14,18 @@ struct profiler;
 
 #define DEBUG_PREFIX "/debug/pprof/"
 
+/* What is under way; of the port's reactor, which all its tasks run on. */
+struct debug_limits {
+    unsigned worker_count;
+    struct list turns;   /* of those who wait to work, the first to come first */
+    size_t unsent_bytes; /* of large answers that are being sent */
+};
+
 /* The context of the debug port's exchanges. */
 struct debug_port {
     struct profiler *profiler;
     struct debug_cursors *cursors;
+    struct debug_limits limits;
     struct metrics *metrics; /* NULL: none */
 };
 
@@ -32,6 +42,15 @@ void debug_answer_symbol(struct http_exchange *exchange);
 void debug_answer_control(struct http_exchange *exchange);
 
 void debug_answer_text(struct http_exchange *exchange, struct bytes body);
+
+/* debug_limits.c: what all clients may cost together. */
+void debug_limits_init(struct debug_limits *limits);
+/* Run it on a thread of its own (the pool's may all hang in a disk just when a profile is wanted) once fewer than some
+ * others are at work; parks until it is done. UV_ECANCELED: the port closes, and it did not run. [task] */
+int debug_work(struct debug_port *debug, const char *thread_name, void (*work)(void *argument),
+               void *argument) MUST_USE;
+/* http_respond for bodies that may be large: 503 instead where slow readers hold too much already. [task] */
+void debug_respond(struct http_exchange *exchange, const struct http_response *response);
 
 /* debug_query.c: what a request for a profile says. */
 struct debug_query {

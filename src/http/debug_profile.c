@@ -13,18 +13,19 @@
 
 /* A profile on its way to its bytes. */
 struct taking {
-    struct profiler *profiler;
+    struct debug_port *debug;
     const struct profile_type *type;
     struct debug_query query;
     struct collection *collection;
-    int open_result;
+    int result; /* negative: there is no body */
     struct buf body;
 };
 
 static void open_work(void *argument)
 {
     struct taking *taking = argument;
-    taking->open_result = collection_open(taking->profiler, taking->type, &taking->query.profile, &taking->collection);
+    taking->result =
+        collection_open(taking->debug->profiler, taking->type, &taking->query.profile, &taking->collection);
 }
 
 static void finish_work(void *argument)
@@ -46,27 +47,32 @@ static void cancel_work(void *argument)
     collection_close(taking->collection);
 }
 
-/* Reading symbols and waiting for threads takes time; the pool's threads may all hang in a disk just when a profile is
- * wanted, so these have threads of their own. */
 static void open_collection(struct taking *taking)
 {
-    task_offload_to_thread(WAIT_PROFILER, "profile start", open_work, taking);
+    int rc = debug_work(taking->debug, "profile start", open_work, taking);
+    if (rc < 0)
+        taking->result = rc;
 }
 
-static void finish_collection(struct taking *taking)
-{
-    buf_init(&taking->body);
-    task_offload_to_thread(WAIT_PROFILER, "profile finish", finish_work, taking);
-}
-
+/* This is done in a moment, so it waits for nobody. */
 static void cancel_collection(struct taking *taking)
 {
     task_offload_to_thread(WAIT_PROFILER, "profile cancel", cancel_work, taking);
 }
 
-static void answer_not_opened(struct http_exchange *exchange, const struct taking *taking)
+static void finish_collection(struct taking *taking)
 {
-    int code = taking->open_result;
+    buf_init(&taking->body);
+    taking->result = debug_work(taking->debug, "profile finish", finish_work, taking);
+    if (taking->result < 0)
+        cancel_collection(taking);
+}
+
+static void answer_failure(struct http_exchange *exchange, const struct taking *taking)
+{
+    int code = taking->result;
+    if (code == UV_ECANCELED)
+        return; /* the port closes */
     if (taking->type->needs_window)
         http_respond_error(exchange, 500, "Could not enable %s profiling: %s",
                            strcmp(taking->type->name, "profile") == 0 ? "CPU" : taking->type->name,
@@ -77,7 +83,7 @@ static void answer_not_opened(struct http_exchange *exchange, const struct takin
 
 static void answer_profile(struct http_exchange *exchange, const char *file_name, struct bytes body)
 {
-    http_respond(exchange, &(struct http_response){
+    debug_respond(exchange, &(struct http_response){
         .status = 200,
         .content_type = "application/octet-stream",
         .headers = arena_printf(exchange->request->arena, "Content-Disposition: attachment; filename=\"%s\"\r\n",
@@ -88,8 +94,8 @@ static void answer_profile(struct http_exchange *exchange, const char *file_name
 
 static void take_profile(struct http_exchange *exchange, const struct profile_type *type)
 {
-    const struct debug_port *debug = exchange->context;
-    struct taking taking = {.profiler = debug->profiler, .type = type};
+    struct debug_port *debug = exchange->context;
+    struct taking taking = {.debug = debug, .type = type};
     const char *refusal = debug_query_read(exchange->request, type, debug->profiler, &taking.query);
     if (refusal) {
         http_respond_error(exchange, 400, "%s", refusal);
@@ -97,8 +103,8 @@ static void take_profile(struct http_exchange *exchange, const struct profile_ty
     }
 
     open_collection(&taking);
-    if (taking.open_result < 0) {
-        answer_not_opened(exchange, &taking);
+    if (taking.result < 0) {
+        answer_failure(exchange, &taking);
         return;
     }
 
@@ -117,6 +123,10 @@ static void take_profile(struct http_exchange *exchange, const struct profile_ty
     }
 
     finish_collection(&taking);
+    if (taking.result < 0) {
+        answer_failure(exchange, &taking);
+        return;
+    }
     const char *file_name = arena_printf(exchange->request->arena, "%s%s", type->name,
                                          taking.query.profile.is_delta ? "-delta" : "");
     if (taking.query.debug != 0)
@@ -137,19 +147,19 @@ static struct bytes client_host(const struct http_exchange *exchange)
  * takes nothing away from the next GET. */
 static void take_unseen(struct http_exchange *exchange, const struct profile_type *type)
 {
-    const struct debug_port *debug = exchange->context;
-    struct taking taking = {.profiler = debug->profiler, .type = type};
+    struct debug_port *debug = exchange->context;
+    struct taking taking = {.debug = debug, .type = type};
     debug_query_read_unseen(exchange->request, &taking.query);
     struct stack_table **seen = debug_cursors_acquire(debug->cursors, type, client_host(exchange));
     taking.query.profile.since = exchange->is_head ? NULL : seen;
 
     open_collection(&taking);
-    if (taking.open_result == 0)
+    if (taking.result == 0)
         finish_collection(&taking);
     debug_cursors_release(debug->cursors);
 
-    if (taking.open_result < 0) {
-        answer_not_opened(exchange, &taking);
+    if (taking.result < 0) {
+        answer_failure(exchange, &taking);
         return;
     }
     const char *file_name = arena_printf(exchange->request->arena, "%s.pprof.gz", type->name);

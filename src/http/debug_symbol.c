@@ -3,7 +3,6 @@
 
 #include "profiler/profiler.h"
 #include "profiler/symbols.h"
-#include "runtime/task.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -61,10 +60,9 @@ static void look_up_work(void *argument)
     symbols_release(lookup->symbols);
 }
 
-/* Reading symbol tables takes time, so a thread of its own does it: the pool's may all hang in a disk just then. */
 void debug_answer_symbol(struct http_exchange *exchange)
 {
-    const struct debug_port *debug = exchange->context;
+    struct debug_port *debug = exchange->context;
     const struct http_request *request = exchange->request;
     struct bytes addresses = request->allowed_by == HTTP_ALLOW_POST ? request->body : request->query;
     struct symbol_lookup lookup = {
@@ -72,7 +70,7 @@ void debug_answer_symbol(struct http_exchange *exchange)
         .addresses = arena_copy_bytes(request->arena, addresses),
     };
     buf_init(&lookup.names);
-    task_offload_to_thread(WAIT_PROFILER, "symbol", look_up_work, &lookup);
-    debug_answer_text(exchange, buf_bytes(&lookup.names));
+    if (debug_work(debug, "symbol", look_up_work, &lookup) == 0)
+        debug_answer_text(exchange, buf_bytes(&lookup.names));
     buf_deinit(&lookup.names);
 }

@@ -1,0 +1,185 @@
+/* test_debug_limits.c: what many clients may cost together: who waits for a turn, and how much waits to be sent. */
+#include "http/debug_port.h"
+
+#include "debug_fixture.h"
+#include "runtime/task.h"
+
+#include <poll.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+/* A function whose name makes an answer of many bytes out of a request of few. */
+#define LONG_NAME a_function_whose_name_is_so_long_that_a_list_of_addresses_of_which_each_is_answered_by_this_name_makes_\
+an_answer_that_is_many_times_as_large_as_the_list_and_that_no_socket_takes_in_as_a_whole_while_its_client_does_not_\
+read_any_of_it_at_all
+int LONG_NAME(int number);
+int LONG_NAME(int number)
+{
+    return number + 1;
+}
+
+/* Its answer is some 14 MiB. */
+static struct buf write_symbol_request(void)
+{
+    struct buf addresses, request;
+    buf_init(&addresses);
+    buf_init(&request);
+    while (addresses.size < 900 * 1024)
+        buf_printf(&addresses, "%#lx+", (unsigned long)(uintptr_t)LONG_NAME);
+    buf_printf(&request, "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+               addresses.size);
+    buf_append(&request, addresses.data, addresses.size);
+    buf_deinit(&addresses);
+    return request;
+}
+
+/* The status of an answer that has begun, of which nothing is read. */
+static int await_status(int fd)
+{
+    char start[13] = "";
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    while (poll(&readable, 1, -1) < 0)
+        assert_int_equal(errno, EINTR);
+    assert_int_equal(recv(fd, start, 12, MSG_PEEK), 12);
+    return atoi(start + strlen("HTTP/1.1 "));
+}
+
+static int send_symbol_request(uint16_t number, const struct buf *request)
+{
+    int fd = client_connect(number);
+    client_send_bytes(fd, request->data, request->size);
+    return fd;
+}
+
+static void what_slow_readers_hold_is_bounded(void **state)
+{
+    (void)state;
+    enum { READERS_MAX = 32 };
+    struct fixture fixture;
+    open_debug(&fixture, "127.0.0.1");
+    struct buf request = write_symbol_request();
+    int fds[READERS_MAX], count = 0, refused;
+    do {
+        assert_true(count < READERS_MAX);
+        fds[count] = send_symbol_request(fixture.number, &request);
+    } while (await_status(fds[count++]) == 200);
+    assert_true(count > 4);
+
+    refused = fds[--count];
+    char *answer = client_receive_all(refused);
+    assert_starts_with(answer, "HTTP/1.1 503 Service Unavailable\r\n");
+    assert_non_null(strstr(answer, " MiB that clients have yet to read; try again later\n"));
+    mem_free(answer);
+    close(refused);
+    /* A profile is small, and nobody is kept from it. */
+    profile_destroy(receive_profile_file(send_get(fixture.number, "/debug/pprof/goroutine"), "goroutine"));
+
+    /* The room of two is enough for one more. */
+    close(fds[--count]);
+    close(fds[--count]);
+    int status;
+    do { /* until the port has seen that they are gone */
+        int fd = send_symbol_request(fixture.number, &request);
+        status = await_status(fd);
+        close(fd);
+    } while (status == 503);
+    assert_int_equal(status, 200);
+
+    while (count > 0)
+        close(fds[--count]);
+    buf_deinit(&request);
+    close_debug(&fixture);
+}
+
+static void await(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        assert_int_equal(errno, EINTR);
+}
+
+/* Work that begins when it is its turn and ends when it may. */
+static struct {
+    struct debug_port debug;
+    sem_t begun, may_end, all_tried, ended;
+    atomic_uint count, peak;
+} work;
+
+struct worker {
+    struct task *task;
+    int result;
+};
+
+static void work_until_allowed(void *argument)
+{
+    (void)argument;
+    unsigned count = atomic_fetch_add(&work.count, 1) + 1, peak = atomic_load(&work.peak);
+    while (peak < count && !atomic_compare_exchange_weak(&work.peak, &peak, count))
+        ;
+    sem_post(&work.begun);
+    await(&work.may_end);
+    atomic_fetch_sub(&work.count, 1);
+}
+
+static void worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    worker->task = task_self();
+    worker->result = debug_work(&work.debug, "work", work_until_allowed, NULL);
+    sem_post(&work.ended);
+}
+
+static void tell_all_have_tried(void *argument)
+{
+    (void)argument;
+    sem_post(&work.all_tried);
+}
+
+static void four_work_at_once_and_who_waits_can_be_cancelled(void **state)
+{
+    (void)state;
+    enum { AT_ONCE = 4, WORKERS = 9 };
+    struct worker workers[WORKERS] = {{.result = 1}};
+    struct reactor *reactor;
+    debug_limits_init(&work.debug.limits);
+    sem_t *const semaphores[] = {&work.begun, &work.may_end, &work.all_tried, &work.ended};
+    for (size_t i = 0; i < ARRAY_COUNT(semaphores); i++)
+        sem_init(semaphores[i], 0, 0);
+    assert_int_equal(reactor_start(&reactor, &(struct reactor_options){.name = "debug"}), 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(reactor_spawn(reactor, "worker", worker_run, &workers[i]), 0);
+    assert_int_equal(reactor_spawn(reactor, "last", tell_all_have_tried, NULL), 0);
+    await(&work.all_tried);
+    for (unsigned i = 0; i < AT_ONCE; i++)
+        await(&work.begun);
+    assert_int_equal(atomic_load(&work.count), AT_ONCE);
+
+    /* The first of those who wait, and one in their midst. */
+    task_cancel(workers[AT_ONCE].task);
+    task_cancel(workers[AT_ONCE + 2].task);
+    await(&work.ended);
+    await(&work.ended);
+    assert_int_equal(workers[AT_ONCE].result, UV_ECANCELED);
+    assert_int_equal(workers[AT_ONCE + 2].result, UV_ECANCELED);
+
+    for (unsigned i = 0; i < WORKERS - 2; i++)
+        sem_post(&work.may_end);
+    for (unsigned i = 0; i < WORKERS - 2; i++)
+        await(&work.ended);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(workers[i].result, i == AT_ONCE || i == AT_ONCE + 2 ? UV_ECANCELED : 0);
+    assert_int_equal(atomic_load(&work.peak), AT_ONCE);
+    reactor_stop(reactor);
+    reactor_join(reactor);
+    for (size_t i = 0; i < ARRAY_COUNT(semaphores); i++)
+        sem_destroy(semaphores[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_slow_readers_hold_is_bounded),
+        cmocka_unit_test(four_work_at_once_and_who_waits_can_be_cancelled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
