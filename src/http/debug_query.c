@@ -29,13 +29,14 @@ static bool read_number(struct bytes text, int64_t *number)
     return text.size > sign && strspn(start + sign, "0123456789") == text.size - sign;
 }
 
-/* Whole seconds or parts of one, which are ours; 0 for anything else. */
+/* Whole seconds as Go reads them, or parts of one, which are ours; 0 for anything else, and for what int64 cannot hold. */
 static double read_decimal(struct bytes text)
 {
     char *end = NULL;
-    bool is_decimal = strspn((const char *)text.data, "0123456789.") == text.size;
+    size_t sign = *text.data == '+';
+    bool is_decimal = strspn((const char *)text.data + sign, "0123456789.") == text.size - sign;
     double number = is_decimal ? strtod((const char *)text.data, &end) : 0;
-    return end && *end == '\0' ? number : 0;
+    return end && *end == '\0' && number < (double)INT64_MAX ? number : 0;
 }
 
 /* Go's CPU profile takes its default for whatever is no duration; a delta refuses that. */
