@@ -37,7 +37,7 @@ static void errors_are_those_of_go(void **state)
         {REQUEST("GET /debug/pprof/profile?seconds=0.4"),
          HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 70\r\nConnection: close\r\n\r\n")
          "seconds is more than 300ms, the limit that profiler.max_duration sets\n"},
-        {REQUEST("GET /debug/pprof/profile?seconds=99999999999999999999"),
+        {REQUEST("GET /debug/pprof/profile?seconds=9000000000000000000"),
          HEAD("400 Bad Request", TEXT, "X-Go-Pprof: 1\r\nContent-Length: 70\r\nConnection: close\r\n\r\n")
          "seconds is more than 300ms, the limit that profiler.max_duration sets\n"},
         {REQUEST("GET /debug/pprof/profile?seconds=0.1&hz=1001"),
@@ -375,6 +375,9 @@ static void the_profilers_figures_are_shown_while_it_is_open(void **state)
     metrics_expose(fixture.metrics, METRICS_TEXT, &text);
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         assert_non_null(strstr(buf_string(&text), names[i]));
+    /* They are heap's sampler's, and a sum over the types must not count them twice. */
+    assert_non_null(strstr(buf_string(&text), "{type=\"heap\"}"));
+    assert_null(strstr(buf_string(&text), "{type=\"allocs\"}"));
 
     http_port_close(fixture.port);
     fixture.port = NULL;
