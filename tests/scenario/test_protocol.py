@@ -261,14 +261,14 @@ class Fetch(Protocol):
 
         topic = self.new_topic()
         self.connection.close()
-        await_tasks(2)  # accepting, and the upkeep of the storage
+        await_tasks(idle := 3)  # accepting, the upkeep of the storage, and the ranking of labels
         pollers = [self.connect() for _ in range(5)]
         for poller in pollers:
             self.send_fetch([(topic, 0, 0)], max_wait_ms=10 * LONG_MS, connection=poller)
-        await_tasks(2 + len(pollers))
+        await_tasks(idle + len(pollers))
         for poller in pollers:
             poller.close()
-        await_tasks(2)
+        await_tasks(idle)
 
     def test_sessions_are_refused_in_the_ways_that_clients_know(self):
         topic = self.new_topic()
