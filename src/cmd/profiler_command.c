@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "profiler/options.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,30 +14,28 @@
 /* A server that is asked for more refuses or shortens it anyway. */
 #define MAX_DURATION_NS (24 * 3600 * (int64_t)NS_PER_S)
 
-/* As takhin's own limit. */
-#define MAX_RATE (1ll << 40)
 /* Every wait and every delay, of a type whose rate the guide to Go's tools calls "sample rate". */
 #define DEFAULT_SAMPLE_RATE 1
 
 static const struct collectible types[] = {
-    {"cpu", "/debug/pprof/profile", "cpu.prof", TIME_WINDOW, true, RATE_NONE,
+    {"cpu", "/debug/pprof/profile", "cpu.prof", TIME_WINDOW, true, RATE_NONE, 0,
      "where CPU time goes", "takhin used no CPU in that time. Put load on it while you collect."},
-    {"heap", "/debug/pprof/heap", "heap.prof", TIME_SNAPSHOT, false, RATE_MEMORY,
+    {"heap", "/debug/pprof/heap", "heap.prof", TIME_SNAPSHOT, false, RATE_MEMORY, PROFILER_MEM_RATE_MAX,
      "who holds memory now, and who allocated how much", "Is profiler.mem_rate 0, or the profiler on since just now?"},
-    {"allocs", "/debug/pprof/allocs", "allocs.prof", TIME_SNAPSHOT, false, RATE_MEMORY,
+    {"allocs", "/debug/pprof/allocs", "allocs.prof", TIME_SNAPSHOT, false, RATE_MEMORY, PROFILER_MEM_RATE_MAX,
      "the same, shown by what was allocated in all", "Is profiler.mem_rate 0, or the profiler on since just now?"},
-    {"goroutine", "/debug/pprof/goroutine", "goroutine.prof", TIME_SNAPSHOT, false, RATE_NONE,
+    {"goroutine", "/debug/pprof/goroutine", "goroutine.prof", TIME_SNAPSHOT, false, RATE_NONE, 0,
      "the stacks of all tasks and threads", NULL},
-    {"block", "/debug/pprof/block", "block.prof", TIME_WINDOW, false, RATE_SAMPLES,
+    {"block", "/debug/pprof/block", "block.prof", TIME_WINDOW, false, RATE_SAMPLES, PROFILER_BLOCK_RATE_MAX,
      "where tasks wait, and for how long", "No task waited in that time. Put load on takhin while you collect."},
-    {"mutex", "/debug/pprof/mutex", "mutex.prof", TIME_WINDOW, false, RATE_SAMPLES,
+    {"mutex", "/debug/pprof/mutex", "mutex.prof", TIME_WINDOW, false, RATE_SAMPLES, PROFILER_MUTEX_FRACTION_MAX,
      "which holders of locks make others wait",
      "Nobody waited for a lock in that time. Put load on takhin while you collect."},
-    {"threadcreate", "/debug/pprof/threadcreate", "threadcreate.prof", TIME_SNAPSHOT, false, RATE_NONE,
+    {"threadcreate", "/debug/pprof/threadcreate", "threadcreate.prof", TIME_SNAPSHOT, false, RATE_NONE, 0,
      "what started threads", NULL},
-    {"fgprof", "/debug/fgprof", "fgprof.prof", TIME_WINDOW, true, RATE_NONE,
+    {"fgprof", "/debug/fgprof", "fgprof.prof", TIME_WINDOW, true, RATE_NONE, 0,
      "where the time of tasks goes, running and waiting", NULL},
-    {"goroutineleak", "/debug/pprof/goroutineleak", "goroutineleak.prof", TIME_AGE, false, RATE_NONE,
+    {"goroutineleak", "/debug/pprof/goroutineleak", "goroutineleak.prof", TIME_AGE, false, RATE_NONE, 0,
      "tasks that have been parked for long", "No task has been parked for so long."},
 };
 
@@ -70,14 +69,14 @@ static int take_duration(struct profiler_command *command, const char *value, st
     return 0;
 }
 
-/* A whole number; what it means is the type's business. */
+/* A whole number; what it means, and how large it may be, is the type's business. */
 static int take_rate(const char *flag, const char *value, int64_t *rate, struct buf *message)
 {
     char *end;
     *rate = strtoll(value, &end, 10);
-    if (*value >= '0' && *value <= '9' && *end == '\0' && *rate <= MAX_RATE)
+    if (*value >= '0' && *value <= '9' && *end == '\0')
         return 0;
-    buf_printf(message, "-%s %s: must be a whole number from 0 to %lld", flag, value, MAX_RATE);
+    buf_printf(message, "-%s %s: must be a whole number", flag, value);
     return ERR_CONFIG;
 }
 
@@ -206,6 +205,16 @@ static int take_flag(char **argv, int *at, struct profiler_command *command, str
     return flag->take(command, value, message);
 }
 
+static int64_t rate_of(const struct profiler_command *command)
+{
+    switch (command->type->rate) {
+    case RATE_SAMPLES: return command->sample_rate;
+    case RATE_MEMORY: return command->mem_rate;
+    case RATE_NONE: break;
+    }
+    return 0;
+}
+
 /* What one flag cannot know of another. */
 static int check_together(const struct profiler_command *command, struct buf *message)
 {
@@ -214,6 +223,9 @@ static int check_together(const struct profiler_command *command, struct buf *me
         buf_printf(message, "-sample-rate is for block and mutex, not for %s", type->name);
     else if (command->mem_rate_is_named && type->rate != RATE_MEMORY)
         buf_printf(message, "-mem-rate is for heap and allocs, not for %s", type->name);
+    else if (rate_of(command) > type->rate_max)
+        buf_printf(message, "-%s: must be from 0 to %" PRId64 " for %s",
+                   type->rate == RATE_MEMORY ? "mem-rate" : "sample-rate", type->rate_max, type->name);
     else if (!type->has_fractions && command->duration_ns % (int64_t)NS_PER_S != 0)
         buf_printf(message, "-duration: must be whole seconds for %s", type->name);
     return message->size == 0 ? 0 : ERR_CONFIG;
@@ -230,16 +242,6 @@ int profiler_command_parse(int argc, char **argv, struct profiler_command *comma
     if (command->output == NULL)
         command->output = command->type->default_output;
     return check_together(command, message);
-}
-
-static int64_t rate_of(const struct profiler_command *command)
-{
-    switch (command->type->rate) {
-    case RATE_SAMPLES: return command->sample_rate;
-    case RATE_MEMORY: return command->mem_rate;
-    case RATE_NONE: break;
-    }
-    return 0;
 }
 
 int64_t profiler_command_window_ns(const struct profiler_command *command)

@@ -20,6 +20,7 @@ struct collectible {
     } time;
     bool has_fractions; /* the time may be other than whole seconds */
     enum collectible_rate { RATE_NONE, RATE_SAMPLES, RATE_MEMORY } rate; /* the flag that may set one */
+    int64_t rate_max;           /* takhin takes no more */
     const char *meaning; /* for the help */
     const char *empty;   /* what to say of a profile without samples; NULL: nothing */
 };
