@@ -1,8 +1,8 @@
 """How long a heap profile of a broker under load takes, and whether the broker's own clients notice.
 
 Real clients load the broker. A probe beside them sends one Produce request after the other and notes how long each
-takes. In turn, for a while another process fetches heap profiles one after the other, and for a while it does not:
-the probe's latencies of the two kinds of while are compared."""
+takes. In turn, for a while another process fetches twenty heap profiles a second, and for a while it does not: the
+probe's latencies of the two kinds of while are compared."""
 import argparse
 import gc
 import http.client
@@ -16,22 +16,26 @@ from support.broker import LOAD, Broker
 from support.wire import CREATE_TOPICS, PRODUCE, Connection, array, batch, pack, records, string
 
 WHILE_S = 1.0
+EVERY_S = 0.05
+WARM_UP = 5  # whiles of each kind: names are looked up in them that are kept then
 
 
-def fetch_heaps(port, wanted, idle, results):
-    """In a process of its own: while `wanted` is set, one profile after the other; the seconds that each took."""
+def fetch_heaps(port, orders):
+    """In a process of its own: from one order to the next one heap profiles, and then what they took."""
     while True:
-        wanted.wait()
-        idle.clear()
+        orders.recv()
+        heaps = []
         connection = http.client.HTTPConnection("127.0.0.1", port)
-        while wanted.is_set():
+        while not orders.poll():
             begin = time.monotonic()
             connection.request("GET", "/debug/pprof/heap")
             response = connection.getresponse()
             size = len(response.read())
-            results.put((time.monotonic() - begin, size, response.status))
+            heaps.append((time.monotonic() - begin, size, response.status))
+            time.sleep(max(0, begin + EVERY_S - time.monotonic()))
         connection.close()
-        idle.set()
+        orders.recv()
+        orders.send(heaps)
 
 
 def probe(connection, request, seconds):
@@ -57,27 +61,23 @@ def measure(broker, whiles):
     request = string(None) + pack("hi", -1, 10_000) + array([string("probe") + array(
         [pack("i", 0) + records(batch(b"x" * 100))])])
     context = multiprocessing.get_context("spawn")
-    wanted, idle, results = context.Event(), context.Event(), context.SimpleQueue()
-    fetcher = context.Process(target=fetch_heaps, args=(broker.ports["profiler"], wanted, idle, results), daemon=True)
+    orders, their_end = context.Pipe()
+    fetcher = context.Process(target=fetch_heaps, args=(broker.ports["profiler"], their_end), daemon=True)
     fetcher.start()
     latencies, heaps = {True: [], False: []}, []
     gc.disable()
     try:
-        for index in range(whiles + 1):
+        for index in range(WARM_UP + whiles):
             for fetching in (index % 2 == 0, index % 2 != 0):
                 if fetching:
-                    idle.clear()
-                    wanted.set()
+                    orders.send("begin")
                 times = probe(connection, request, WHILE_S)
                 if fetching:
-                    wanted.clear()
-                    while not idle.wait(0) or not results.empty():
-                        if not results.empty():
-                            heap = results.get()
-                            if index > 0:
-                                heaps.append(heap)
-                if index > 0:  # the first turn warms up: symbols are read then
+                    orders.send("end")
+                    fetched = orders.recv()
+                if index >= WARM_UP:
                     latencies[fetching] += times
+                    heaps += fetched if fetching else []
     finally:
         gc.enable()
         fetcher.terminate()
@@ -101,7 +101,7 @@ def main():
             load.wait()
     times = [seconds for seconds, _, status in heaps if status == 200]
     print(f"{len(times)} of {len(heaps)} heap profiles of {statistics.median(size for _, size, _ in heaps):.0f} bytes, "
-          f"one after the other, beside {arguments.rate:,} messages/s")
+          f"{1 / EVERY_S:.0f} a second, beside {arguments.rate:,} messages/s")
     show("heap profile, p50", quantile_ms(times, 0.5), "ms")
     show("heap profile, p99", quantile_ms(times, 0.99), "ms", at_most=50)
     for part, name in ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"), (1, "slowest")):
