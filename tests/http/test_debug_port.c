@@ -107,7 +107,12 @@ static char *expected_index(void)
                             "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n<br>\n"
                             "Types of profiles available:\n<table>\n"
                             "<thead><td>Count</td><td>Profile</td></thead>\n%s</table>\n%s"
-                            "<p>\nProfile Descriptions:\n<ul>\n%s</ul>\n</p>\n</body>\n</html>\n",
+                            "<p>\nProfile Descriptions:\n<ul>\n%s</ul>\n</p>\n"
+                            "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
+                            "addresses too. <code>seconds=5</code> asks what comes in five seconds, beside what is "
+                            "held at their end; <code>rate</code> looks more closely meanwhile. How closely otherwise: "
+                            "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"
+                            "</body>\n</html>\n",
                             buf_string(&rows),
                             profile_type_find(bytes_of_string("goroutine"))
                                 ? "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n" : "",
