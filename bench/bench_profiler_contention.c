@@ -26,7 +26,7 @@
 
 /* The defaults of profiler.block_rate and profiler.mutex_fraction. */
 #define BLOCK_RATE_NS 10000
-#define MUTEX_FRACTION 10
+#define MUTEX_FRACTION 1
 
 static struct reactor *reactors[2];
 

@@ -122,7 +122,7 @@ const struct config_key config_keys[] = {
      .default_text = "10us",
      .meaning = "One sample of block for so much time that tasks wait, on average; 1ns samples every wait, 0 none."},
     {"profiler.mutex_fraction", INTEGER(profiler.mutex_fraction), RANGE(0, PROFILER_MUTEX_FRACTION_MAX), .live = true,
-     .default_text = "10",
+     .default_text = "1",
      .meaning = "One in so many delays by a lock's holder is a sample of mutex; 1 samples every one, 0 none."},
     {"profiler.label_topics", BOOL(profiler.label_topics), .live = true, .default_text = "true",
      .meaning = "Samples say which topic was worked on: the 64 most used by name, the rest as other."},

@@ -45,17 +45,17 @@ class Settings(unittest.TestCase):
         self.broker.start()
         before = self.settings()
         self.assertEqual([before[name] for name in ("hz", "mem_rate", "block_rate", "mutex_fraction", "labels")],
-                         [10, 512 * 1024, 10_000, 10, {"topic": True, "client_id": True}])
+                         [10, 512 * 1024, 10_000, 1, {"topic": True, "client_id": True}])
 
-        self.write(cpu_hz=20, mem_rate="4KiB", block_rate="1us", mutex_fraction=1, label_topics=False,
+        self.write(cpu_hz=20, mem_rate="4KiB", block_rate="1us", mutex_fraction=7, label_topics=False,
                    label_clients=False)
         self.reload()
 
         after = self.settings()
         self.assertEqual([after[name] for name in ("hz", "mem_rate", "block_rate", "mutex_fraction", "labels")],
-                         [20, 4096, 1000, 1, {"topic": False, "client_id": False}])
+                         [20, 4096, 1000, 7, {"topic": False, "client_id": False}])
         self.assertEqual([self.metric(key) for key in ("cpu_hz", "mem_rate", "block_rate", "mutex_fraction")],
-                         [20, 4096, 1000, 1])
+                         [20, 4096, 1000, 7])
 
     def test_what_is_put_lasts_until_the_next_reload(self):
         self.write(mem_rate="64KiB")
