@@ -70,10 +70,8 @@ static void append_page(struct buf *page, const struct entry *entries, size_t co
         }
         buf_append_string(page, "</tr>\n");
     }
-    buf_append_string(page, "</table>\n");
-    if (profile_type_find(bytes_of_string("goroutine")))
-        buf_append_string(page, "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n");
-    buf_append_string(page, "<p>\nProfile Descriptions:\n<ul>\n");
+    buf_append_string(page, "</table>\n<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n"
+                            "<p>\nProfile Descriptions:\n<ul>\n");
     for (size_t i = 0; i < count; i++)
         buf_printf(page, "<li><div class=profile-name>%s: </div> %s</li>\n", entries[i].name, entries[i].summary);
     buf_append_string(page, "</ul>\n</p>\n"

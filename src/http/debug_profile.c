@@ -195,9 +195,5 @@ void debug_answer_below_prefix(struct http_exchange *exchange)
 
 void debug_answer_fgprof(struct http_exchange *exchange)
 {
-    const struct profile_type *type = profile_type_find(bytes_of_string("fgprof"));
-    if (type)
-        take_profile(exchange, type);
-    else
-        http_respond_error(exchange, 404, "Unknown profile");
+    take_profile(exchange, profile_type_find(bytes_of_string("fgprof")));
 }

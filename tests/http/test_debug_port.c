@@ -106,17 +106,15 @@ static char *expected_index(void)
                             "/debug/pprof/\n<br>\n"
                             "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n<br>\n"
                             "Types of profiles available:\n<table>\n"
-                            "<thead><td>Count</td><td>Profile</td></thead>\n%s</table>\n%s"
+                            "<thead><td>Count</td><td>Profile</td></thead>\n%s</table>\n"
+                            "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n"
                             "<p>\nProfile Descriptions:\n<ul>\n%s</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
                             "addresses too. <code>seconds=5</code> asks what comes in five seconds, beside what is "
                             "held at their end; <code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"
                             "</body>\n</html>\n",
-                            buf_string(&rows),
-                            profile_type_find(bytes_of_string("goroutine"))
-                                ? "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n" : "",
-                            buf_string(&descriptions));
+                            buf_string(&rows), buf_string(&descriptions));
     buf_deinit(&rows);
     buf_deinit(&descriptions);
     return page;
