@@ -16,9 +16,7 @@ int file_read_at(int fd, void *data, size_t size, off_t position, size_t *got)
 {
     *got = 0;
     while (*got < size) {
-        ssize_t count = pread(fd, (char *)data + *got, size - *got, position + (off_t)*got);
-        if (count < 0 && errno == EINTR)
-            continue;
+        ssize_t count = UNINTERRUPTED(pread(fd, (char *)data + *got, size - *got, position + (off_t)*got));
         if (count < 0)
             return -errno;
         if (count == 0)
@@ -31,9 +29,7 @@ int file_read_at(int fd, void *data, size_t size, off_t position, size_t *got)
 int file_write_at(int fd, const void *data, size_t size, off_t position)
 {
     for (size_t done = 0; done < size;) {
-        ssize_t count = pwrite(fd, (const char *)data + done, size - done, position + (off_t)done);
-        if (count < 0 && errno == EINTR)
-            continue;
+        ssize_t count = UNINTERRUPTED(pwrite(fd, (const char *)data + done, size - done, position + (off_t)done));
         if (count < 0)
             return -errno;
         done += (size_t)count;
@@ -41,14 +37,19 @@ int file_write_at(int fd, const void *data, size_t size, off_t position)
     return 0;
 }
 
+int file_sync(int fd)
+{
+    return UNINTERRUPTED(fsync(fd)) != 0 ? -errno : 0;
+}
+
 int file_read_all(const char *path, size_t limit, char **content, size_t *size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = UNINTERRUPTED(open(path, O_RDONLY | O_CLOEXEC));
     if (fd < 0)
         return -errno;
     *content = NULL;
     struct stat status;
-    int rc = fstat(fd, &status) != 0 ? -errno : 0;
+    int rc = UNINTERRUPTED(fstat(fd, &status)) != 0 ? -errno : 0;
     if (rc == 0 && (uint64_t)status.st_size > limit)
         rc = ERR_TOO_LARGE;
     if (rc == 0) {
@@ -65,13 +66,13 @@ int file_read_all(const char *path, size_t limit, char **content, size_t *size)
 
 static int write_whole(const char *path, struct bytes content, enum file_durability durability)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = UNINTERRUPTED(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (fd < 0)
         return -errno;
     int rc = file_write_at(fd, content.data, content.size, 0);
-    if (rc == 0 && durability == FILE_SYNC && fsync(fd) != 0)
-        rc = -errno;
-    if (close(fd) != 0 && rc == 0)
+    if (rc == 0 && durability == FILE_SYNC)
+        rc = file_sync(fd);
+    if (close(fd) != 0 && errno != EINTR && rc == 0) /* interrupted, it is closed all the same: close(2) */
         rc = -errno;
     return rc;
 }
@@ -80,20 +81,20 @@ int file_replace(const char *path, struct bytes content, enum file_durability du
 {
     char *temporary = mem_printf("%s.tmp", path);
     int rc = write_whole(temporary, content, durability);
-    if (rc == 0 && rename(temporary, path) != 0)
+    if (rc == 0 && UNINTERRUPTED(rename(temporary, path)) != 0)
         rc = -errno;
     if (rc != 0)
-        unlink(temporary);
+        (void)UNINTERRUPTED(unlink(temporary));
     mem_free(temporary);
     return rc;
 }
 
 int folder_sync(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = UNINTERRUPTED(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0)
         return -errno;
-    int rc = fsync(fd) != 0 ? -errno : 0;
+    int rc = file_sync(fd);
     close(fd);
     return rc;
 }
@@ -116,14 +117,14 @@ int folder_each(const char *path, void (*each)(const char *name, void *context),
 static void unlink_in(const char *name, void *folder)
 {
     char *path = mem_printf("%s/%s", (const char *)folder, name);
-    unlink(path); /* what stays makes rmdir fail, which is logged */
+    (void)UNINTERRUPTED(unlink(path)); /* what stays makes rmdir fail, which is logged */
     mem_free(path);
 }
 
 void folder_remove(const char *path)
 {
     int rc = folder_each(path, unlink_in, (void *)path);
-    if (rc == 0 && rmdir(path) != 0)
+    if (rc == 0 && UNINTERRUPTED(rmdir(path)) != 0)
         rc = -errno;
     if (rc != 0)
         log_warning("could not remove folder=%s error=%s", path, error_text(rc));

@@ -9,6 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
+
+/* The result of a system call that is made again as long as a signal interrupts it. The profiler sends them to all
+ * threads. On a local disk only reads and writes could tell, but on some file systems (FUSE's, CIFS) every call may:
+ * golang.org/issue/38033, /issue/39237. */
+#define UNINTERRUPTED(call) TEMP_FAILURE_RETRY(call)
 
 /* All of the bytes at this place of the file, also across short reads and signals. *got is how many there were: less
  * than size at the file's end. */
@@ -22,7 +28,8 @@ int file_read_all(const char *path, size_t limit, char **content, size_t *size) 
 enum file_durability { FILE_CACHED, FILE_SYNC };
 int file_replace(const char *path, struct bytes content, enum file_durability durability) MUST_USE;
 
-/* Make the names in a folder last. */
+/* Make what was written last: the file's content, or a folder's names. */
+int file_sync(int fd) MUST_USE;
 int folder_sync(const char *path) MUST_USE;
 /* Remove a folder and the files in it; there are no folders in our folders. A failure is logged: what stays behind is
  * litter, not damage. */

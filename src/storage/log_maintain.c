@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/task.h"
+#include "storage/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,8 +58,7 @@ static void run_removal(void *argument)
     struct removal *removal = argument;
     /* The segment that now is the first must outlive a crash of the machine that the others do not: without any, the
      * log would begin at offset 0 again. */
-    if (fsync(removal->folder_fd) != 0)
-        removal->result = -errno;
+    removal->result = file_sync(removal->folder_fd);
     for (size_t i = 0; i < removal->count; i++) {
         if (removal->result == 0)
             removal->result = segment_unlink(removal->folder_fd, removal->segments[i]->base_offset);
@@ -87,7 +87,7 @@ static int begin_removal(struct storage_log *log, struct removal *removal)
     removal->count = log->deleted ? 0 : count_expired(log);
     if (removal->count == 0)
         return 0;
-    removal->folder_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    removal->folder_fd = UNINTERRUPTED(open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (removal->folder_fd < 0) {
         removal->count = 0;
         return -errno;

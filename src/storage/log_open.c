@@ -92,7 +92,7 @@ static void remove_litter(const char *name, void *context)
     if (!is_litter(tidying->log, name))
         return;
     char *path = mem_printf("%s/%s", tidying->log->path, name);
-    if (unlink(path) != 0)
+    if (UNINTERRUPTED(unlink(path)) != 0)
         tidying->result = -errno;
     mem_free(path);
 }
@@ -120,7 +120,7 @@ static int load_producers(struct storage_log *log, int64_t offset)
 static bool file_exists(const struct storage_log *log, int64_t base_offset, enum segment_file file)
 {
     char *path = segment_path(log->path, base_offset, segment_suffix(file));
-    bool exists = access(path, F_OK) == 0;
+    bool exists = UNINTERRUPTED(access(path, F_OK)) == 0;
     mem_free(path);
     return exists;
 }
@@ -130,7 +130,7 @@ static int64_t log_file_bytes(const struct storage_log *log, int64_t base_offset
 {
     char *path = segment_path(log->path, base_offset, segment_suffix(SEGMENT_LOG));
     struct stat status = {0};
-    (void)stat(path, &status);
+    (void)UNINTERRUPTED(stat(path, &status));
     mem_free(path);
     return status.st_size;
 }
@@ -139,7 +139,7 @@ static int64_t log_file_bytes(const struct storage_log *log, int64_t base_offset
 static int remove_segments_behind(struct storage_log *log, const struct found_files *found, size_t first,
                                   struct log_recovery *recovery)
 {
-    int folder_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder_fd = UNINTERRUPTED(open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     int rc = folder_fd < 0 ? -errno : 0;
     for (size_t i = first; rc == 0 && i < found->count; i++) {
         int64_t offset = found->offsets[i], bytes = log_file_bytes(log, offset);

@@ -67,7 +67,7 @@ static int open_files(const char *folder, int64_t base_offset, int flags, struct
     int rc = 0;
     for (int i = 0; rc == 0 && i < SEGMENT_FILE_COUNT; i++) {
         char *path = segment_path(folder, base_offset, suffixes[i]);
-        made->fds[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0644);
+        made->fds[i] = UNINTERRUPTED(open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0644));
         if (made->fds[i] < 0)
             rc = -errno;
         mem_free(path);
@@ -112,7 +112,7 @@ int segment_unlink(int folder_fd, int64_t base_offset)
     for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(gone); i++) {
         char name[64];
         snprintf(name, sizeof name, NAME_FORMAT, NAME_DIGITS, base_offset, gone[i]);
-        if (unlinkat(folder_fd, name, 0) != 0 && errno != ENOENT)
+        if (UNINTERRUPTED(unlinkat(folder_fd, name, 0)) != 0 && errno != ENOENT)
             rc = -errno;
     }
     return rc;
@@ -214,7 +214,7 @@ static int cut_files(const struct storage_segment *segment, const struct segment
     };
     int rc = 0;
     for (int i = 0; i < SEGMENT_FILE_COUNT; i++) {
-        if (ftruncate(segment->fds[i], sizes[i]) != 0)
+        if (UNINTERRUPTED(ftruncate(segment->fds[i], sizes[i])) != 0)
             rc = -errno;
     }
     return rc;
@@ -253,7 +253,7 @@ int segment_sync(const struct storage_segment *segment, bool all_files)
 {
     int count = all_files ? SEGMENT_FILE_COUNT : SEGMENT_LOG + 1;
     for (int i = 0; i < count; i++) {
-        if (fdatasync(segment->fds[i]) != 0)
+        if (UNINTERRUPTED(fdatasync(segment->fds[i])) != 0)
             return -errno;
     }
     return 0;
@@ -262,7 +262,7 @@ int segment_sync(const struct storage_segment *segment, bool all_files)
 static int64_t file_size(int fd)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 ? status.st_size : -errno;
+    return UNINTERRUPTED(fstat(fd, &status)) == 0 ? status.st_size : -errno;
 }
 
 int segment_load(struct storage_segment *segment, int64_t next_offset)

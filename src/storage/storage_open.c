@@ -39,7 +39,7 @@ static int make_folder(const char *path)
         end = strchr(end + 1, '/');
         if (end)
             *end = '\0';
-        if (mkdir(copy, 0755) != 0 && errno != EEXIST)
+        if (UNINTERRUPTED(mkdir(copy, 0755)) != 0 && errno != EEXIST)
             rc = -errno;
         if (end)
             *end = '/';
@@ -51,9 +51,9 @@ static int make_folder(const char *path)
 static int lock_folder(struct storage *storage)
 {
     char *path = storage_path(storage, ".lock");
-    storage->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    storage->lock_fd = UNINTERRUPTED(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     int rc = storage->lock_fd < 0 ? -errno : 0;
-    if (rc == 0 && flock(storage->lock_fd, LOCK_EX | LOCK_NB) != 0)
+    if (rc == 0 && UNINTERRUPTED(flock(storage->lock_fd, LOCK_EX | LOCK_NB)) != 0)
         rc = errno == EWOULDBLOCK ? ERR_BUSY : -errno;
     if (rc == ERR_BUSY)
         log_error("another process uses the data folder path=%s", storage->data_dir);
@@ -68,11 +68,11 @@ static int lock_folder(struct storage *storage)
 static int take_clean_marker(struct storage *storage, bool *was_clean)
 {
     char *path = storage_path(storage, STORAGE_CLEAN_MARKER);
-    int rc = unlink(path) == 0 ? 0 : -errno;
+    int rc = UNINTERRUPTED(unlink(path)) == 0 ? 0 : -errno;
     mem_free(path);
     *was_clean = rc == 0;
     path = storage_path(storage, KAFKA_CLEAN_MARKER);
-    if (unlink(path) != 0 && errno != ENOENT)
+    if (UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT)
         rc = -errno;
     mem_free(path);
     if (rc == 0)
@@ -118,7 +118,7 @@ static void note_folder(const char *name, void *context)
     struct found_partition partition;
     struct stat status;
     char *path = storage_path(found->storage, name);
-    bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    bool is_folder = UNINTERRUPTED(stat(path, &status)) == 0 && S_ISDIR(status.st_mode);
     if (is_folder && is_deleted(name)) {
         folder_remove(path);
     } else if (is_folder && parse_folder_name(name, &partition)) {
@@ -167,7 +167,7 @@ static int prepare_folder(const struct storage *storage, const struct storage_to
     char *folder = mem_printf("%s/%s-%" PRId32, storage->data_dir, topic->name, partition);
     struct uuid id;
     int rc = 0;
-    if (mkdir(folder, 0755) == 0)
+    if (UNINTERRUPTED(mkdir(folder, 0755)) == 0)
         log_warning("partition folder was missing, it begins empty folder=%s", folder);
     else if (errno != EEXIST)
         rc = -errno;

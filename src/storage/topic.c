@@ -128,7 +128,7 @@ struct creation {
 static int create_partition(const struct storage *storage, struct storage_topic *topic, int32_t partition)
 {
     char *folder = mem_printf("%s/%s-%" PRId32, storage->data_dir, topic->name, partition);
-    bool made = mkdir(folder, 0755) == 0;
+    bool made = UNINTERRUPTED(mkdir(folder, 0755)) == 0;
     int rc = made ? identity_write_topic(folder, &topic->id) : -errno;
     struct log_recovery recovery = {.was_clean = true};
     if (rc == 0)
@@ -226,7 +226,7 @@ static void run_deletion(void *argument)
     for (int32_t i = deletion->topic->partition_count - 1; i >= 0; i--) {
         char *gone = deleted_folder(deletion, i);
         char *folder = mem_printf("%s/%s-%" PRId32, deletion->storage->data_dir, deletion->topic->name, i);
-        if (rename(folder, gone) != 0) {
+        if (UNINTERRUPTED(rename(folder, gone)) != 0) {
             deletion->result = -errno;
             log_error("could not rename folder=%s error=%s", folder, error_text(-errno));
         }

@@ -12,10 +12,37 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* Ours instead of libc's, in this program: a disk that fails when told to. */
+/* Ours instead of libc's, in this program: calls that signals interrupt, as on a file system in FUSE. While told to,
+ * each other one of them fails. */
+static atomic_bool are_interrupted;
+static atomic_uint interrupted_count;
+static bool is_interrupted(void)
+{
+    static _Thread_local bool was;
+    was = atomic_load(&are_interrupted) && !was;
+    interrupted_count += was;
+    errno = was ? EINTR : errno;
+    return was;
+}
+int fsync(int fd)
+{
+    return is_interrupted() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+int ftruncate(int fd, off_t size)
+{
+    return is_interrupted() ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+int rename(const char *from, const char *to)
+{
+    return is_interrupted() ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* And a disk that fails when told to. */
 static atomic_bool disk_fails;
 int fdatasync(int fd)
 {
+    if (is_interrupted())
+        return -1;
     if (atomic_load(&disk_fails)) {
         errno = EIO;
         return -1;
@@ -35,11 +62,15 @@ static void wait_if_held(void)
 }
 int unlink(const char *path)
 {
+    if (is_interrupted())
+        return -1;
     wait_if_held();
     return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 int unlinkat(int folder, const char *path, int flags)
 {
+    if (is_interrupted())
+        return -1;
     wait_if_held();
     return (int)syscall(SYS_unlinkat, folder, path, flags);
 }
@@ -139,6 +170,36 @@ static void a_failed_flush_is_never_acknowledged(void **state)
     fixture->options.flush_messages = 1;
     fixture_open(fixture);
     task_test_run_with(fail_to_flush, fixture);
+}
+
+static void work_interrupted(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct storage_topic *topic = topic_t(fixture);
+    for (int i = 0; i < 5; i++)
+        TASK_CHECK(append_ok(topic->logs[0], &hundred_bytes) == i);
+    storage_maintain_once(fixture->storage); /* removes all but the last segment */
+    TASK_CHECK(storage_log_start_offset(topic->logs[0]) == 5);
+    TASK_CHECK(!storage_log_failed(topic->logs[0]));
+    storage_topic_release(topic);
+    TASK_CHECK(storage_topic_delete(fixture->storage, bytes_of_string("t")) == 0);
+}
+
+/* The profiler's signals come to a thread in any of these calls. */
+static void interrupted_calls_are_made_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.flush_messages = 1;
+    fixture->options.segment_bytes = 200;
+    fixture->options.retention_bytes = 0;
+    atomic_store(&are_interrupted, true);
+    fixture_open(fixture);
+    task_test_run_with(work_interrupted, fixture);
+    fixture_close(fixture);
+    atomic_store(&are_interrupted, false);
+    assert_true(atomic_load(&interrupted_count) > 20);
+    fixture_open(fixture);
+    assert_true(fixture->report.was_clean);
 }
 
 struct upkeep {
@@ -310,6 +371,7 @@ int main(void)
         STORAGE_TEST(a_full_disk_makes_one_partition_read_only),
         STORAGE_TEST(retention_removes_nothing_of_a_later_topic),
         STORAGE_TEST(a_failed_flush_is_never_acknowledged),
+        STORAGE_TEST(interrupted_calls_are_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
