@@ -48,23 +48,35 @@ static void answer_settings(struct http_exchange *exchange, struct profiler *pro
     buf_deinit(&json);
 }
 
-/* Nothing parks between the look at the settings and the change, so no other PUT comes in between. */
+/* What a PUT asks for, and what came of it. */
+struct change {
+    struct bytes json;
+    bool is_bad;
+    struct buf text; /* what is wrong with it, or what it has changed */
+};
+
+static bool decode_change(struct profiler_options *options, void *context)
+{
+    struct change *change = context;
+    struct profiler_options before = *options;
+    change->is_bad = control_decode(change->json, options, &change->text) < 0;
+    if (!change->is_bad)
+        control_write_changes(&before, options, &change->text);
+    return !change->is_bad;
+}
+
 static bool change_settings(struct http_exchange *exchange, struct profiler *profiler)
 {
-    struct profiler_options before = profiler_options(profiler), after = before;
-    struct buf text;
-    buf_init(&text);
-    int rc = control_decode(exchange->request->body, &after, &text);
-    if (rc < 0) {
-        http_respond_error(exchange, 400, "%s", buf_string(&text));
-    } else {
-        profiler_reconfigure(profiler, &after);
-        control_write_changes(&before, &after, &text);
+    struct change change = {.json = exchange->request->body};
+    buf_init(&change.text);
+    profiler_change(profiler, decode_change, &change);
+    if (change.is_bad)
+        http_respond_error(exchange, 400, "%s", buf_string(&change.text));
+    else
         log_info("profiler was set over its port peer=%s changed=\"%s\"", stream_peer(exchange->stream),
-                 text.size > 0 ? buf_string(&text) : "nothing");
-    }
-    buf_deinit(&text);
-    return rc == 0;
+                 change.text.size > 0 ? buf_string(&change.text) : "nothing");
+    buf_deinit(&change.text);
+    return !change.is_bad;
 }
 
 /* Browsers say in whose name they send a PUT. Another site's page has to ask before (CORS) and gets no yes here; this

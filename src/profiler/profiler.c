@@ -23,16 +23,16 @@ struct profiler {
     int64_t configured_ns; /* since 1970: when these options came */
 };
 
+/* The lock is held. */
 static void apply_options(struct profiler *profiler, const struct profiler_options *options)
 {
-    pthread_mutex_lock(&profiler->lock);
+    ASSERT(options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX);
     profiler->options = *options;
     profiler->options.host = NULL; /* the caller's text may not live as long */
     profiler->configured_ns = clock_wall_ns();
     label_key_switch(LABEL_TOPIC, options->label_topics);
     label_key_switch(LABEL_CLIENT_ID, options->label_clients);
     rates_configure(profiler->rates, options);
-    pthread_mutex_unlock(&profiler->lock);
 }
 
 int profiler_create(struct profiler **created, const struct profiler_options *options)
@@ -46,7 +46,7 @@ int profiler_create(struct profiler **created, const struct profiler_options *op
     profiler->cpu = cpu_sampler_create(profiler->unwinder, profiler->symbols);
     profiler->rates = rates_create();
     capture_install(profiler->unwinder, profiler->symbols);
-    apply_options(profiler, options); /* now that whoever is switched on can capture */
+    profiler_reconfigure(profiler, options); /* now that whoever is switched on can capture */
     *created = profiler;
     return 0;
 }
@@ -66,8 +66,19 @@ void profiler_destroy(struct profiler *profiler)
 
 void profiler_reconfigure(struct profiler *profiler, const struct profiler_options *options)
 {
-    ASSERT(options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX);
+    pthread_mutex_lock(&profiler->lock);
     apply_options(profiler, options);
+    pthread_mutex_unlock(&profiler->lock);
+}
+
+void profiler_change(struct profiler *profiler, bool (*change)(struct profiler_options *options, void *context),
+                     void *context)
+{
+    pthread_mutex_lock(&profiler->lock);
+    struct profiler_options options = profiler->options;
+    if (change(&options, context))
+        apply_options(profiler, &options);
+    pthread_mutex_unlock(&profiler->lock);
 }
 
 struct profiler_options profiler_options(const struct profiler *profiler)

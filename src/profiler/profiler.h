@@ -17,6 +17,10 @@ int profiler_create(struct profiler **profiler, const struct profiler_options *o
 void profiler_destroy(struct profiler *profiler);
 /* Apply new rates; host, port and enabled are not its business. [any] */
 void profiler_reconfigure(struct profiler *profiler, const struct profiler_options *options);
+/* Let `change` see what is in force and set some of it, with nobody else's change in between. It returns false to leave
+ * all as it is, and calls nothing of the profiler. [any] */
+void profiler_change(struct profiler *profiler, bool (*change)(struct profiler_options *options, void *context),
+                     void *context);
 /* A copy of what is in force; the strings in it are not valid. [any] */
 struct profiler_options profiler_options(const struct profiler *profiler);
 
