@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define CHANGES 2000
+#define CHANGES 20000
 
 static bool add_second(struct profiler_options *options, void *context)
 {
