@@ -40,7 +40,8 @@ struct chunk {
     enum chunk_state state;
     uint32_t count;         /* of chunks in the run */
     struct list link;       /* in `partial`, `dirty` or `clean` */
-    uint64_t touched_bytes; /* that may be resident */
+    uint64_t touched_bytes; /* in whole pages: what may be resident */
+    uint16_t touched_pages; /* which ones, of a run of one chunk; a longer one is touched from the front only */
     struct heap_block block; /* of CHUNK_LARGE */
     /* Of CHUNK_SLOTS. Slots from `fresh` on were never used; free ones before that are chained. */
     uint32_t slot_bytes, slot_count, used, fresh, first_free, class;
@@ -268,16 +269,28 @@ static struct chunk *run_take(uint32_t count)
             return NULL;
     }
     first->count = count;
-    first->touched_bytes = 0;
+    first->touched_bytes = first->touched_pages = 0;
     list_init(&first->link);
     return first;
 }
 
-static void run_touch(struct chunk *chunk, uint64_t touched_bytes)
+/* These bytes of a run are about to be used. */
+static void run_touch(struct chunk *run, size_t start, size_t size)
 {
-    if (touched_bytes > chunk->touched_bytes) {
-        heap.touched_bytes += touched_bytes - chunk->touched_bytes;
-        chunk->touched_bytes = touched_bytes;
+    if (size == 0)
+        return;
+    size_t end_page = (start + size - 1) / PAGE_BYTES + 1;
+    uint64_t touched_bytes = end_page * PAGE_BYTES;
+    if (run->count == 1) {
+        unsigned pages = run->touched_pages | ((1u << end_page) - (1u << start / PAGE_BYTES));
+        if (pages == run->touched_pages)
+            return;
+        run->touched_pages = (uint16_t)pages;
+        touched_bytes = (unsigned)__builtin_popcount(pages) * PAGE_BYTES;
+    }
+    if (touched_bytes > run->touched_bytes) {
+        heap.touched_bytes += touched_bytes - run->touched_bytes;
+        run->touched_bytes = touched_bytes;
     }
 }
 
@@ -315,7 +328,6 @@ static void give_back(struct list *excess)
         struct chunk *first = LIST_ENTRY(link, struct chunk, link);
         list_remove(link);
         heap.touched_bytes -= first->touched_bytes;
-        first->touched_bytes = 0;
         put_clean(first, first->count);
     }
     unlock();
@@ -373,7 +385,8 @@ static void *slot_take(size_t slot_bytes, const struct heap_block *block)
     uint32_t slot = chunk->first_free;
     if (slot == NO_SLOT) {
         slot = chunk->fresh++;
-        run_touch(chunk, chunk->fresh * (slot_bytes + sizeof *block));
+        run_touch(chunk, slot * slot_bytes, slot_bytes);
+        run_touch(chunk, CHUNK_BYTES - (chunk->slot_count - slot) * sizeof *block, sizeof *block);
     } else {
         chunk->first_free = (uint32_t)block_of(chunk, slot)->size;
     }
@@ -403,7 +416,7 @@ static void *large_take(const struct heap_block *block, bool *is_zero)
     *is_zero = first->touched_bytes == 0;
     first->state = CHUNK_LARGE;
     first->block = *block;
-    run_touch(first, round_up(block->size, PAGE_BYTES));
+    run_touch(first, 0, block->size);
     return memory_of(first);
 }
 

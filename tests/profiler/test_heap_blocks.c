@@ -2,9 +2,12 @@
  * others. */
 #include "heap_totals.h"
 
+#include "profiler/heap_blocks.h"
+#include "profiler/heap_hook.h"
 #include "profiler/type.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -197,6 +200,50 @@ static void free_memory_goes_back_to_the_system(void **state)
     assert_true(stats_now().held_bytes <= before + (1 << 16));
 }
 
+/* Of the mappings that sampled blocks are in. */
+static uint64_t resident_bytes(void)
+{
+    uintptr_t range = atomic_load(&heap_gate.range_base), start = 0, end;
+    FILE *file = fopen("/proc/self/smaps", "re");
+    assert_non_null(file);
+    char line[512];
+    uint64_t sum_kib = 0, kib;
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) == 2)
+            continue;
+        if (start - range < RANGE_BYTES && sscanf(line, "Rss: %" SCNu64, &kib) == 1)
+            sum_kib += kib;
+    }
+    fclose(file);
+    return sum_kib * 1024;
+}
+
+static void assert_held_is_resident(void)
+{
+    uint64_t held = heap_blocks_stats().held_bytes, resident = resident_bytes();
+    assert_in_range(held, resident, resident + ((uint64_t)128 << 10)); /* with what is known of each chunk */
+}
+
+static void what_is_held_is_what_is_resident(void **state)
+{
+    (void)state;
+    static char *blocks[200];
+    heap_trim();
+    for (int times = 0; times < 3; times++) {
+        for (size_t i = 0; i < ARRAY_COUNT(blocks); i++) { /* one of each size: most chunks have one slot in use */
+            size_t size = (i + 1) * (i + 1) * 2;
+            blocks[i] = malloc(size);
+            memset(blocks[i], 1, size);
+        }
+        assert_held_is_resident();
+        for (size_t i = 0; i < ARRAY_COUNT(blocks); i++)
+            free(blocks[i]);
+        assert_held_is_resident();
+    }
+    heap_trim();
+    assert_held_is_resident();
+}
+
 static void free_twice(void)
 {
     void *volatile memory = malloc(100);
@@ -259,6 +306,7 @@ int main(void)
         ALL_SAMPLED(blocks_do_not_overlap),
         ALL_SAMPLED(a_full_range_leaves_the_rest_to_malloc),
         ALL_SAMPLED(free_memory_goes_back_to_the_system),
+        ALL_SAMPLED(what_is_held_is_what_is_resident),
         ALL_SAMPLED(a_wrong_free_ends_the_process),
     };
     heap_test_prepare(1, RANGE_BYTES);
