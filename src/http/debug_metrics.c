@@ -48,7 +48,10 @@ static void write_stats(struct metrics_writer *writer, struct profiler *profiler
 /* Sampled or not, so that the profiles can be held against them. */
 static void write_contention(struct metrics_writer *writer)
 {
-    static const char *const kinds[CONTENTION_KIND_COUNT] = {[CONTENTION_BLOCK] = "block", [CONTENTION_MUTEX] = "mutex"};
+    static const char *const kinds[CONTENTION_KIND_COUNT] = {
+        [CONTENTION_BLOCK] = "block",
+        [CONTENTION_MUTEX] = "mutex",
+    };
     metrics_write_family(writer, METRIC_COUNTER, "takhin_profiler_contention_events_total",
                          "Waits of tasks (block), and delays by holders of locks (mutex), sampled or not.");
     for (enum contention_kind kind = 0; kind < CONTENTION_KIND_COUNT; kind++)

@@ -29,7 +29,7 @@ static bool read_number(struct bytes text, int64_t *number)
     return text.size > sign && strspn(start + sign, "0123456789") == text.size - sign;
 }
 
-/* Whole seconds as Go reads them, or parts of one, which are ours; 0 for anything else, and for what int64 cannot hold. */
+/* Whole seconds as Go reads them, or parts of one, which are ours; 0 for anything else, and for what no int64 holds. */
 static double read_decimal(struct bytes text)
 {
     char *end = NULL;

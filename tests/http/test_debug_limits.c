@@ -9,9 +9,9 @@
 #include <uv.h>
 
 /* A function whose name makes an answer of many bytes out of a request of few. */
-#define LONG_NAME a_function_whose_name_is_so_long_that_a_list_of_addresses_of_which_each_is_answered_by_this_name_makes_\
-an_answer_that_is_many_times_as_large_as_the_list_and_that_no_socket_takes_in_as_a_whole_while_its_client_does_not_\
-read_any_of_it_at_all
+#define LONG_NAME \
+    a_function_whose_name_is_so_long_that_a_list_of_addresses_of_which_each_is_answered_by_this_name_makes_an_\
+answer_that_is_many_times_as_large_as_the_list_and_that_no_socket_takes_in_as_a_whole_while_its_client_reads_none_of_it
 int LONG_NAME(int number);
 int LONG_NAME(int number)
 {
@@ -26,8 +26,8 @@ static struct buf write_symbol_request(void)
     buf_init(&request);
     while (addresses.size < 900 * 1024)
         buf_printf(&addresses, "%#lx+", (unsigned long)(uintptr_t)LONG_NAME);
-    buf_printf(&request, "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
-               addresses.size);
+    buf_printf(&request, "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                         "Content-Length: %zu\r\n\r\n", addresses.size);
     buf_append(&request, addresses.data, addresses.size);
     buf_deinit(&addresses);
     return request;
