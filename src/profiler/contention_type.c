@@ -3,6 +3,7 @@
 #include "profiler/contention.h"
 #include "profiler/text.h"
 #include "profiler/type.h"
+#include "profiler/wait_frames.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -108,11 +109,6 @@ static void stats_mutex(struct profiler *profiler, struct profile_stats *stats)
         {"contentions", "count", false}, {"delay", "nanoseconds", false},                                              \
     }
 
-/* Inside of the runtime's locks (runtime/lock.h) and parks, down to the probe: a viewer's leaf is what was called. */
-#define INSIDE_OF_LOCKS                                                                                                \
-    "task_park(_until|_uncancelable|_from)?|park|tell_(waited|delayed)|queue_wait(_uncancelable)?|rwlock_lock"         \
-    "|task_mutex_(un)?lock_contended"
-
 const struct profile_type profile_type_block = {
     .name = "block",
     .summary = "Where tasks wait for each other, and for how long: for locks and conditions, for data in a long poll, "
@@ -121,7 +117,7 @@ const struct profile_type profile_type_block = {
     .columns = COLUMNS,
     .column_count = 2,
     .period = {"contentions", "count", false},
-    .drop_frames = INSIDE_OF_LOCKS,
+    .drop_frames = WAIT_FRAMES,
     .has_delta = true,
     .rate = PROFILE_RATE_BLOCK,
     .collect = collect_block,
@@ -137,7 +133,7 @@ const struct profile_type profile_type_mutex = {
     .columns = COLUMNS,
     .column_count = 2,
     .period = {"contentions", "count", false},
-    .drop_frames = INSIDE_OF_LOCKS,
+    .drop_frames = WAIT_FRAMES,
     .has_delta = true,
     .rate = PROFILE_RATE_MUTEX,
     .collect = collect_mutex,

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "profiler/collection.h"
 #include "profiler/tasks.h"
+#include "profiler/wait_frames.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -203,6 +204,7 @@ const struct profile_type profile_type_fgprof = {
     .columns = {{"samples", "count", false}, {"time", "nanoseconds", false}},
     .column_count = 2,
     .period = {"wallclock", "nanoseconds", false}, /* as github.com/felixge/fgprof has it */
+    .drop_frames = WAIT_FRAMES,
     .needs_window = true,
     .rate = PROFILE_RATE_HZ,
     .start = start,

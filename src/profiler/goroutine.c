@@ -8,6 +8,7 @@
 #include "profiler/goroutine_dump.h"
 #include "profiler/tasks.h"
 #include "profiler/text.h"
+#include "profiler/wait_frames.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -159,6 +160,7 @@ const struct profile_type profile_type_goroutine = {
     .columns = {{"goroutine", "count", false}},
     .column_count = 1,
     .period = {"goroutine", "count", false},
+    .drop_frames = WAIT_FRAMES,
     .has_delta = true,
     .collect = collect,
     .write_text = write_text,
@@ -174,6 +176,7 @@ const struct profile_type profile_type_goroutineleak = {
     .columns = {{"goroutineleak", "count", false}},
     .column_count = 1,
     .period = {"goroutineleak", "count", false},
+    .drop_frames = WAIT_FRAMES,
     .seconds_is_age = true,
     .collect = collect_parked,
     .write_text = write_parked_text,

@@ -7,6 +7,7 @@
 #include "profiler/collection.h"
 #include "profiler/profiler.h"
 #include "profiler/symbols.h"
+#include "profiler/wait_frames.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct pc_text {
     struct line *lines;
     uint32_t line_count; /* more than 1: inlined functions, innermost first */
     struct bytes traceback;
+    size_t wait_size; /* of the part of it at the beginning that is the runtime's way of waiting */
 };
 
 struct text_writer {
@@ -117,23 +119,28 @@ static void make_lines(struct text_writer *writer, struct pc_text *text, uintptr
 }
 
 /* As Go's runtime writes a frame, which has no offset where it is inlined, but for arguments: C tells none. */
-static struct bytes make_traceback(struct text_writer *writer, const struct symbol_place *place, uintptr_t pc)
+static void make_traceback(struct text_writer *writer, struct pc_text *text)
 {
-    struct buf text;
-    buf_init(&text);
+    const struct symbol_place *place = text->place;
+    uintptr_t pc = text->key.pc;
+    bool is_wait = true;
+    struct buf made;
+    buf_init(&made);
     if (!place)
-        buf_printf(&text, UNKNOWN_FUNCTION "(...)\n\t" UNKNOWN_FILE ":0 +0x%lx\n", (unsigned long)pc);
+        buf_printf(&made, UNKNOWN_FUNCTION "(...)\n\t" UNKNOWN_FILE ":0 +0x%lx\n", (unsigned long)pc);
     for (uint32_t i = 0; place && i < place->frame_count; i++) {
         const struct symbol_frame *frame = &place->frames[i];
         const char *file = frame->file[0] ? frame->file : UNKNOWN_FILE;
-        buf_printf(&text, "%s(...)\n\t%s:%u", frame->function, file, frame->line);
+        buf_printf(&made, "%s(...)\n\t%s:%u", frame->function, file, frame->line);
         if (i == place->frame_count - 1 && pc > place->entry)
-            buf_printf(&text, " +0x%lx", (unsigned long)(pc - place->entry));
-        buf_append_byte(&text, '\n');
+            buf_printf(&made, " +0x%lx", (unsigned long)(pc - place->entry));
+        buf_append_byte(&made, '\n');
+        is_wait = is_wait && wait_frames_have(frame->function);
+        if (is_wait)
+            text->wait_size = made.size;
     }
-    struct bytes made = {(uint8_t *)arena_copy_bytes(&writer->arena, buf_bytes(&text)), text.size};
-    buf_deinit(&text);
-    return made;
+    text->traceback = bytes_of(arena_copy_bytes(&writer->arena, buf_bytes(&made)), made.size);
+    buf_deinit(&made);
 }
 
 static const struct pc_text *text_of(struct text_writer *writer, const struct stack_key *key, uint32_t position)
@@ -148,7 +155,7 @@ static const struct pc_text *text_of(struct text_writer *writer, const struct st
         uintptr_t address = wanted.pc - wanted.is_return_address;
         text->place = symbols_place(writer->symbols, wanted.epoch, address);
         make_lines(writer, text, address);
-        text->traceback = make_traceback(writer, text->place, wanted.pc);
+        make_traceback(writer, text);
         HASH_ADD(hh, writer->pcs, key, sizeof wanted, text);
     }
     return text;
@@ -289,8 +296,14 @@ void text_write_entries(struct text_writer *writer,
 
 void text_write_traceback(struct text_writer *writer, const struct stack_key *key)
 {
-    for (uint32_t i = 0; i < key->depth; i++)
-        buf_append_bytes(writer->text, text_of(writer, key, i)->traceback);
+    bool is_wait = key->is_parked;
+    for (uint32_t i = 0; i < key->depth; i++) {
+        const struct pc_text *text = text_of(writer, key, i);
+        is_wait = is_wait && i < key->depth - 1; /* the last one is shown in any case */
+        size_t hidden = is_wait ? text->wait_size : 0;
+        buf_append(writer->text, text->traceback.data + hidden, text->traceback.size - hidden);
+        is_wait = is_wait && hidden == text->traceback.size;
+    }
     if (key->depth == 0 && key->function)
         buf_printf(writer->text, "%s(...)\n\t" UNKNOWN_FILE ":0\n", key->function);
 }

@@ -24,7 +24,8 @@ void text_write_frames(struct text_writer *writer, const struct stack_key *key);
 void text_write_entries(struct text_writer *writer,
                         void (*write_head)(struct buf *text, const struct stack_entry *entry));
 
-/* "storage_log_append(...)\n\tsrc/storage/log.c:77 +0x24\n" for each frame, as in a dump of goroutines. */
+/* "storage_log_append(...)\n\tsrc/storage/log.c:77 +0x24\n" for each frame, as in a dump of goroutines. Of a parked
+ * task it begins at what was called to wait: Go shows no gopark either. */
 void text_write_traceback(struct text_writer *writer, const struct stack_key *key);
 /* The one frame in which a call returned to this address lies: "created by NAME<suffix>\n\tFILE:LINE +0x1c\n". */
 void text_write_creator(struct text_writer *writer, uintptr_t return_address, const char *suffix);

@@ -180,21 +180,21 @@ static void an_empty_stack_is_a_zero_as_in_go(void **state)
     assert_text(mem_copy_string("#\t0x0\t[lost samples]\t??:0\n\n"));
 }
 
-/* The first place of outer_part that is in what was inlined into it. */
-static uintptr_t inlined_place(void)
+/* The first place of `outer` that is in what was inlined into it. */
+static uintptr_t inlined_place(void (*outer)(void), const char *inlined)
 {
     struct symbol_frame frames[SYMBOL_INLINE_MAX];
-    uintptr_t place = (uintptr_t)outer_part;
+    uintptr_t place = (uintptr_t)outer;
     while (symbols_resolve(profiler_symbols(profiler), place, false, frames, SYMBOL_INLINE_MAX) < 2)
         place++;
-    assert_string_equal(frames[0].function, "inlined_part");
+    assert_string_equal(frames[0].function, inlined);
     return place;
 }
 
 static void inlined_functions_have_lines_of_their_own(void **state)
 {
     (void)state;
-    uintptr_t place = inlined_place(), pc = place + 1, entry = (uintptr_t)outer_part;
+    uintptr_t place = inlined_place(outer_part, "inlined_part"), pc = place + 1, entry = (uintptr_t)outer_part;
     struct stack_key key = key_of(&pc, 1);
     text_write_frames(writer, &key);
     char *inner = source_at(place, 0), *outer = source_at(place, 1);
@@ -225,6 +225,52 @@ static void a_traceback_has_two_lines_a_frame(void **state)
     key = (struct stack_key){.function = "[no answer]"};
     text_write_traceback(writer, &key);
     assert_text(mem_copy_string("[no answer](...)\n\t??:0\n"));
+}
+
+/* By names of the runtime's own, one of them inlined into what called it. */
+static NOINLINE void task_park_until(void)
+{
+    SOME_CODE(sink);
+}
+
+static inline __attribute__((always_inline)) void task_park(void)
+{
+    SOME_CODE(sink);
+}
+
+static NOINLINE void caller_of_park(void)
+{
+    sink = 1;
+    task_park();
+    sink = 2;
+}
+
+static void a_parked_task_s_traceback_begins_at_what_it_called(void **state)
+{
+    (void)state;
+    uintptr_t in_park = inlined_place(caller_of_park, "task_park") + 1;
+    uintptr_t pcs[] = {(uintptr_t)task_park_until + 0x11, in_park, (uintptr_t)short_one + 0x25};
+    char *park = source_at(pcs[0] - 1, 0), *outer = source_at(in_park - 1, 1), *near = source_at(pcs[2] - 1, 0);
+    unsigned long by = (unsigned long)(in_park - (uintptr_t)caller_of_park);
+    struct stack_key key = key_of(pcs, 3);
+    text_write_traceback(writer, &key);
+    assert_text(mem_printf("caller_of_park(...)\n\t%s +0x%lx\nshort_one(...)\n\t%s +0x25\n", outer, by, near));
+    key.is_parked = false; /* one that runs is just there */
+    text_write_traceback(writer, &key);
+    assert_int_equal(strncmp(buf_string(&text), "task_park_until(...)\n", 21), 0);
+    buf_clear(&text);
+    key = key_of(pcs, 1); /* never nothing */
+    text_write_traceback(writer, &key);
+    assert_text(mem_printf("task_park_until(...)\n\t%s +0x11\n", park));
+    /* Only at the leaf. */
+    const uintptr_t above[] = {pcs[2], pcs[0], pcs[2]};
+    key = key_of(above, 3);
+    text_write_traceback(writer, &key);
+    assert_text(mem_printf("short_one(...)\n\t%s +0x25\ntask_park_until(...)\n\t%s +0x11\n"
+                           "short_one(...)\n\t%s +0x25\n", near, park, near));
+    mem_free(park);
+    mem_free(outer);
+    mem_free(near);
 }
 
 static void a_creator_is_one_frame(void **state)
@@ -268,11 +314,14 @@ int main(void)
         TEST(an_empty_stack_is_a_zero_as_in_go),
         TEST(inlined_functions_have_lines_of_their_own),
         TEST(a_traceback_has_two_lines_a_frame),
+        TEST(a_parked_task_s_traceback_begins_at_what_it_called),
         TEST(a_creator_is_one_frame),
         TEST(entries_come_largest_first_and_none_without_a_value),
     };
     short_one();
     a_function_with_quite_a_long_name();
     outer_part();
+    task_park_until();
+    caller_of_park();
     return cmocka_run_group_tests(tests, create, destroy);
 }

@@ -1,5 +1,6 @@
 /* test_types.c: what holds for every row of the table of profile types. */
 #include "profiler/type.h"
+#include "profiler/wait_frames.h"
 
 #include <regex.h>
 #include <setjmp.h>
@@ -90,6 +91,17 @@ static void hidden_frames_are_an_expression(void **state)
     }
 }
 
+static void rows_of_waits_begin_at_what_was_called(void **state)
+{
+    (void)state;
+    const char *const names[] = {"block", "fgprof", "goroutine", "goroutineleak", "mutex"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        assert_string_equal(profile_type_find(bytes_of_string(names[i]))->drop_frames, WAIT_FRAMES);
+    assert_true(wait_frames_have("park") && wait_frames_have("task_park_from") && wait_frames_have("wait_readable"));
+    assert_false(wait_frames_have("") || wait_frames_have("task") || wait_frames_have("park|") ||
+                 wait_frames_have("task_park_fro") || wait_frames_have("task_mutex_lock"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +111,7 @@ int main(void)
         cmocka_unit_test(every_row_has_a_word_for_the_index_page),
         cmocka_unit_test(windows_begin_and_end_and_snapshots_need_not),
         cmocka_unit_test(hidden_frames_are_an_expression),
+        cmocka_unit_test(rows_of_waits_begin_at_what_was_called),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
