@@ -25,6 +25,9 @@
 #define FUNCTION_MOVING "[moving]"
 #define FUNCTION_NOT_STARTED "[not started]"
 
+/* Of a reactor's name, with the NUL. */
+#define THREAD_TEXT_BYTES 32
+
 #define STATE_RUNNING "running"
 #define STATE_SYSTEM_CALL "syscall"
 #define STATE_SILENT "not answering"
@@ -45,7 +48,8 @@ struct task_dump_memory {
     struct arena pcs;
     uint32_t epoch;
     uint64_t start_ns, now_ns; /* when the dump began, and the last look at tasks */
-    const char *thread_name, *thread_label; /* of the last task: the next is likely on the same thread */
+    char thread_name[THREAD_TEXT_BYTES]; /* of the last task: the next is likely on the same thread */
+    const char *thread_label;
 };
 
 /* One task, from the moment that it is looked at until it is taken. */
@@ -55,7 +59,7 @@ struct sight {
     uint64_t parked_for_ns;
     bool is_again;    /* only those in dump->memory->running are wanted */
     struct task_record record;
-    const char *thread;
+    char thread[THREAD_TEXT_BYTES]; /* a copy: a reactor that ends gives its name up */
     bool has_begun;
     enum unwind_end end;
     uintptr_t pcs[UNWIND_DEPTH_MAX];
@@ -120,7 +124,7 @@ PROBE_RACY_LOOK static void look(const struct probe_task *task, void *context)
     for (int i = 0; i < LABEL_TASK_COUNT; i++)
         record->key.labels[i] = label_key_is_on((enum label_key)i) ? task->labels[i] : NULL;
     record->key.labels[LABEL_REASON] = task->state;
-    sight->thread = task->thread;
+    copy_name(sight->thread, sizeof sight->thread, task->thread);
     if (!record->is_running)
         walk_parked(sight, task);
 }
@@ -174,8 +178,8 @@ static void set_task(struct sight *sight, struct task_record *record)
     record->key.function = NULL;
     record->key.is_parked = !record->is_running;
     struct task_dump_memory *memory = sight->dump->memory;
-    if (label_key_is_on(LABEL_THREAD) && sight->thread != memory->thread_name) {
-        memory->thread_name = sight->thread;
+    if (label_key_is_on(LABEL_THREAD) && strcmp(sight->thread, memory->thread_name) != 0) {
+        memcpy(memory->thread_name, sight->thread, sizeof sight->thread);
         memory->thread_label = label_intern(LABEL_THREAD, bytes_of_string(sight->thread));
     }
     record->key.labels[LABEL_THREAD] = label_key_is_on(LABEL_THREAD) ? memory->thread_label : NULL;
@@ -362,7 +366,8 @@ static void begin(struct task_dump *dump)
 {
     struct task_dump_memory *memory = dump->memory;
     memory->tasks.count = memory->threads.count = memory->runners.count = memory->running_count = 0;
-    memory->thread_name = NULL;
+    memory->thread_name[0] = '\0';
+    memory->thread_label = NULL;
     arena_reset(&memory->pcs);
     dump->truncated_count = dump->rootless_count = dump->silent_count = 0;
     unwinder_refresh(profiler_unwinder(memory->profiler));

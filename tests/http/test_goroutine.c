@@ -1,8 +1,10 @@
 /* test_goroutine.c: dumps of the runtime's real tasks, whatever their reactors are doing. */
 #include "../profiler/burn.h"
 #include "../profiler/collect.h"
+#include "base/mem.h"
 #include "profiler/symbols.h"
 #include "profiler/tasks.h"
+#include "runtime/lock.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 
@@ -324,6 +326,197 @@ static void every_sampler_at_once_disturbs_none(void **state)
     end(reactor);
 }
 
+/* One task for each way to wait, its name what a dump must show first. All end when the reactor stops. */
+static struct task_mutex held_mutex, other_mutex;
+static struct task_rwlock held_rwlock;
+static struct task_condition condition;
+static struct task_group group;
+
+static void hold_them(void *argument)
+{
+    task_mutex_lock(&held_mutex);
+    task_rwlock_write_lock(&held_rwlock);
+    task_group_add(&group, 1);
+    wait_for_the_end(argument);
+    task_rwlock_write_unlock(&held_rwlock);
+    task_mutex_unlock(&held_mutex);
+}
+
+static void wait_for_mutex(void *argument)
+{
+    (void)argument;
+    task_mutex_lock(&held_mutex);
+    task_mutex_unlock(&held_mutex);
+}
+
+static void wait_to_read(void *argument)
+{
+    (void)argument;
+    task_rwlock_read_lock(&held_rwlock);
+    task_rwlock_read_unlock(&held_rwlock);
+}
+
+static void wait_to_write(void *argument)
+{
+    (void)argument;
+    task_rwlock_write_lock(&held_rwlock);
+    task_rwlock_write_unlock(&held_rwlock);
+}
+
+static void wait_for_condition(void *argument)
+{
+    (void)argument;
+    task_mutex_lock(&other_mutex);
+    (void)task_condition_wait(&condition, &other_mutex, TIMEOUT_NEVER);
+    task_mutex_unlock(&other_mutex);
+}
+
+static void wait_for_group(void *argument)
+{
+    (void)argument;
+    (void)task_group_wait(&group, TIMEOUT_NEVER);
+}
+
+static void sleep_long(void *argument)
+{
+    (void)argument;
+    (void)task_sleep_ms(3600 * 1000);
+}
+
+static void read_pipe(void *argument)
+{
+    char byte;
+    (void)!read(((int *)argument)[0], &byte, 1);
+}
+
+static void wait_for_work(void *argument)
+{
+    (void)!task_offload(WAIT_FILE, read_pipe, argument);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void *argument);
+} waits[] = {
+    {"task_mutex_lock", wait_for_mutex},         {"task_rwlock_read_lock", wait_to_read},
+    {"task_rwlock_write_lock", wait_to_write},   {"task_condition_wait", wait_for_condition},
+    {"task_group_wait", wait_for_group},         {"task_sleep_ms", sleep_long},
+    {"task_offload", wait_for_work},
+};
+
+static void spawn_waits(void *argument)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(waits); i++)
+        ASSERT(task_spawn(waits[i].name, waits[i].run, argument));
+}
+
+static char *dump_at_length(void)
+{
+    struct collection *collection;
+    const struct profile_type *type = profile_type_find(bytes_of_string("goroutine"));
+    assert_int_equal(collection_open(profiler, type, &(struct profile_query){.rate = 0}, &collection), 0);
+    struct buf text;
+    buf_init(&text);
+    collection_write_text(collection, 2, &text);
+    collection_close(collection);
+    char *copy = mem_copy_string(buf_string(&text));
+    buf_deinit(&text);
+    return copy;
+}
+
+/* So that the list of what is hidden cannot grow old. The mutex's own function may be inlined into who calls it. */
+static void a_parked_task_is_shown_from_what_it_called_on(void **state)
+{
+    (void)state;
+    reactor = start("waits");
+    struct flock flock = {.count = 0};
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(reactor_spawn(reactor, "holder", hold_them, &flock), 0);
+    assert_int_equal(reactor_spawn(reactor, "spawner", spawn_waits, ends), 0);
+    struct task_dump *dump = task_dump_create_parked(profiler, 0);
+    while (dump->count < ARRAY_COUNT(waits) + 1) {
+        task_dump_destroy(dump);
+        sched_yield();
+        dump = task_dump_create_parked(profiler, 0);
+    }
+    task_dump_destroy(dump);
+
+    char *text = dump_at_length();
+
+    for (size_t i = 0; i < ARRAY_COUNT(waits); i++) {
+        char *task = mem_printf(", task=%s, thread=waits]:\n", waits[i].name);
+        const char *head = strstr(text, task);
+        assert_non_null(head);
+        char *first = mem_printf("%s(...)\n", waits[i].name);
+        assert_int_equal(strncmp(head + strlen(task), first, strlen(first)), 0);
+        mem_free(first);
+        mem_free(task);
+    }
+    mem_free(text);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    end(reactor);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* libuv closes descriptors out of ThreadSanitizer's sight: whoever gets the same number next seems to race with it. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:epoll_\nrace:eventfd\nrace:uv_pipe\n";
+}
+
+static void *short_life(void *argument)
+{
+    (void)argument;
+    pthread_setname_np(pthread_self(), "short life");
+    return NULL;
+}
+
+/* Threads that come and go, and reactors with them, each time under another name. */
+static void *come_and_go(void *argument)
+{
+    struct bustle *bustle = argument;
+    for (unsigned i = 0; !atomic_load(&bustle->stops); i++) {
+        pthread_t thread;
+        ASSERT(pthread_create(&thread, NULL, short_life, NULL) == 0);
+        struct reactor *guest = start(i % 2 ? "guest" : "a guest of a longer name");
+        struct flock flock = {.name = "of the guest", .count = 3};
+        start_flock(guest, &flock);
+        end(guest);
+        pthread_join(thread, NULL);
+    }
+    return NULL;
+}
+
+static void threads_and_reactors_may_come_and_go_meanwhile(void **state)
+{
+    (void)state;
+    struct bustle bustle = {false};
+    pthread_t thread;
+    struct collection *cpu, *wall;
+    assert_int_equal(pthread_create(&thread, NULL, come_and_go, &bustle), 0);
+    const struct profile_type *fgprof = profile_type_find(bytes_of_string("fgprof"));
+    assert_int_equal(open_cpu(profiler, 1000, &cpu), 0);
+    assert_int_equal(collection_open(profiler, fgprof, &(struct profile_query){.rate = 1000}, &wall), 0);
+
+    for (unsigned i = 0; i < 100; i++) {
+        struct task_dump *dump = task_dump_create(profiler);
+        assert_each_once_in_order(dump);
+        for (size_t j = 0; j < dump->count; j++) {
+            const char *name = dump->records[j].key.labels[LABEL_THREAD];
+            if (dump->records[j].id != 0 && name)
+                assert_true(strcmp(name, "guest") == 0 || strncmp(name, "a guest of a lo", 15) == 0);
+        }
+        task_dump_destroy(dump);
+    }
+    atomic_store(&bustle.stops, true);
+    pthread_join(thread, NULL);
+    profile_destroy(finish(cpu));
+    profile_destroy(finish(wall));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +524,8 @@ int main(void)
         cmocka_unit_test(many_parked_tasks_are_all_there_with_their_stacks),
         cmocka_unit_test(those_that_stay_are_in_every_dump_while_others_come_and_go),
         cmocka_unit_test(every_sampler_at_once_disturbs_none),
+        cmocka_unit_test(a_parked_task_is_shown_from_what_it_called_on),
+        cmocka_unit_test(threads_and_reactors_may_come_and_go_meanwhile),
     };
     return cmocka_run_group_tests(tests, create, destroy);
 }
