@@ -69,7 +69,7 @@ static void delay_end(struct lock_queue *queue, struct lock_waiter *waiter)
 
 static uint64_t delay_charge(struct lock_queue *queue)
 {
-    if (LIKELY(queue->counted == 0) || probe_sink_now() == NULL)
+    if (LIKELY(queue->counted == 0))
         return 0;
     uint64_t now_ns = clock_monotonic_ns(), now_sum_ns = queue->counted * now_ns;
     uint64_t delay_ns = now_sum_ns - queue->counted_from_sum_ns;

@@ -332,6 +332,32 @@ static void a_waiter_from_before_the_sink_is_not_charged(void **state)
     assert_int_equal(locks.mutex.queue.counted_from_sum_ns, 0);
 }
 
+/* What was let go of while nobody listened is not told to who listens later. */
+static void unlock_between_two_sinks(void *argument)
+{
+    struct locks *locks = argument;
+    task_mutex_lock(&locks->mutex);
+    CHECK(task_spawn("first", hold_in_turn, locks) != NULL);
+    CHECK(task_spawn("second", lock_mutex, locks) != NULL);
+    task_yield();
+    clock_test_advance(1000);
+    atomic_store(&probe_sink, NULL);
+    task_mutex_unlock(&locks->mutex);
+    atomic_store(&probe_sink, &recorder);
+    let_others_run();
+    CHECK(locks->done == 2);
+}
+
+static void a_delay_that_nobody_heard_of_is_not_charged_later(void **state)
+{
+    (void)state;
+    struct locks locks = {.done = 0};
+    run_alone(unlock_between_two_sinks, &locks);
+    assert_int_equal(heard.delayed_ns, 100);
+    assert_int_equal(locks.mutex.queue.counted, 0);
+    assert_int_equal(locks.mutex.queue.counted_from_sum_ns, 0);
+}
+
 static void wait_beyond_the_sink(void *argument)
 {
     struct locks *locks = argument;
@@ -656,6 +682,7 @@ int main(void)
         WITH_CLOCK(a_mutex_tells_the_holder_what_it_cost_and_each_waiter_what_it_waited),
         WITH_CLOCK(a_waiters_time_is_charged_once_to_each_who_held),
         WITH_CLOCK(a_waiter_from_before_the_sink_is_not_charged),
+        WITH_CLOCK(a_delay_that_nobody_heard_of_is_not_charged_later),
         WITH_CLOCK(a_sink_that_goes_leaves_nothing_counted),
         WITH_CLOCK(an_rwlock_tells_for_what_it_was_held_and_wanted),
         WITH_CLOCK(a_condition_and_a_group_tell_their_waiters),
