@@ -408,7 +408,7 @@ static void no_more_places_are_kept_than_there_is_room_for(void **state)
     symbols_release(own);
     struct symbols_stats kept = symbols_stats(own);
     assert_int_equal(kept.place_count, SYMBOL_PLACES_KEPT); /* just as many as are kept */
-    assert_true(kept.held_bytes < (size_t)8 << 20);
+    assert_true(kept.held_bytes < (size_t)2 << 20); /* a broker at rest has 10 MiB in all */
 
     symbols_acquire(own);
     assert_ptr_equal(symbols_place(own, epoch, start), first);
