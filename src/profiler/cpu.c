@@ -6,12 +6,11 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "profiler/cpu_threads.h"
+#include "profiler/own_thread.h"
 #include "profiler/stack_table.h"
 #include "profiler/unwind.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 /* How often rings are emptied and threads looked for. A ring holds several times what comes meanwhile. */
@@ -66,11 +65,7 @@ struct cpu_sampler *cpu_sampler_create(struct unwinder *unwinder, struct symbols
     sampler->symbols = symbols;
     pthread_mutex_init(&sampler->control, NULL);
     pthread_mutex_init(&sampler->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&sampler->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
+    own_thread_condition_init(&sampler->stop);
     list_init(&sampler->readers);
     sampler->threads = cpu_threads_create(unwinder, symbols, take, sampler);
     return sampler;
@@ -88,22 +83,14 @@ void cpu_sampler_destroy(struct cpu_sampler *sampler)
     mem_free(sampler);
 }
 
-static void wait_for_stop(struct cpu_sampler *sampler, uint64_t until_ns)
-{
-    struct timespec deadline = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
-    while (!sampler->is_stopping && pthread_cond_timedwait(&sampler->stop, &sampler->lock, &deadline) != ETIMEDOUT)
-        continue;
-}
-
 static void *poll_threads(void *argument)
 {
     struct cpu_sampler *sampler = argument;
-    pthread_setname_np(pthread_self(), "takhin-profiler");
     pthread_mutex_lock(&sampler->lock);
     for (;;) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now); /* the true one: the condition does not know a test's clock */
-        wait_for_stop(sampler, (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec + POLL_NS);
+        uint64_t until_ns = own_thread_clock_ns() + POLL_NS;
+        while (!sampler->is_stopping && own_thread_wait_until(&sampler->stop, &sampler->lock, until_ns))
+            continue;
         if (sampler->is_stopping)
             break;
         unwinder_refresh(sampler->unwinder);
@@ -114,17 +101,10 @@ static void *poll_threads(void *argument)
     return NULL;
 }
 
-/* All signals but ours go to the program's own threads. */
 static int start_poller(struct cpu_sampler *sampler)
 {
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGPROF);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     sampler->is_stopping = false;
-    int rc = -pthread_create(&sampler->poller, NULL, poll_threads, sampler);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    return own_thread_start(&sampler->poller, poll_threads, sampler);
 }
 
 /* CPU timers expire on the kernel's tick, so a shorter period than the tick is never seen. The coarse clock moves once

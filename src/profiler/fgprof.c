@@ -7,12 +7,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "profiler/collection.h"
+#include "profiler/own_thread.h"
 #include "profiler/tasks.h"
 #include "profiler/wait_frames.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -27,8 +26,6 @@
 #define ANSWER_COST_NS (10 * NS_PER_US)
 /* What does not answer by then is shown without a stack, rather than hold up the next look. */
 #define ANSWER_TIMEOUT_NS (20 * NS_PER_MS)
-/* Threads of this name are the profiler's own. */
-#define OWN_THREAD_NAME "takhin-profiler"
 
 struct wall_window {
     struct collection *collection;
@@ -44,14 +41,6 @@ struct wall_window {
 };
 
 static struct task_totals totals; /* of the process, for its metrics */
-
-/* Not a test's clock: the condition does not know that one. */
-static uint64_t true_clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t thread_cpu_ns(void)
 {
@@ -69,7 +58,7 @@ static bool is_own(const struct task_record *record, pid_t looking_thread_id)
 /* Returns what it cost, in CPU time of this thread and of those that answered. */
 static uint64_t look(struct wall_window *window)
 {
-    uint64_t start_ns = true_clock_ns(), cpu_ns = thread_cpu_ns(), answer_count = 0;
+    uint64_t start_ns = own_thread_clock_ns(), cpu_ns = thread_cpu_ns(), answer_count = 0;
     int64_t weight_ns = (int64_t)(start_ns - window->last_ns);
     task_dump_renew(window->dump, ANSWER_TIMEOUT_NS);
     pid_t self = (pid_t)syscall(SYS_gettid);
@@ -90,9 +79,8 @@ static uint64_t look(struct wall_window *window)
 /* False: time to stop. */
 static bool wait_until(struct wall_window *window, uint64_t until_ns)
 {
-    struct timespec deadline = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
     pthread_mutex_lock(&window->lock);
-    while (!window->is_stopping && pthread_cond_timedwait(&window->stop, &window->lock, &deadline) != ETIMEDOUT)
+    while (!window->is_stopping && own_thread_wait_until(&window->stop, &window->lock, until_ns))
         continue;
     bool goes_on = !window->is_stopping;
     pthread_mutex_unlock(&window->lock);
@@ -102,36 +90,14 @@ static bool wait_until(struct wall_window *window, uint64_t until_ns)
 static void *tick(void *argument)
 {
     struct wall_window *window = argument;
-    pthread_setname_np(pthread_self(), OWN_THREAD_NAME);
     uint64_t next_ns = window->last_ns + window->period_ns;
     while (wait_until(window, next_ns)) {
-        uint64_t cost_ns = look(window), rested_ns = true_clock_ns() + cost_ns * REST_FACTOR;
+        uint64_t cost_ns = look(window), rested_ns = own_thread_clock_ns() + cost_ns * REST_FACTOR;
         next_ns += window->period_ns;
         if (next_ns < rested_ns)
             next_ns = rested_ns;
     }
     return NULL;
-}
-
-/* All signals but the profiler's go to the program's own threads. */
-static int start_ticker(struct wall_window *window)
-{
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGPROF);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int rc = -pthread_create(&window->ticker, NULL, tick, window);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
 }
 
 static void window_destroy(struct wall_window *window)
@@ -149,10 +115,10 @@ static int start(struct collection *collection)
     window->collection = collection;
     window->dump = task_dump_create_empty(collection->profiler);
     window->period_ns = NS_PER_S / (uint64_t)hz;
-    window->start_ns = window->last_ns = true_clock_ns();
+    window->start_ns = window->last_ns = own_thread_clock_ns();
     pthread_mutex_init(&window->lock, NULL);
-    init_condition(&window->stop);
-    int rc = start_ticker(window);
+    own_thread_condition_init(&window->stop);
+    int rc = own_thread_start(&window->ticker, tick, window);
     if (rc < 0)
         window_destroy(window);
     else
