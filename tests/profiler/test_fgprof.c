@@ -2,6 +2,7 @@
 #include "burn.h"
 #include "collect.h"
 #include "parked_threads.h"
+#include "profiler/tasks.h"
 #include "task_source.h"
 
 #include <setjmp.h>
@@ -86,6 +87,32 @@ static void what_waits_and_what_runs_both_get_the_whole_window(void **state)
     test_thread_end(&reading);
 }
 
+/* It makes each look wait for it in vain, and each dump of others longer, which looks wait for. */
+static void a_thread_that_does_not_answer_takes_nothing_from_the_totals(void **state)
+{
+    (void)state;
+    struct test_thread deaf = {.name = "deaf", .reads = true, .blocks_signal = true};
+    struct test_thread reading = {.name = "reading", .reads = true};
+    test_thread_start(&deaf);
+    test_thread_start(&reading);
+    source_add(1, "waits", "mutex lock", 0);
+
+    struct collection *collection = open_fgprof(200);
+    for (unsigned i = 0; i < 3; i++)
+        task_dump_destroy(task_dump_create(profiler));
+    wait_for_looks(atomic_load(&source.look_count) + 5);
+    struct profile *profile = finish(collection);
+
+    uint64_t window_ns = (uint64_t)profile->duration_ns;
+    assert_int_equal(labelled_ns(profile, "reason", "mutex lock"), window_ns);
+    assert_int_equal(labelled_ns(profile, "thread", "deaf"), window_ns);
+    assert_true(labelled_ns(profile, "reason", "not answering") >= window_ns); /* others may be late on a busy machine */
+    assert_int_equal(labelled_ns(profile, "thread", "reading"), window_ns);
+    profile_destroy(profile);
+    test_thread_end(&deaf);
+    test_thread_end(&reading);
+}
+
 static void be_slow(unsigned look)
 {
     (void)look;
@@ -147,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_waits_and_what_runs_both_get_the_whole_window),
+        TEST(a_thread_that_does_not_answer_takes_nothing_from_the_totals),
         TEST(dear_looks_are_rarer_and_weigh_more),
         TEST(it_has_a_thread_only_while_somebody_collects),
         TEST(a_rate_beyond_the_limits_is_refused),
