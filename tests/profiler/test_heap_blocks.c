@@ -244,6 +244,23 @@ static void what_is_held_is_what_is_resident(void **state)
     assert_held_is_resident();
 }
 
+static void what_a_block_grows_by_is_not_touched(void **state)
+{
+    (void)state;
+    size_t grown = (size_t)40 << 20;
+    heap_set_rate(0);
+    char *memory = malloc(100);
+    memset(memory, 7, 100);
+    heap_set_rate(1);
+    heap_trim();
+    memory = realloc(memory, grown); /* now it is a sampled one */
+    assert_true(heap_is_sampled(memory));
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(memory[i], 7);
+    assert_true(resident_bytes() < grown / 4);
+    free(memory);
+}
+
 static void free_twice(void)
 {
     void *volatile memory = malloc(100);
@@ -307,6 +324,7 @@ int main(void)
         ALL_SAMPLED(a_full_range_leaves_the_rest_to_malloc),
         ALL_SAMPLED(free_memory_goes_back_to_the_system),
         ALL_SAMPLED(what_is_held_is_what_is_resident),
+        ALL_SAMPLED(what_a_block_grows_by_is_not_touched),
         ALL_SAMPLED(a_wrong_free_ends_the_process),
     };
     heap_test_prepare(1, RANGE_BYTES);

@@ -78,17 +78,53 @@ void HOOK(free)(void *memory)
         REAL(free)(memory);
 }
 
+/* --- how large a block is --- */
+
+#ifndef TAKHIN_WRAP_MALLOC
+static size_t __libc_malloc_usable_size(void *memory)
+{
+    static _Atomic(void *) next; /* glibc has no other name for its own */
+    void *function = atomic_load_explicit(&next, memory_order_acquire);
+    if (!function) {
+        function = dlsym(RTLD_NEXT, "malloc_usable_size");
+        ASSERT(function);
+        atomic_store_explicit(&next, function, memory_order_release);
+    }
+    size_t (*usable_size)(void *);
+    memcpy(&usable_size, &function, sizeof usable_size);
+    return usable_size(memory);
+}
+
+/* Before anything is sampled: realloc may be called by the loader, which is not to be asked for names then. */
+static __attribute__((constructor)) void find_usable_size(void)
+{
+    (void)__libc_malloc_usable_size(NULL);
+}
+#endif
+
+size_t HOOK(malloc_usable_size)(void *memory)
+{
+    return heap_is_sampled(memory) ? heap_size(memory) : REAL(malloc_usable_size)(memory);
+}
+
 /* --- realloc: in the profile, a free and an allocation --- */
 
-/* A block that is not sampled and may have to become one: let it have its new size first, whoever holds it. */
+static void move(void *to, const void *from, size_t held, size_t size)
+{
+    memcpy(to, from, held < size ? held : size);
+}
+
+/* A block that is not sampled and may have to become one. No more is copied than it holds: what it grows by may be
+ * much, and never used. */
 static NOINLINE void *realloc_due(void *memory, size_t size)
 {
-    void *resized = REAL(realloc)(memory, size);
-    void *sampled = resized ? heap_sample(size, 0, false, FRAME) : NULL;
+    void *sampled = heap_sample(size, 0, false, FRAME);
     if (!sampled)
-        return resized;
-    memcpy(sampled, resized, size);
-    REAL(free)(resized);
+        return REAL(realloc)(memory, size);
+    if (memory) {
+        move(sampled, memory, REAL(malloc_usable_size)(memory), size);
+        REAL(free)(memory);
+    }
     return sampled;
 }
 
@@ -102,8 +138,7 @@ static NOINLINE void *realloc_sampled(void *memory, size_t size)
             moved = REAL(malloc)(size);
         if (!moved)
             return NULL;
-        size_t held = heap_size(memory);
-        memcpy(moved, memory, held < size ? held : size);
+        move(moved, memory, heap_size(memory), size);
     }
     heap_release(memory);
     return moved;
@@ -181,27 +216,4 @@ int HOOK(posix_memalign)(void **memory, size_t alignment, size_t size)
         return ENOMEM;
     *memory = allocated;
     return 0;
-}
-
-/* --- how large a block is --- */
-
-#ifndef TAKHIN_WRAP_MALLOC
-static size_t __libc_malloc_usable_size(void *memory)
-{
-    static _Atomic(void *) next; /* glibc has no other name for its own */
-    void *function = atomic_load_explicit(&next, memory_order_acquire);
-    if (!function) {
-        function = dlsym(RTLD_NEXT, "malloc_usable_size");
-        ASSERT(function);
-        atomic_store_explicit(&next, function, memory_order_release);
-    }
-    size_t (*usable_size)(void *);
-    memcpy(&usable_size, &function, sizeof usable_size);
-    return usable_size(memory);
-}
-#endif
-
-size_t HOOK(malloc_usable_size)(void *memory)
-{
-    return heap_is_sampled(memory) ? heap_size(memory) : REAL(malloc_usable_size)(memory);
 }
