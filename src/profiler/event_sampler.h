@@ -8,7 +8,7 @@
  * average, however rates and load change. What a burst has chosen beyond the budget is cut: its weight is known too, and
  * whoever adds that up has totals that are still right.
  *
- * Any number of threads at once, without a lock; an event that is not chosen costs some 10 ns. A static sampler that
+ * Any number of threads at once, without a lock; an event that is not chosen costs some ns. A static sampler that
  * is zeroed chooses nothing. [any], not in a signal handler */
 #ifndef PROFILER_EVENT_SAMPLER_H
 #define PROFILER_EVENT_SAMPLER_H
@@ -26,7 +26,8 @@
 #define EVENT_OCTAVES 64
 /* Any second meets one more than so many windows, at most. */
 #define EVENT_WINDOWS 10
-/* Threads count in one of so many cells each, so that those that contend for a lock do not contend here as well. */
+/* The first threads count in a cell of their own each, so that those that contend for a lock do not contend here as
+ * well; all others in the last one. */
 #define EVENT_CELLS 64
 
 struct event_cell {

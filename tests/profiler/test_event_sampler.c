@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -332,6 +333,36 @@ static void totals_without_sampling_are_exact(void **state)
     assert_int_equal(total.ns, outcome.ns);
 }
 
+#define MANY_THREADS (2 * EVENT_CELLS)
+#define THREAD_EVENTS 200000
+
+static pthread_barrier_t all_there;
+
+static void *count_events(void *sampler)
+{
+    struct event_weight weight;
+    pthread_barrier_wait(&all_there);
+    for (int i = 0; i < THREAD_EVENTS; i++)
+        (void)event_sampler_choose(sampler, 3, now_ns, &weight);
+    return NULL;
+}
+
+static void totals_of_more_threads_than_cells_are_exact(void **state)
+{
+    (void)state;
+    struct event_sampler *sampler = fresh_sampler(3600 * NS_PER_S, 1);
+    pthread_t threads[MANY_THREADS];
+    pthread_barrier_init(&all_there, NULL, MANY_THREADS);
+    for (unsigned i = 0; i < MANY_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, count_events, sampler), 0);
+    for (unsigned i = 0; i < MANY_THREADS; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&all_there);
+    struct event_total total = event_sampler_total(sampler);
+    assert_int_equal(total.count, MANY_THREADS * THREAD_EVENTS);
+    assert_int_equal(total.ns, 3 * MANY_THREADS * THREAD_EVENTS);
+}
+
 static void a_delay_that_comes_without_time_looks_at_the_clock(void **state)
 {
     (void)state;
@@ -388,6 +419,7 @@ int main(void)
         cmocka_unit_test(after_a_burst_and_a_rest_every_event_counts_again),
         cmocka_unit_test(many_long_events_do_not_hide_a_few_short_ones),
         cmocka_unit_test(totals_without_sampling_are_exact),
+        cmocka_unit_test(totals_of_more_threads_than_cells_are_exact),
         cmocka_unit_test(a_delay_that_comes_without_time_looks_at_the_clock),
         cmocka_unit_test(off_and_on_again_goes_on_as_before),
     };
