@@ -62,7 +62,9 @@ struct probe_task {
     bool is_running;        /* its stack moves: ask its thread */
     int thread_id;          /* of its reactor, as gettid says */
     const char *thread;     /* its name */
-    uint64_t since_ns;      /* when it got this state, by clock_monotonic_ns or a little before */
+    /* When it got this state, by clock_monotonic_ns or a little before; of one that is just being woken perhaps when
+     * that was. */
+    uint64_t since_ns;
     const char *labels[LABEL_TASK_COUNT];
     /* Of one that does not run: the frame address (x86-64: what rbp holds) of the function that parked it, and the
      * bounds of its stack; frame 0: it has not begun. Both bounds stay mapped for ever. */
