@@ -50,7 +50,7 @@ static unsigned class_of(size_t slot_bytes)
 
 static struct heap_block *block_of(const struct heap_chunk *chunk, uint32_t slot)
 {
-    struct heap_block *end = (struct heap_block *)(heap_chunk_memory(chunk) + HEAP_CHUNK_BYTES);
+    struct heap_block *end = (struct heap_block *)(chunk->memory + HEAP_CHUNK_BYTES);
     return end - chunk->slot_count + slot;
 }
 
@@ -88,7 +88,7 @@ static void *slot_take(size_t slot_bytes, const struct heap_block *block)
     if (++chunk->used == chunk->slot_count)
         list_remove(&chunk->link);
     *block_of(chunk, slot) = *block;
-    return heap_chunk_memory(chunk) + (size_t)slot * slot_bytes;
+    return chunk->memory + (size_t)slot * slot_bytes;
 }
 
 static void slot_put(struct heap_chunk *chunk, uint32_t slot)
@@ -112,18 +112,18 @@ static void *large_take(const struct heap_block *block, bool *is_zero)
     first->state = CHUNK_LARGE;
     first->block = *block;
     heap_run_touch(first, 0, block->size);
-    return heap_chunk_memory(first);
+    return first->memory;
 }
 
 /* NULL: no block begins at this address. *slot is set for a slot. */
 static struct heap_block *find_block(struct heap_chunk *chunk, const void *memory, uint32_t *slot)
 {
-    if (!chunk)
+    if (!chunk || (chunk->state != CHUNK_SLOTS && chunk->state != CHUNK_LARGE))
         return NULL;
-    size_t offset = (size_t)((const char *)memory - heap_chunk_memory(chunk));
+    size_t offset = (size_t)((const char *)memory - chunk->memory);
     if (chunk->state == CHUNK_LARGE)
         return offset == 0 ? &chunk->block : NULL;
-    if (chunk->state != CHUNK_SLOTS || offset % chunk->slot_bytes != 0)
+    if (offset % chunk->slot_bytes != 0)
         return NULL;
     *slot = (uint32_t)(offset / chunk->slot_bytes);
     if (*slot >= chunk->fresh)

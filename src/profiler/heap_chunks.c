@@ -124,11 +124,6 @@ static uint32_t index_of(const struct heap_chunk *chunk)
     return (uint32_t)(chunk - range.chunks);
 }
 
-char *heap_chunk_memory(const struct heap_chunk *chunk)
-{
-    return (char *)range.base + index_of(chunk) * HEAP_CHUNK_BYTES;
-}
-
 struct heap_chunk *heap_chunk_of(const void *memory)
 {
     size_t index = ((uintptr_t)memory - range.base) / HEAP_CHUNK_BYTES;
@@ -240,6 +235,7 @@ struct heap_chunk *heap_run_take(size_t chunk_count)
             return NULL;
     }
     first->count = count;
+    first->memory = (char *)range.base + index_of(first) * HEAP_CHUNK_BYTES;
     first->touched_bytes = first->touched_pages = 0;
     list_init(&first->link);
     return first;
@@ -289,7 +285,7 @@ void heap_chunks_give_back(struct list *excess)
         return;
     LIST_EACH(link, excess) {
         const struct heap_chunk *first = LIST_ENTRY(link, struct heap_chunk, link);
-        (void)madvise(heap_chunk_memory(first), first->count * HEAP_CHUNK_BYTES, MADV_DONTNEED);
+        (void)madvise(first->memory, first->count * HEAP_CHUNK_BYTES, MADV_DONTNEED);
     }
     heap_chunks_lock();
     LIST_EACH_SAFE(link, excess) {

@@ -28,6 +28,7 @@ struct heap_chunk {
     enum heap_chunk_state state; /* of a run that was taken: for its owner to set */
     uint32_t count;              /* of chunks in the run */
     struct list link;            /* of a run in use: its owner's */
+    char *memory;                /* of a run that was taken: where it begins */
     uint64_t touched_bytes;      /* in whole pages: what may be resident */
     uint16_t touched_pages;      /* which ones, of a run of one chunk; a longer one is touched from the front only */
     struct heap_block block;     /* of CHUNK_LARGE */
@@ -40,8 +41,6 @@ bool heap_chunks_reserve(size_t range_bytes, uintptr_t *base, size_t *size) MUST
 void heap_chunks_lock(void);
 void heap_chunks_unlock(void);
 
-/* Where a chunk's memory begins. */
-char *heap_chunk_memory(const struct heap_chunk *chunk);
 /* The chunk of an address in the range. NULL: it was never used. */
 struct heap_chunk *heap_chunk_of(const void *memory);
 
