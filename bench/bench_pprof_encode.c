@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "median.h"
 #include "pprof/encode.h"
 #include "pprof/profile.pb-c.h"
 
@@ -107,18 +108,6 @@ static void encode_with_library(const struct profile *profile, struct buf *out)
     arena_deinit(&arena);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), compare);
-    return values[ROUNDS / 2];
-}
-
 int main(void)
 {
     static const struct {
@@ -151,10 +140,10 @@ int main(void)
            profile->sample_count, profile->location_count, profile->function_count, ROUNDS);
     double medians[ARRAY_COUNT(ways)];
     for (size_t i = 0; i < ARRAY_COUNT(ways); i++) {
-        medians[i] = median(ms[i]);
+        medians[i] = median(ms[i], ROUNDS);
         printf("  %-24s %7.2f ms  %7zu bytes\n", ways[i].name, medians[i], sizes[i]);
     }
-    printf("  %-24s %7.2f ms\n", "building the tables", median(ms[ARRAY_COUNT(ways)]));
+    printf("  %-24s %7.2f ms\n", "building the tables", median(ms[ARRAY_COUNT(ways)], ROUNDS));
     printf("  protobuf-c / hand-written = %.1f (goal: >= 3); encode + gzip goal: <= 12 ms\n", medians[1] / medians[0]);
     profile_destroy(profile);
     return 0;

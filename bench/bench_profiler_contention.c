@@ -4,17 +4,16 @@
  * itself says how much of that is noise. */
 #include "base/clock.h"
 #include "base/probe.h"
+#include "lock_bench.h"
+#include "median.h"
 #include "profiler/capture.h"
 #include "profiler/contention.h"
 #include "profiler/stack_table.h"
 #include "profiler/symbols.h"
 #include "profiler/type.h"
 #include "profiler/unwind.h"
-#include "runtime/lock.h"
-#include "runtime/reactor.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,22 +27,7 @@
 #define BLOCK_RATE_NS 10000
 #define MUTEX_FRACTION 1
 
-static struct reactor *reactors[2];
-
 /* --- one event --- */
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts them. */
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
-}
 
 static void wait_passed(uint64_t i)
 {
@@ -123,9 +107,6 @@ static void measure_event(const struct event_cost *cost)
 
 /* --- locks --- */
 
-static struct task_mutex lock;
-static unsigned long shared[8]; /* what the lock guards */
-
 /* Some tasks on one or two reactors that do the same. */
 struct work {
     void (*section)(void);
@@ -188,47 +169,17 @@ static double run_crew(void (*section)(void), unsigned reactor_count, unsigned c
 static void free_section(void)
 {
     for (unsigned i = 0; i < 1000; i++) {
-        task_mutex_lock(&lock);
-        task_mutex_unlock(&lock);
-    }
-}
-
-static inline void add(unsigned times)
-{
-    for (unsigned i = 0; i < times; i++) {
-        shared[i % 8] += i;
-        __asm__ volatile("" ::: "memory");
+        task_mutex_lock(&task_lock);
+        task_mutex_unlock(&task_lock);
     }
 }
 
 static void short_section(void)
 {
-    task_mutex_lock(&lock);
+    task_mutex_lock(&task_lock);
     add(20);
-    task_mutex_unlock(&lock);
+    task_mutex_unlock(&task_lock);
 }
-
-/* The holder parks: all others line up, and every unlock wakes one. */
-static void parking_section(void)
-{
-    task_mutex_lock(&lock);
-    add(20);
-    task_yield();
-    task_mutex_unlock(&lock);
-}
-
-/* Opaque, or the compiler would see that nothing happens. */
-static NOINLINE void hear_waited(const char *reason, uint64_t start_ns, uint64_t end_ns)
-{
-    __asm__ volatile("" : : "r"(reason), "r"(start_ns), "r"(end_ns));
-}
-
-static NOINLINE void hear_delayed(const char *reason, uint64_t delay_ns)
-{
-    __asm__ volatile("" : : "r"(reason), "r"(delay_ns));
-}
-
-static const struct probe_sink empty_sink = {.waited = hear_waited, .delayed = hear_delayed};
 
 static const struct {
     const char *name;
@@ -304,24 +255,12 @@ static void measure_reading(void)
     stack_table_destroy(stacks);
 }
 
-static void stay_on(void *argument)
-{
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    CPU_SET(*(unsigned *)argument, &cpus);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus); /* with one processor only: stay there */
-}
-
 int main(void)
 {
-    static unsigned cpus[2] = {0, 1};
     struct unwinder *unwinder = unwinder_create();
     struct symbols *symbols = symbols_create();
     capture_install(unwinder, symbols);
-    for (unsigned i = 0; i < 2; i++) {
-        ASSERT(reactor_start(&reactors[i], &(struct reactor_options){.name = i ? "bench-1" : "bench-0"}) == 0);
-        ASSERT(reactor_spawn(reactors[i], "pin", stay_on, &cpus[i]) == 0);
-    }
+    start_reactors();
     for (unsigned i = 0; i < ARRAY_COUNT(contests); i++)
         run_contest(&contests[i]);
     /* After them, as what follows makes up times that are yet to come. */
@@ -329,10 +268,7 @@ int main(void)
     for (unsigned i = 0; i < ARRAY_COUNT(event_costs); i++)
         measure_event(&event_costs[i]);
     measure_reading();
-    for (unsigned i = 0; i < 2; i++)
-        reactor_stop(reactors[i]);
-    for (unsigned i = 0; i < 2; i++)
-        reactor_join(reactors[i]);
+    end_reactors();
     capture_remove();
     symbols_destroy(symbols);
     unwinder_destroy(unwinder);

@@ -5,32 +5,15 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/probe.h"
-#include "runtime/lock.h"
-#include "runtime/reactor.h"
+#include "lock_bench.h"
+#include "median.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ROUNDS 41
 #define CREW_MAX 32
-
-static struct reactor *reactors[2];
-
-/* Opaque, or the compiler would see that nothing happens. */
-static NOINLINE void hear_waited(const char *reason, uint64_t start_ns, uint64_t end_ns)
-{
-    __asm__ volatile("" : : "r"(reason), "r"(start_ns), "r"(end_ns));
-}
-
-static NOINLINE void hear_delayed(const char *reason, uint64_t delay_ns)
-{
-    __asm__ volatile("" : : "r"(reason), "r"(delay_ns));
-}
-
-static const struct probe_sink sink = {.waited = hear_waited, .delayed = hear_delayed};
 
 /* Some tasks on one or two reactors that do the same, and the time until the last is done. */
 struct work {
@@ -43,9 +26,7 @@ struct work {
     sem_t ended;
 };
 
-static struct task_mutex task_lock;
 static pthread_mutex_t thread_lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long shared[8]; /* what the locks guard */
 
 static void work_end(struct work *work)
 {
@@ -98,14 +79,6 @@ static void thread_lock_loop(void)
 
 /* Contended: some twenty additions inside, a few outside. */
 
-static inline void add(unsigned times)
-{
-    for (unsigned i = 0; i < times; i++) {
-        shared[i % 8] += i;
-        __asm__ volatile("" ::: "memory");
-    }
-}
-
 static inline void add_outside(void)
 {
     unsigned long own = 0;
@@ -129,15 +102,6 @@ static void thread_section(void)
     add(20);
     pthread_mutex_unlock(&thread_lock);
     add_outside();
-}
-
-/* The holder parks: all others line up, and every unlock wakes one. */
-static void parking_section(void)
-{
-    task_mutex_lock(&task_lock);
-    add(20);
-    task_yield();
-    task_mutex_unlock(&task_lock);
 }
 
 struct arm {
@@ -181,24 +145,9 @@ static struct contest {
      {{1, 0, 0}, {2, 0, 0}}},
 };
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values)
-{
-    double sorted[ROUNDS];
-    for (unsigned i = 0; i < ROUNDS; i++)
-        sorted[i] = values[i];
-    qsort(sorted, ROUNDS, sizeof *sorted, compare_doubles);
-    return sorted[ROUNDS / 2];
-}
-
 static void run_arm(const struct contest *contest, struct arm *arm, unsigned round)
 {
-    atomic_store(&probe_sink, arm->sink_on ? &sink : NULL);
+    atomic_store(&probe_sink, arm->sink_on ? &empty_sink : NULL);
     arm->ns[round] = run_crew(arm->section, contest->reactor_count, contest->crew, contest->count) / contest->repeats;
     atomic_store(&probe_sink, NULL);
 }
@@ -215,40 +164,25 @@ static void run_contest(struct contest *contest)
 
     printf("%s\n", contest->name);
     for (unsigned i = 0; i < arm_count; i++)
-        printf("  %-24s %9.1f ns\n", contest->arms[i].name, median(contest->arms[i].ns));
+        printf("  %-24s %9.1f ns\n", contest->arms[i].name, median(contest->arms[i].ns, ROUNDS));
     for (unsigned i = 0; i < RATIOS_MAX && contest->ratios[i].over; i++) {
         const struct ratio *ratio = &contest->ratios[i];
         const struct arm *over = &contest->arms[ratio->over], *under = &contest->arms[ratio->under];
         double ratios[ROUNDS];
         for (unsigned round = 0; round < ROUNDS; round++)
             ratios[round] = over->ns[round] / under->ns[round];
-        printf("  %-20s / %-24s x%.3f", over->name, under->name, median(ratios));
+        printf("  %-20s / %-24s x%.3f", over->name, under->name, median(ratios, ROUNDS));
         if (ratio->goal > 0)
             printf("   goal <= %.2f", ratio->goal);
         printf("\n");
     }
 }
 
-static void stay_on(void *argument)
-{
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    CPU_SET(*(unsigned *)argument, &cpus);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus); /* with one processor only: stay there */
-}
-
 int main(void)
 {
-    static unsigned cpus[2] = {0, 1};
-    for (unsigned i = 0; i < 2; i++) {
-        ASSERT(reactor_start(&reactors[i], &(struct reactor_options){.name = i ? "bench-1" : "bench-0"}) == 0);
-        ASSERT(reactor_spawn(reactors[i], "pin", stay_on, &cpus[i]) == 0);
-    }
+    start_reactors();
     for (unsigned i = 0; i < ARRAY_COUNT(contests); i++)
         run_contest(&contests[i]);
-    for (unsigned i = 0; i < 2; i++)
-        reactor_stop(reactors[i]);
-    for (unsigned i = 0; i < 2; i++)
-        reactor_join(reactors[i]);
+    end_reactors();
     return 0;
 }

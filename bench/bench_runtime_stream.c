@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "median.h"
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
@@ -229,18 +230,6 @@ static double load_run(const struct load *load, const int fd[CONNECTIONS])
     return (double)count * NS_PER_S / (double)elapsed;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof *values, compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 enum arm { ARM_CALLBACKS, ARM_TASKS, ARM_CALLBACKS_AGAIN, ARM_COUNT };
 
 static void compare(const struct load *load, int fd[ARM_COUNT][CONNECTIONS])
@@ -256,8 +245,8 @@ static void compare(const struct load *load, int fd[ARM_COUNT][CONNECTIONS])
         tasks[i] = round[ARM_TASKS] / round[ARM_CALLBACKS];
         control[i] = round[ARM_CALLBACKS_AGAIN] / round[ARM_CALLBACKS];
     }
-    printf("%-26s callbacks %9.0f requests/s   tasks x%.3f   callbacks again x%.3f\n", load->what, median(rate),
-           median(tasks), median(control));
+    printf("%-26s callbacks %9.0f requests/s   tasks x%.3f   callbacks again x%.3f\n", load->what,
+           median(rate, ROUNDS), median(tasks, ROUNDS), median(control, ROUNDS));
 }
 
 int main(void)

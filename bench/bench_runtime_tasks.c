@@ -1,6 +1,7 @@
 /* bench_runtime_tasks.c: what tasks cost, each beside what threads pay for the same; medians of interleaved rounds. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "median.h"
 #include "runtime/lock.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
@@ -258,18 +259,6 @@ static const struct comparison {
     {"task_mutex, uncontended", "pthread_mutex", lock_task, lock_thread, 1000000, 1000000},
 };
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof *values, compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 static void compare(const struct comparison *comparison)
 {
     double task_ns[ROUNDS], thread_ns[ROUNDS], ratio[ROUNDS];
@@ -278,8 +267,8 @@ static void compare(const struct comparison *comparison)
         thread_ns[i] = comparison->thread(comparison->thread_count);
         ratio[i] = task_ns[i] / thread_ns[i];
     }
-    printf("%-30s %10.1f ns   %-28s %10.1f ns   x%.3f\n", comparison->what, median(task_ns), comparison->anchor,
-           median(thread_ns), median(ratio));
+    printf("%-30s %10.1f ns   %-28s %10.1f ns   x%.3f\n", comparison->what, median(task_ns, ROUNDS),
+           comparison->anchor, median(thread_ns, ROUNDS), median(ratio, ROUNDS));
 }
 
 int main(void)

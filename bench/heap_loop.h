@@ -2,6 +2,8 @@
 #ifndef BENCH_HEAP_LOOP_H
 #define BENCH_HEAP_LOOP_H
 
+#include "median.h"
+
 #include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,17 +68,6 @@ static inline double loop_ns(loop_fn loop, const struct loop_input *input)
     loop(input);
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     return ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) / LOOP_COUNT;
-}
-
-static inline int compare_doubles(const void *a, const void *b)
-{
-    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
-}
-
-static inline double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
 }
 
 #endif

@@ -416,8 +416,9 @@ class CommandLine(ProfilerTest):
         for flag in ("-h", "--help"):
             result = self.profile(flag)
             self.assertEqual(result.returncode, 0)
-            for text in ("-type", "-duration", "-sample-rate", "-mem-rate", "-output", "-remote", "threadcreate", "-config", "-analyze", "-flamegraph", "-quiet",
-                         "-version", "TAKHIN_PROFILER_ENABLED=true", "127.0.0.1:6060", "EXIT STATUS"):
+            for text in ("-type", "-duration", "-sample-rate", "-mem-rate", "-output", "-remote", "threadcreate",
+                         "-config", "-analyze", "-flamegraph", "-quiet", "-version", "TAKHIN_PROFILER_ENABLED=true",
+                         "127.0.0.1:6060", "EXIT STATUS"):
                 self.assertIn(text, result.stdout)
 
     def test_version_is_printed(self):

@@ -1,4 +1,4 @@
-"""How the profiler of a running takhin is set: by its file and SIGHUP, and over its own port until the next of these."""
+"""How the profiler of a running takhin is set: by its file and SIGHUP, and over its port until the next of these."""
 import json
 import pathlib
 import signal

@@ -302,16 +302,20 @@ static void await_timers(struct fixture *fixture, bool wanted)
     AWAIT((cpu_sampler_stats(profiler_cpu(fixture->profiler)).thread_count > 0) == wanted);
 }
 
+/* A port on which an hour's CPU profile is under way; the connection that asked for it. */
+static int open_and_start_an_hour(struct fixture *fixture)
+{
+    open_debug_for(fixture, "127.0.0.1", 2 * 3600 * 1000);
+    int fd = request_profile(fixture->number, "?seconds=3600");
+    await_timers(fixture, true);
+    return fd;
+}
+
 static void a_client_that_goes_stops_the_sampling(void **state)
 {
     (void)state;
     struct fixture fixture;
-    open_debug(&fixture, "127.0.0.1");
-    struct profiler_options hours = profiler_options(fixture.profiler);
-    hours.max_duration_ns = 7200 * (int64_t)NS_PER_S;
-    profiler_reconfigure(fixture.profiler, &hours);
-    int fd = request_profile(fixture.number, "?seconds=3600");
-    await_timers(&fixture, true);
+    int fd = open_and_start_an_hour(&fixture);
 
     close(fd);
 
@@ -323,12 +327,7 @@ static void a_client_that_only_reads_on_gets_what_there_is(void **state)
 {
     (void)state;
     struct fixture fixture;
-    open_debug(&fixture, "127.0.0.1");
-    struct profiler_options hours = profiler_options(fixture.profiler);
-    hours.max_duration_ns = 7200 * (int64_t)NS_PER_S;
-    profiler_reconfigure(fixture.profiler, &hours);
-    int fd = request_profile(fixture.number, "?seconds=3600");
-    await_timers(&fixture, true);
+    int fd = open_and_start_an_hour(&fixture);
 
     shutdown(fd, SHUT_WR);
 
@@ -342,12 +341,7 @@ static void closing_the_port_stops_the_sampling(void **state)
 {
     (void)state;
     struct fixture fixture;
-    open_debug(&fixture, "127.0.0.1");
-    struct profiler_options hours = profiler_options(fixture.profiler);
-    hours.max_duration_ns = 7200 * (int64_t)NS_PER_S;
-    profiler_reconfigure(fixture.profiler, &hours);
-    int fd = request_profile(fixture.number, "?seconds=3600");
-    await_timers(&fixture, true);
+    int fd = open_and_start_an_hour(&fixture);
 
     http_port_close(fixture.port);
     fixture.port = NULL;

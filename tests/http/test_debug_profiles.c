@@ -53,7 +53,8 @@ static void fgprof_is_also_where_its_own_package_has_it(void **state)
     (void)state;
     struct fixture fixture;
     open_debug(&fixture, "127.0.0.1");
-    struct profile *profile = receive_profile_file(send_get(fixture.number, "/debug/fgprof?seconds=0.05&hz=50"), "fgprof");
+    int fd = send_get(fixture.number, "/debug/fgprof?seconds=0.05&hz=50");
+    struct profile *profile = receive_profile_file(fd, "fgprof");
     assert_columns(profile, profile_type_find(bytes_of_string("fgprof")));
     profile_destroy(profile);
     close_debug(&fixture);
@@ -185,7 +186,8 @@ static void what_a_delta_cannot_be_is_refused_in_the_order_of_go(void **state)
             mem_free(query);
         }
         if (type->has_delta) {
-            assert_query_refused(fixture.number, type, "?seconds=1&debug=1", "seconds and debug params are incompatible");
+            assert_query_refused(fixture.number, type, "?seconds=1&debug=1",
+                                 "seconds and debug params are incompatible");
             assert_query_refused(fixture.number, type, "?seconds=1&debug=-1",
                                  "seconds and debug params are incompatible");
             assert_query_refused(fixture.number, type, "?seconds=1",
@@ -313,7 +315,8 @@ static void closing_the_port_ends_every_request(void **state)
     close_debug(&fixture);
 }
 
-/* What a task tells that has waited; each time 1 ms at the same place. The port's own tasks wait too, for other things. */
+/* What a task tells that has waited; each time 1 ms at the same place. The port's own tasks wait too, for other
+ * things. */
 static const char planted_reason[] = "planted wait";
 
 static void wait_events(unsigned count)

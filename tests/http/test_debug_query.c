@@ -149,7 +149,9 @@ static void a_scraper_that_takes_what_it_has_not_seen_may_ask_for_gc_only(void *
     static const struct {
         const char *text;
         bool trims_memory;
-    } cases[] = {{"", false}, {"gc=1", true}, {"gc=0", false}, {"gc=x", false}, {"seconds=1&debug=1&rate=1&gc=2", true}};
+    } cases[] = {
+        {"", false}, {"gc=1", true}, {"gc=0", false}, {"gc=x", false}, {"seconds=1&debug=1&rate=1&gc=2", true},
+    };
     struct arena arena;
     arena_init(&arena);
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {

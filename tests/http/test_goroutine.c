@@ -1,8 +1,7 @@
 /* test_goroutine.c: dumps of the runtime's real tasks, whatever their reactors are doing. */
 #include "../profiler/burn.h"
-#include "../profiler/collect.h"
+#include "../profiler/task_records.h"
 #include "base/mem.h"
-#include "profiler/symbols.h"
 #include "profiler/tasks.h"
 #include "runtime/lock.h"
 #include "runtime/reactor.h"
@@ -20,22 +19,7 @@
 /* ThreadSanitizer has room for few stacks. */
 #define MANY (SIGNALS_ARE_LATE ? 200u : 5000u)
 
-static struct profiler *profiler;
 static struct reactor *reactor;
-
-static int create(void **state)
-{
-    (void)state;
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
-}
 
 static struct reactor *start(const char *name)
 {
@@ -82,22 +66,6 @@ static void start_flock(struct reactor *home, struct flock *flock)
     ASSERT(reactor_spawn(home, "shepherd", shepherd, flock) == 0);
     while (atomic_load(&flock->parked) < flock->count + 1)
         sched_yield();
-}
-
-static bool stands_in(const struct task_record *record, const char *function)
-{
-    struct symbols *symbols = profiler_symbols(profiler);
-    bool found = false;
-    symbols_acquire(symbols);
-    for (uint32_t i = 0; i < record->key.depth; i++) {
-        struct symbol_frame frames[SYMBOL_INLINE_MAX];
-        bool is_return = i > 0 || record->key.is_parked;
-        unsigned count = symbols_resolve(symbols, record->key.pcs[i], is_return, frames, SYMBOL_INLINE_MAX);
-        for (unsigned j = 0; j < count; j++)
-            found |= strcmp(frames[j].function, function) == 0;
-    }
-    symbols_release(symbols);
-    return found;
 }
 
 /* How many tasks of this name there are; the last of them, if one is wanted. */
@@ -288,9 +256,7 @@ static void those_that_stay_are_in_every_dump_while_others_come_and_go(void **st
 
 static struct profile *take(const char *name, const struct profile_query *query)
 {
-    struct collection *collection;
-    assert_int_equal(collection_open(profiler, profile_type_find(bytes_of_string(name)), query, &collection), 0);
-    return finish(collection);
+    return finish(open_type(name, query));
 }
 
 static void every_sampler_at_once_disturbs_none(void **state)
@@ -302,11 +268,8 @@ static void every_sampler_at_once_disturbs_none(void **state)
     struct bustle bustle = {false};
     assert_int_equal(reactor_spawn(reactor, "breeder", breeder, &bustle), 0);
     const struct profile_query fast = {.rate = 1000}, old = {.parked_for_ns = 1};
-    struct collection *cpu, *wall, *other_wall;
-    assert_int_equal(open_cpu(profiler, 1000, &cpu), 0);
-    const struct profile_type *fgprof = profile_type_find(bytes_of_string("fgprof"));
-    assert_int_equal(collection_open(profiler, fgprof, &fast, &wall), 0);
-    assert_int_equal(collection_open(profiler, fgprof, &fast, &other_wall), 0);
+    struct collection *cpu = open_type("profile", &fast);
+    struct collection *wall = open_type("fgprof", &fast), *other_wall = open_type("fgprof", &fast);
 
     for (unsigned i = 0; i < 50; i++) {
         struct profile *all = take("goroutine", &(struct profile_query){.rate = 0});
@@ -410,20 +373,6 @@ static void spawn_waits(void *argument)
         ASSERT(task_spawn(waits[i].name, waits[i].run, argument));
 }
 
-static char *dump_at_length(void)
-{
-    struct collection *collection;
-    const struct profile_type *type = profile_type_find(bytes_of_string("goroutine"));
-    assert_int_equal(collection_open(profiler, type, &(struct profile_query){.rate = 0}, &collection), 0);
-    struct buf text;
-    buf_init(&text);
-    collection_write_text(collection, 2, &text);
-    collection_close(collection);
-    char *copy = mem_copy_string(buf_string(&text));
-    buf_deinit(&text);
-    return copy;
-}
-
 /* So that the list of what is hidden cannot grow old. The mutex's own function may be inlined into who calls it. */
 static void a_parked_task_is_shown_from_what_it_called_on(void **state)
 {
@@ -442,7 +391,7 @@ static void a_parked_task_is_shown_from_what_it_called_on(void **state)
     }
     task_dump_destroy(dump);
 
-    char *text = dump_at_length();
+    char *text = take_text("goroutine", 2, &(struct profile_query){.rate = 0});
 
     for (size_t i = 0; i < ARRAY_COUNT(waits); i++) {
         char *task = mem_printf(", task=%s, thread=waits]:\n", waits[i].name);
@@ -495,11 +444,9 @@ static void threads_and_reactors_may_come_and_go_meanwhile(void **state)
     (void)state;
     struct bustle bustle = {false};
     pthread_t thread;
-    struct collection *cpu, *wall;
+    const struct profile_query fast = {.rate = 1000};
     assert_int_equal(pthread_create(&thread, NULL, come_and_go, &bustle), 0);
-    const struct profile_type *fgprof = profile_type_find(bytes_of_string("fgprof"));
-    assert_int_equal(open_cpu(profiler, 1000, &cpu), 0);
-    assert_int_equal(collection_open(profiler, fgprof, &(struct profile_query){.rate = 1000}, &wall), 0);
+    struct collection *cpu = open_type("profile", &fast), *wall = open_type("fgprof", &fast);
 
     for (unsigned i = 0; i < 100; i++) {
         struct task_dump *dump = task_dump_create(profiler);
@@ -527,5 +474,5 @@ int main(void)
         cmocka_unit_test(a_parked_task_is_shown_from_what_it_called_on),
         cmocka_unit_test(threads_and_reactors_may_come_and_go_meanwhile),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create_profiler, destroy_profiler);
 }

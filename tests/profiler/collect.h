@@ -1,4 +1,4 @@
-/* collect.h: a profiler for tests, and profiles of it by the name of their type. */
+/* collect.h: a CPU profile begun, and any profile when its collection ends. */
 #ifndef TESTS_PROFILER_COLLECT_H
 #define TESTS_PROFILER_COLLECT_H
 
@@ -6,15 +6,6 @@
 #include "pprof/profile.h"
 #include "profiler/collection.h"
 #include "profiler/profiler.h"
-
-/* All but the CPU sampler is off. NULL: it cannot be. */
-static inline struct profiler *new_profiler(void)
-{
-    const struct profiler_options options = {.enabled = true, .cpu_hz = 100, .label_topics = true,
-                                             .label_clients = true, .max_duration_ns = 3600 * (int64_t)NS_PER_S};
-    struct profiler *profiler = NULL;
-    return profiler_create(&profiler, &options) == 0 ? profiler : NULL;
-}
 
 static inline int open_cpu(struct profiler *profiler, int64_t hz, struct collection **collection)
 {

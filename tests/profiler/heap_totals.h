@@ -3,11 +3,9 @@
 #define TEST_HEAP_TOTALS_H
 
 #include "base/check.h"
-#include "profiler/capture.h"
+#include "installed_capture.h"
 #include "profiler/heap.h"
 #include "profiler/stack_table.h"
-#include "profiler/symbols.h"
-#include "profiler/unwind.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,27 +86,10 @@ static inline struct totals totals_since(struct totals before)
         assert_int_equal((totals).inuse_bytes, bytes_in_use);                                                          \
     } while (0)
 
-static struct unwinder *test_unwinder;
-static struct symbols *test_symbols;
-
-/* Of a test program: whose allocations can be captured, and whose sampling is off. */
-static inline int install_capture(void **state)
+static inline int stop_sampling_and_capture(void **state)
 {
-    (void)state;
-    test_unwinder = unwinder_create();
-    test_symbols = symbols_create();
-    capture_install(test_unwinder, test_symbols);
-    return 0;
-}
-
-static inline int remove_capture(void **state)
-{
-    (void)state;
     heap_set_rate(0);
-    capture_remove();
-    symbols_destroy(test_symbols);
-    unwinder_destroy(test_unwinder);
-    return 0;
+    return tear_down_capture(state);
 }
 
 #endif

@@ -4,8 +4,9 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "profiler/cpu.h"
-#include "profiler/symbols.h"
 #include "burn.h"
+#include "installed_capture.h"
+#include "task_stack.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -14,32 +15,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-static struct unwinder *unwinder;
-static struct symbols *symbols;
-
-static int install(void **state)
-{
-    (void)state;
-    unwinder = unwinder_create();
-    symbols = symbols_create();
-    capture_install(unwinder, symbols);
-    return 0;
-}
-
-static int remove_and_destroy(void **state)
-{
-    (void)state;
-    capture_remove();
-    symbols_destroy(symbols);
-    unwinder_destroy(unwinder);
-    return 0;
-}
 
 static bool is_in(uintptr_t pc, uintptr_t function)
 {
@@ -147,9 +125,6 @@ static void a_library_without_frame_pointers_is_stepped_through(void **state)
     assert_false(of_other.is_rootless);
 }
 
-#define TASK_STACK_BYTES (256 * 1024)
-
-static ucontext_t thread_context, task_context;
 static bool task_captured;
 
 static void task_main(void)
@@ -157,41 +132,19 @@ static void task_main(void)
     task_captured = capture_below(&of_other);
 }
 
-/* On a stack as tasks have them, between guard pages. */
-static void run_task(bool tells_bounds)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint8_t *memory = mmap(NULL, TASK_STACK_BYTES + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(memory, MAP_FAILED);
-    uint8_t *stack = memory + page;
-    assert_int_equal(mprotect(stack, TASK_STACK_BYTES, PROT_READ | PROT_WRITE), 0);
-    getcontext(&task_context);
-    task_context.uc_stack.ss_sp = stack;
-    task_context.uc_stack.ss_size = TASK_STACK_BYTES;
-    task_context.uc_link = &thread_context;
-    makecontext(&task_context, task_main, 0);
-    if (tells_bounds) {
-        probe_execution.stack_low = (uintptr_t)stack;
-        probe_execution.stack_high = (uintptr_t)stack + TASK_STACK_BYTES;
-    }
-    swapcontext(&thread_context, &task_context);
-    probe_execution.stack_low = probe_execution.stack_high = 0;
-    munmap(memory, TASK_STACK_BYTES + 2 * page);
-}
-
 static void a_task_s_stack_is_walked_within_its_bounds(void **state)
 {
     (void)state;
-    run_task(true);
+    run_on_task_stack(task_main, true);
     assert_true(task_captured);
     assert_true(is_in(of_other.pcs[2], (uintptr_t)task_main));
-    assert_false(holds(&of_other, (uintptr_t)run_task));
+    assert_false(holds(&of_other, (uintptr_t)run_on_task_stack));
 }
 
 static void an_unknown_stack_gives_the_place_alone(void **state)
 {
     (void)state;
-    run_task(false);
+    run_on_task_stack(task_main, false);
     assert_true(task_captured);
     assert_true(is_in(of_other.pcs[0], (uintptr_t)capture_here));
     assert_int_equal(of_other.key.depth, 1);
@@ -476,5 +429,5 @@ int main(void)
         cmocka_unit_test(signals_that_walk_the_same_stack_are_no_harm),
         cmocka_unit_test(too_many_names_share_one),
     };
-    return cmocka_run_group_tests(tests, install, remove_and_destroy);
+    return cmocka_run_group_tests(tests, set_up_capture, tear_down_capture);
 }

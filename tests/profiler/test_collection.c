@@ -3,7 +3,7 @@
 
 #include "../pprof/go_tool.h"
 #include "base/error.h"
-#include "collect.h"
+#include "one_profiler.h"
 #include "profiler/symbols.h"
 
 #include <setjmp.h>
@@ -14,8 +14,6 @@
 #include <cmocka.h>
 
 #define WALL_NS 1700000000000000000
-
-static struct profiler *profiler;
 
 /* What the rows below find: objects and bytes allocated so far, and bytes in use now, at three places in code. */
 enum { PLACE_COUNT = 3 };
@@ -107,20 +105,6 @@ static const struct profile_type window_type = {
     .cancel = cancel_window,
 };
 
-static int create(void **state)
-{
-    (void)state;
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
-}
-
 static int reset(void **state)
 {
     (void)state;
@@ -146,7 +130,7 @@ static void set_found(unsigned place, int64_t objects, int64_t bytes, int64_t in
     found[place][2] = in_use;
 }
 
-static struct collection *open_type(const struct profile_type *type, const struct profile_query *query)
+static struct collection *open_row(const struct profile_type *type, const struct profile_query *query)
 {
     struct collection *collection = NULL;
     assert_int_equal(collection_open(profiler, type, query, &collection), 0);
@@ -155,7 +139,7 @@ static struct collection *open_type(const struct profile_type *type, const struc
 
 static struct profile *take(const struct profile_query *query)
 {
-    return finish(open_type(&snapshot_type, query));
+    return finish(open_row(&snapshot_type, query));
 }
 
 /* The value of a place in one column; 0: it is not there. */
@@ -244,7 +228,7 @@ static void what_is_zero_in_all_columns_is_left_out(void **state)
 static void a_delta_is_what_came_and_levels_are_those_of_the_end(void **state)
 {
     (void)state;
-    struct collection *collection = open_type(&snapshot_type, &(struct profile_query){.is_delta = true});
+    struct collection *collection = open_row(&snapshot_type, &(struct profile_query){.is_delta = true});
     set_found(0, 10, 1000, 60);  /* something was freed */
     set_found(1, 25, 2600, 0);   /* something came, all is freed */
     set_found(2, 1, 10, 10);     /* a new place */
@@ -260,7 +244,7 @@ static void a_delta_is_what_came_and_levels_are_those_of_the_end(void **state)
 static void a_delta_tells_its_end_and_how_long_it_took(void **state)
 {
     (void)state;
-    struct collection *collection = open_type(&snapshot_type, &(struct profile_query){.is_delta = true});
+    struct collection *collection = open_row(&snapshot_type, &(struct profile_query){.is_delta = true});
     clock_test_advance(3 * NS_PER_S);
     struct profile *profile = finish(collection);
     assert_int_equal(profile->time_ns, WALL_NS + 3 * (int64_t)NS_PER_S);
@@ -272,7 +256,7 @@ static void gos_wart_subtracts_from_levels_too(void **state)
 {
     (void)state;
     const struct profile_query query = {.is_delta = true, .keeps_go_wart = true};
-    struct collection *collection = open_type(&snapshot_type, &query);
+    struct collection *collection = open_row(&snapshot_type, &query);
     set_found(0, 10, 1000, 60);
     set_found(1, 25, 2600, 0);
     struct profile *profile = finish(collection);
@@ -284,7 +268,7 @@ static void gos_wart_subtracts_from_levels_too(void **state)
 static void a_delta_is_never_negative_otherwise(void **state)
 {
     (void)state;
-    struct collection *collection = open_type(&snapshot_type, &(struct profile_query){.is_delta = true});
+    struct collection *collection = open_row(&snapshot_type, &(struct profile_query){.is_delta = true});
     set_found(0, 4, 400, 50);
     struct profile *profile = finish(collection);
     assert_values(profile, 0, 0, 0, 50);
@@ -332,10 +316,10 @@ static void closing_uncollected_moves_no_cursor(void **state)
 {
     (void)state;
     struct stack_table *seen = NULL;
-    collection_close(open_type(&snapshot_type, &(struct profile_query){.since = &seen}));
+    collection_close(open_row(&snapshot_type, &(struct profile_query){.since = &seen}));
     assert_null(seen);
     assert_int_equal(collect_count, 0);
-    collection_close(open_type(&snapshot_type, &(struct profile_query){.is_delta = true}));
+    collection_close(open_row(&snapshot_type, &(struct profile_query){.is_delta = true}));
     assert_int_equal(collect_count, 1);
     collection_close(NULL);
 }
@@ -343,7 +327,7 @@ static void closing_uncollected_moves_no_cursor(void **state)
 static void a_window_is_started_and_then_collected_or_cancelled(void **state)
 {
     (void)state;
-    struct collection *collection = open_type(&window_type, &(struct profile_query){0});
+    struct collection *collection = open_row(&window_type, &(struct profile_query){0});
     assert_int_equal(start_count, 1);
     clock_test_advance(2 * NS_PER_S);
     struct profile *profile = finish(collection);
@@ -353,7 +337,7 @@ static void a_window_is_started_and_then_collected_or_cancelled(void **state)
     assert_int_equal(profile->duration_ns, 2 * NS_PER_S);
     profile_destroy(profile);
 
-    collection_close(open_type(&window_type, &(struct profile_query){0}));
+    collection_close(open_row(&window_type, &(struct profile_query){0}));
     assert_int_equal(start_count, 2);
     assert_int_equal(collect_count, 1);
     assert_int_equal(cancel_count, 1);
@@ -392,7 +376,7 @@ static void a_text_is_of_the_same_stacks_as_the_profile(void **state)
     (void)state;
     struct buf text;
     buf_init(&text);
-    struct collection *collection = open_type(&snapshot_type, &(struct profile_query){.is_delta = true});
+    struct collection *collection = open_row(&snapshot_type, &(struct profile_query){.is_delta = true});
     set_found(0, 13, 1300, 70);
     collection_write_text(collection, 2, &text);
     collection_close(collection);
@@ -456,5 +440,5 @@ int main(void)
         TEST(a_text_is_of_the_same_stacks_as_the_profile),
         TEST(go_tool_pprof_reads_snapshots_and_their_difference),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create_profiler, destroy_profiler);
 }

@@ -4,9 +4,8 @@
 
 #include "base/clock.h"
 #include "base/probe.h"
-#include "profiler/capture.h"
+#include "installed_capture.h"
 #include "profiler/event_sampler.h"
-#include "profiler/symbols.h"
 #include "profiler/type.h"
 
 #include <pthread.h>
@@ -16,27 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-
-static struct unwinder *unwinder;
-static struct symbols *symbols;
-
-static int install(void **state)
-{
-    (void)state;
-    unwinder = unwinder_create();
-    symbols = symbols_create();
-    capture_install(unwinder, symbols);
-    return 0;
-}
-
-static int remove_and_destroy(void **state)
-{
-    (void)state;
-    capture_remove();
-    symbols_destroy(symbols);
-    unwinder_destroy(unwinder);
-    return 0;
-}
 
 /* --- what has come since a test began --- */
 
@@ -399,5 +377,5 @@ int main(void)
         TEST(an_event_inside_a_capture_is_lost_but_counted),
         TEST(threads_add_up_while_others_read_and_change_rates),
     };
-    return cmocka_run_group_tests(tests, install, remove_and_destroy);
+    return cmocka_run_group_tests(tests, set_up_capture, tear_down_capture);
 }

@@ -4,7 +4,7 @@
 #include "pprof/prune.h"
 #include "profiler/contention.h"
 #include "burn.h"
-#include "collect.h"
+#include "one_profiler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,22 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-
-static struct profiler *profiler;
-
-static int create(void **state)
-{
-    (void)state;
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
-}
 
 static void set_rates(int64_t block_rate, int64_t mutex_fraction)
 {
@@ -90,10 +74,7 @@ static NOINLINE void delay_others(uint64_t ns)
 
 static struct collection *open_delta(const char *name)
 {
-    const struct profile_query query = {.is_delta = true};
-    struct collection *collection = NULL;
-    assert_int_equal(collection_open(profiler, profile_type_find(bytes_of_string(name)), &query, &collection), 0);
-    return collection;
+    return open_type(name, &(struct profile_query){.is_delta = true});
 }
 
 static const char *string_at(const struct profile *profile, uint32_t index)
@@ -183,10 +164,7 @@ static void a_profile_without_a_rate_says_so(void **state)
 static void a_request_s_own_rate_lasts_as_long_as_it(void **state)
 {
     (void)state;
-    const struct profile_query query = {.is_delta = true, .rate = 1};
-    struct collection *collection;
-    const struct profile_type *block = profile_type_find(bytes_of_string("block"));
-    assert_int_equal(collection_open(profiler, block, &query, &collection), 0);
+    struct collection *collection = open_type("block", &(struct profile_query){.is_delta = true, .rate = 1});
     assert_int_equal(contention_rate(CONTENTION_BLOCK), 1);
     wait_for_others(100);
     struct profile *profile = finish(collection);
@@ -265,5 +243,5 @@ int main(void)
         TEST(mutex_s_text_is_go_s),
         TEST(the_index_and_the_metrics_see_what_was_recorded),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create_profiler, destroy_profiler);
 }

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "burn.h"
-#include "collect.h"
+#include "one_profiler.h"
+#include "task_stack.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,30 +16,20 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #define MS NS_PER_MS
 
-static struct profiler *profiler;
 static struct cpu_sampler *sampler; /* the profiler's */
 
 static int create(void **state)
 {
-    (void)state;
-    profiler = new_profiler();
+    if (create_profiler(state) != 0)
+        return -1;
     sampler = profiler_cpu(profiler);
-    return 0;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
     return 0;
 }
 
@@ -262,44 +253,16 @@ static void samples_carry_the_labels_of_what_runs(void **state)
     profile_destroy(profile);
 }
 
-/* A stack as a task has it: memory of its own, entered by a switch. */
-static ucontext_t task_context, thread_context;
-static uint8_t *task_stack;
-enum { TASK_STACK_BYTES = 256 * 1024 };
-
 static void task_main(void)
 {
     burn(300 * MS);
 }
 
-static NOINLINE void run_task(bool tells_bounds)
-{
-    getcontext(&task_context);
-    task_context.uc_stack.ss_sp = task_stack;
-    task_context.uc_stack.ss_size = TASK_STACK_BYTES;
-    task_context.uc_link = &thread_context;
-    makecontext(&task_context, task_main, 0);
-    if (tells_bounds) {
-        probe_execution.stack_low = (uintptr_t)task_stack;
-        probe_execution.stack_high = (uintptr_t)task_stack + TASK_STACK_BYTES;
-    }
-    swapcontext(&thread_context, &task_context);
-    probe_execution.stack_low = probe_execution.stack_high = 0;
-}
-
 static struct profile *profile_of_task(bool tells_bounds)
 {
-    /* A guard page on either side, as tasks have it below. */
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint8_t *memory = mmap(NULL, TASK_STACK_BYTES + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(memory, MAP_FAILED);
-    task_stack = memory + page;
-    assert_int_equal(mprotect(task_stack, TASK_STACK_BYTES, PROT_READ | PROT_WRITE), 0);
     struct collection *reader = start(250);
-    run_task(tells_bounds);
-    struct profile *profile = finish(reader);
-    munmap(memory, TASK_STACK_BYTES + 2 * page);
-    return profile;
+    run_on_task_stack(task_main, tells_bounds);
+    return finish(reader);
 }
 
 static void the_stack_of_a_task_is_walked_within_its_bounds(void **state)
@@ -310,7 +273,7 @@ static void the_stack_of_a_task_is_walked_within_its_bounds(void **state)
     struct profile *profile = profile_of_task(true);
     assert_near(function_ns(profile, "burn"), 300 * MS, NAMED_PERCENT);
     assert_near(function_ns(profile, "task_main"), 300 * MS, NAMED_PERCENT);
-    assert_int_equal(function_ns(profile, "run_task"), 0); /* the thread's frames are not the task's */
+    assert_int_equal(function_ns(profile, "run_on_task_stack"), 0); /* the thread's frames are not the task's */
     profile_destroy(profile);
 }
 
@@ -483,5 +446,5 @@ int main(void)
         cmocka_unit_test(signals_of_others_and_late_ones_are_ignored),
         cmocka_unit_test(the_signal_goes_back_to_whom_it_was_taken_from),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create, destroy_profiler);
 }

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "burn.h"
-#include "collect.h"
+#include "one_profiler.h"
 #include "pprof/encode.h"
 #include "profiler/profile_build.h"
 #include "profiler/symbols.h"
@@ -23,14 +23,11 @@
 
 static const char *const go_programs[] = {"/usr/local/go/bin/go", "/usr/lib/go-1.19/bin/go"};
 
-static struct profiler *profiler;
 static char folder[] = "/tmp/takhin-pprof-XXXXXX";
 
 static int create(void **state)
 {
-    (void)state;
-    profiler = new_profiler();
-    return mkdtemp(folder) ? 0 : -1;
+    return create_profiler(state) == 0 && mkdtemp(folder) ? 0 : -1;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *position)
@@ -41,8 +38,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 static int destroy(void **state)
 {
-    (void)state;
-    profiler_destroy(profiler);
+    destroy_profiler(state);
     return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -131,8 +131,8 @@ static void a_storm_is_survived_and_counted(void **state)
     assert_true(SIGNALS_ARE_LATE || stats.sample_count > 0);
     /* Threads that lived between two looks at the list are not in it; nothing is counted twice. */
     double profiled_s, used_s; /* both of the window that ended somewhere in the storm */
-    assert_int_equal(sscanf(comment_with(profile, "CPU time: "), "CPU time: %lf s here, %lf s by", &profiled_s, &used_s),
-                     2);
+    const char *comment = comment_with(profile, "CPU time: ");
+    assert_int_equal(sscanf(comment, "CPU time: %lf s here, %lf s by", &profiled_s, &used_s), 2);
     assert_true(profiled_s <= used_s * 1.25);
     for (uint32_t i = 0; i < profile->location_count; i++)
         assert_true(profile->locations[i].line_count > 0);

@@ -1,6 +1,6 @@
 /* test_fgprof.c: the wall-clock profile gives each task and thread all of the window's time, running or not. */
 #include "burn.h"
-#include "collect.h"
+#include "one_profiler.h"
 #include "parked_threads.h"
 #include "profiler/tasks.h"
 #include "task_source.h"
@@ -11,30 +11,15 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-static struct profiler *profiler;
-
 static int create(void **state)
 {
-    (void)state;
     source_reset();
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
+    return create_profiler(state);
 }
 
 static struct collection *open_fgprof(int64_t hz)
 {
-    struct collection *collection;
-    const struct profile_query query = {.rate = hz};
-    const struct profile_type *type = profile_type_find(bytes_of_string("fgprof"));
-    assert_int_equal(collection_open(profiler, type, &query, &collection), 0);
-    return collection;
+    return open_type("fgprof", &(struct profile_query){.rate = hz});
 }
 
 static uint64_t labelled_samples(const struct profile *profile, const char *key, const char *text)
@@ -168,7 +153,7 @@ static void a_rate_beyond_the_limits_is_refused(void **state)
     assert_true(collection_open(profiler, profile_type_find(bytes_of_string("fgprof")), &query, &collection) < 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy_profiler)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* test_goroutine.c: the rows of goroutine and goroutineleak, and their texts, which tools for Go's must read. */
 #include "../pprof/go_tool.h"
-#include "collect.h"
+#include "one_profiler.h"
 #include "parked_threads.h"
 #include "profiler/goroutine_dump.h"
 #include "profiler/tasks.h"
@@ -13,47 +13,15 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-static struct profiler *profiler;
-
 static int create(void **state)
 {
-    (void)state;
     source_reset();
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
-}
-
-static struct collection *open_type(const char *name, const struct profile_query *query)
-{
-    struct collection *collection;
-    const struct profile_type *type = profile_type_find(bytes_of_string(name));
-    assert_non_null(type);
-    assert_int_equal(collection_open(profiler, type, query, &collection), 0);
-    return collection;
+    return create_profiler(state);
 }
 
 static struct profile *take(const char *name, const struct profile_query *query)
 {
     return finish(open_type(name, query));
-}
-
-static char *take_text(const char *name, int debug, const struct profile_query *query)
-{
-    struct collection *collection = open_type(name, query);
-    struct buf text;
-    buf_init(&text);
-    collection_write_text(collection, debug, &text);
-    collection_close(collection);
-    char *copy = mem_copy_bytes(buf_bytes(&text));
-    buf_deinit(&text);
-    return copy;
 }
 
 static const struct profile_query plain;
@@ -306,7 +274,7 @@ static void go_tool_pprof_reads_the_text(void **state)
     mem_free(text);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy_profiler)
 
 int main(void)
 {

@@ -351,5 +351,5 @@ int main(void)
         cmocka_unit_test(it_says_since_when_and_how_much),
     };
     heap_test_prepare(SEED, RANGE_BYTES);
-    return cmocka_run_group_tests(tests, install_capture, remove_capture);
+    return cmocka_run_group_tests(tests, set_up_capture, stop_sampling_and_capture);
 }

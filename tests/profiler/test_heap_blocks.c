@@ -328,5 +328,5 @@ int main(void)
         ALL_SAMPLED(a_wrong_free_ends_the_process),
     };
     heap_test_prepare(1, RANGE_BYTES);
-    return cmocka_run_group_tests(tests, install_capture, remove_capture);
+    return cmocka_run_group_tests(tests, set_up_capture, stop_sampling_and_capture);
 }

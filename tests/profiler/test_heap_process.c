@@ -253,5 +253,5 @@ int main(void)
         cmocka_unit_test(it_is_read_while_threads_allocate),
     };
     heap_test_prepare(1, RANGE_BYTES);
-    return cmocka_run_group_tests(tests, install_capture, remove_capture);
+    return cmocka_run_group_tests(tests, set_up_capture, stop_sampling_and_capture);
 }

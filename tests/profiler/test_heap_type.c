@@ -1,5 +1,5 @@
 /* test_heap_type.c: heap and allocs as they are served: columns, labels, comments, deltas, and the text for people. */
-#include "collect.h"
+#include "one_profiler.h"
 #include "heap_totals.h"
 
 #include "base/mem.h"
@@ -11,35 +11,10 @@
 
 #define RANGE_BYTES ((size_t)4 << 30)
 
-static struct profiler *profiler;
-
-static int create(void **state)
-{
-    (void)state;
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
-}
-
 static SITE void *plant(size_t size)
 {
     void *volatile memory = malloc(size);
     return memory;
-}
-
-static struct collection *open_type(const char *name, const struct profile_query *query)
-{
-    struct collection *collection;
-    const struct profile_type *type = profile_type_find(bytes_of_string(name));
-    assert_non_null(type);
-    assert_int_equal(collection_open(profiler, type, query, &collection), 0);
-    return collection;
 }
 
 static struct profile *take(const char *name)
@@ -243,5 +218,5 @@ int main(void)
         cmocka_unit_test(the_text_is_read_by_pprof),
     };
     heap_test_prepare(1, RANGE_BYTES);
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create_profiler, destroy_profiler);
 }

@@ -2,10 +2,9 @@
 #include "profiler/tasks.h"
 
 #include "burn.h"
-#include "collect.h"
 #include "parked_threads.h"
-#include "profiler/symbols.h"
 #include "profiler/unwind.h"
+#include "task_records.h"
 #include "task_source.h"
 
 #include <setjmp.h>
@@ -16,21 +15,10 @@
 
 #define NOT_A_THREAD 0x3fffffff /* beyond any pid_max */
 
-static struct profiler *profiler;
-
 static int create(void **state)
 {
-    (void)state;
     source_reset();
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
+    return create_profiler(state);
 }
 
 static const struct task_record *record_of(const struct task_dump *dump, uint64_t id)
@@ -47,22 +35,6 @@ static const struct task_record *thread_of(const struct task_dump *dump, int thr
         if (dump->records[i].id == 0 && dump->records[i].thread_id == thread_id)
             return &dump->records[i];
     return NULL;
-}
-
-static bool stands_in(const struct task_record *record, const char *function)
-{
-    struct symbols *symbols = profiler_symbols(profiler);
-    bool found = false;
-    symbols_acquire(symbols);
-    for (uint32_t i = 0; i < record->key.depth; i++) {
-        struct symbol_frame frames[SYMBOL_INLINE_MAX];
-        bool is_return = i > 0 || record->key.is_parked;
-        unsigned count = symbols_resolve(symbols, record->key.pcs[i], is_return, frames, SYMBOL_INLINE_MAX);
-        for (unsigned j = 0; j < count; j++)
-            found |= strcmp(frames[j].function, function) == 0;
-    }
-    symbols_release(symbols);
-    return found;
 }
 
 static void parked_tasks_are_in_it_by_id_with_all_that_is_known(void **state)
@@ -350,7 +322,7 @@ static void without_tasks_there_are_threads(void **state)
     task_dump_destroy(dump);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy_profiler)
 
 int main(void)
 {

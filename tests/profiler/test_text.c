@@ -4,7 +4,7 @@
 #include "profiler/text.h"
 
 #include "base/mem.h"
-#include "collect.h"
+#include "one_profiler.h"
 #include "profiler/symbols.h"
 
 #include <setjmp.h>
@@ -14,7 +14,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static struct profiler *profiler;
 static struct collection collection;
 static struct text_writer *writer;
 static struct buf text;
@@ -45,20 +44,6 @@ static NOINLINE void outer_part(void)
     sink = 1;
     inlined_part();
     sink = 2;
-}
-
-static int create(void **state)
-{
-    (void)state;
-    profiler = new_profiler();
-    return profiler ? 0 : -1;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    profiler_destroy(profiler);
-    return 0;
 }
 
 static int open_writer(void **state)
@@ -323,5 +308,5 @@ int main(void)
     outer_part();
     task_park_until();
     caller_of_park();
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create_profiler, destroy_profiler);
 }

@@ -1,5 +1,5 @@
-/* planted.c: faults for a broker to have, preloaded into it: a leak for each connection that it accepts, slow writes and
- * fsyncs, writes that spin or hang. A profile must then name the functions below.
+/* planted.c: faults for a broker to have, preloaded into it: a leak for each connection that it accepts, slow writes
+ * and fsyncs, writes that spin or hang. A profile must then name the functions below.
  *
  * The environment's PLANTED names a folder. A fault is planted while its file is there, and is as large as the file
  * says: leak ("COUNT BYTES" a connection), slow_write and slow_sync (milliseconds), spinning_write (anything),
