@@ -202,7 +202,8 @@ static bool start_closer(struct symbols *symbols)
     if (symbols->closer_exists)
         pthread_join(symbols->closer, NULL); /* it holds no lock any more */
     symbols->closer_has_ended = false;
-    symbols->closer_exists = own_thread_start(&symbols->closer, close_unwanted_files, symbols) == 0;
+    symbols->closer_exists =
+        own_thread_start(&symbols->closer, OWN_THREAD_PREFIX "symbols", close_unwanted_files, symbols) == 0;
     return symbols->closer_exists;
 }
 
