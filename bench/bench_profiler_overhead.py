@@ -173,7 +173,8 @@ def main():
     shared_memory = pathlib.Path("/dev/shm")  # the disk's pace is nobody's overhead
     with tempfile.TemporaryDirectory(dir=shared_memory if shared_memory.is_dir() else None) as folder:
         os.sched_setaffinity(0, cores[:1])  # the broker inherits it
-        with Broker(folder=folder, server_threads=1) as broker:
+        # The batches are of long ago: nothing may expire in the middle of a round.
+        with Broker(folder=folder, server_threads=1, storage_log_retention="-1") as broker:
             os.sched_setaffinity(0, cores[1:] or cores)
             rounds, switch = Rounds(broker, arguments.requests), Switch(broker)
             arms = {"all off": contextlib.nullcontext, "cpu at 100 Hz": switch.cpu,
