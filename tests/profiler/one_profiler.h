@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "collect.h"
-#include "profiler/symbols.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,10 +25,7 @@ static inline int create_profiler(void **state)
         .label_clients = true,
         .max_duration_ns = 3600 * (int64_t)NS_PER_S,
     };
-    int rc = profiler_create(&profiler, &options);
-    if (rc == 0)
-        symbols_keep_files(profiler_symbols(profiler), 0); /* no thread waits to close them */
-    return rc;
+    return profiler_create(&profiler, &options);
 }
 
 static inline int destroy_profiler(void **state)
