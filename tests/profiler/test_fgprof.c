@@ -2,6 +2,8 @@
 #include "burn.h"
 #include "one_profiler.h"
 #include "parked_threads.h"
+#include "profiler/profiler.h"
+#include "profiler/symbols.h"
 #include "profiler/tasks.h"
 #include "task_source.h"
 
@@ -14,7 +16,9 @@
 static int create(void **state)
 {
     source_reset();
-    return create_profiler(state);
+    int rc = create_profiler(state);
+    symbols_keep_files(profiler_symbols(profiler), 0); /* so that no thread is waited for that closes them later */
+    return rc;
 }
 
 static struct collection *open_fgprof(int64_t hz)
