@@ -5,7 +5,6 @@
 #include "profiler/heap.h"
 #include "profiler/modules.h"
 #include "profiler/object.h"
-#include "profiler/own_thread.h"
 #include "profiler/place_table.h"
 
 #include <pthread.h>
@@ -40,12 +39,6 @@ struct symbols {
     uint32_t placement_count, placement_capacity;
     struct place_table *places;
     unsigned holder_count;
-    uint64_t files_kept_ns, released_ns; /* the second: when the last holder went */
-    bool has_files;                      /* objects is not empty */
-    /* Closes the files that nobody has wanted for so long, and ends. */
-    pthread_t closer;
-    pthread_cond_t ending;
-    bool closer_exists, closer_has_ended, is_ending;
 
     /* Held while files are read; taken before `lock`. Guards what comes out of them. */
     pthread_mutex_t reading;
@@ -127,11 +120,25 @@ struct symbols *symbols_create(void)
     struct symbols *symbols = MEM_NEW(struct symbols);
     pthread_mutex_init(&symbols->lock, NULL);
     pthread_mutex_init(&symbols->reading, NULL);
-    own_thread_condition_init(&symbols->ending);
     symbols->places = place_table_create();
-    symbols->files_kept_ns = SYMBOL_FILES_KEPT_NS;
     observe(symbols);
     return symbols;
+}
+
+void symbols_destroy(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    ASSERT(symbols->holder_count == 0);
+    for (uint32_t i = 0; i < symbols->placement_count; i++) {
+        mem_free(symbols->placements[i]->module.path);
+        mem_free(symbols->placements[i]);
+    }
+    mem_free(symbols->placements);
+    place_table_destroy(symbols->places);
+    pthread_mutex_destroy(&symbols->reading);
+    pthread_mutex_destroy(&symbols->lock);
+    mem_free(symbols);
 }
 
 void symbols_acquire(struct symbols *symbols)
@@ -156,8 +163,8 @@ static void close_objects(struct shared_object *objects)
     heap_trim();
 }
 
-/* If there is no holder: only holders read, so there is nobody to wait for. */
-static void close_files(struct symbols *symbols)
+/* After the last holder has gone, if none has come since. Only holders read, so there is nobody to wait for. */
+static void forget(struct symbols *symbols)
 {
     struct shared_object *objects = NULL;
     pthread_mutex_lock(&symbols->reading);
@@ -167,102 +174,24 @@ static void close_files(struct symbols *symbols)
             symbols->placements[i]->object = NULL;
         objects = symbols->objects;
         symbols->objects = NULL;
-        symbols->has_files = false;
+        if (place_table_count(symbols->places) > SYMBOL_PLACES_KEPT) {
+            place_table_destroy(symbols->places);
+            symbols->places = place_table_create();
+        }
     }
     pthread_mutex_unlock(&symbols->lock);
     pthread_mutex_unlock(&symbols->reading);
     close_objects(objects);
 }
 
-/* Whoever holds names has the files open; so it waits until they have been let go of for long enough. */
-static void *close_unwanted_files(void *argument)
-{
-    struct symbols *symbols = argument;
-    pthread_mutex_lock(&symbols->lock);
-    while (symbols->has_files && !symbols->is_ending) {
-        uint64_t now_ns = own_thread_clock_ns(), from_ns = symbols->holder_count > 0 ? now_ns : symbols->released_ns;
-        if (from_ns + symbols->files_kept_ns > now_ns) {
-            own_thread_wait_until(&symbols->ending, &symbols->lock, from_ns + symbols->files_kept_ns);
-            continue;
-        }
-        pthread_mutex_unlock(&symbols->lock);
-        close_files(symbols);
-        pthread_mutex_lock(&symbols->lock);
-    }
-    symbols->closer_has_ended = true;
-    pthread_mutex_unlock(&symbols->lock);
-    return NULL;
-}
-
-/* The lock is held. False: there is no thread to be had. */
-static bool start_closer(struct symbols *symbols)
-{
-    if (symbols->closer_exists && !symbols->closer_has_ended)
-        return true;
-    if (symbols->closer_exists)
-        pthread_join(symbols->closer, NULL); /* it holds no lock any more */
-    symbols->closer_has_ended = false;
-    symbols->closer_exists =
-        own_thread_start(&symbols->closer, OWN_THREAD_PREFIX "symbols", close_unwanted_files, symbols) == 0;
-    return symbols->closer_exists;
-}
-
-static void end_closer(struct symbols *symbols)
-{
-    pthread_mutex_lock(&symbols->lock);
-    symbols->is_ending = true;
-    pthread_cond_signal(&symbols->ending);
-    pthread_mutex_unlock(&symbols->lock);
-    if (symbols->closer_exists)
-        pthread_join(symbols->closer, NULL);
-}
-
-/* The lock is held, and the last holder goes. Nobody looks at a place any more. */
-static void forget_places(struct symbols *symbols)
-{
-    if (place_table_count(symbols->places) <= SYMBOL_PLACES_KEPT)
-        return;
-    place_table_destroy(symbols->places);
-    symbols->places = place_table_create();
-}
-
 void symbols_release(struct symbols *symbols)
 {
-    bool must_close = false;
     pthread_mutex_lock(&symbols->lock);
     ASSERT(symbols->holder_count > 0);
-    if (--symbols->holder_count == 0) {
-        symbols->released_ns = own_thread_clock_ns();
-        forget_places(symbols);
-        must_close = symbols->has_files && (symbols->files_kept_ns == 0 || !start_closer(symbols));
-    }
+    bool was_last = --symbols->holder_count == 0;
     pthread_mutex_unlock(&symbols->lock);
-    if (must_close)
-        close_files(symbols);
-}
-
-void symbols_keep_files(struct symbols *symbols, uint64_t ns)
-{
-    symbols->files_kept_ns = ns;
-}
-
-void symbols_destroy(struct symbols *symbols)
-{
-    if (!symbols)
-        return;
-    ASSERT(symbols->holder_count == 0);
-    end_closer(symbols);
-    close_files(symbols);
-    for (uint32_t i = 0; i < symbols->placement_count; i++) {
-        mem_free(symbols->placements[i]->module.path);
-        mem_free(symbols->placements[i]);
-    }
-    mem_free(symbols->placements);
-    place_table_destroy(symbols->places);
-    pthread_cond_destroy(&symbols->ending);
-    pthread_mutex_destroy(&symbols->reading);
-    pthread_mutex_destroy(&symbols->lock);
-    mem_free(symbols);
+    if (was_last)
+        forget(symbols);
 }
 
 uint32_t symbols_epoch(struct symbols *symbols)
@@ -331,7 +260,6 @@ static struct object *object_of(struct symbols *symbols, struct placement *place
     }
     placement->object = shared->object;
     pthread_mutex_lock(&symbols->lock);
-    symbols->has_files = true;
     if (!placement->is_known)
         placement->public.has_lines = object_has_lines(placement->object);
     placement->is_known = true;

@@ -1,11 +1,10 @@
 /* symbols.h: from addresses of this process to functions, files and lines.
  *
  * A place in code is looked up in its object's file once: what was found is kept, so that the next profile of the same
- * stacks opens no file. The files themselves stay open for SYMBOL_FILES_KEPT_NS after the last holder has gone, by when
- * another profile may have come with new places: debug information takes several times the memory of an idle broker,
- * and milliseconds to read again. An object that was unloaded stays known under the epochs
- * in which it was mapped, so a stack that was taken then still gets its names. Reading files takes time: call this off
- * the loops. Locks inside. [any] */
+ * stacks opens no file. The files themselves are closed with the last holder: debug information takes several times the
+ * memory of an idle broker, and kept for the next profile it would be the largest part of a heap profile. An object
+ * that was unloaded stays known under the epochs in which it was mapped, so a stack that was taken then still gets its
+ * names. Reading files takes time: call this off the loops. Locks inside. [any] */
 #ifndef PROFILER_SYMBOLS_H
 #define PROFILER_SYMBOLS_H
 
@@ -49,9 +48,6 @@ struct symbol_place {
     struct symbol_frame frames[]; /* innermost inlined function first */
 };
 
-/* How long files stay open after the last holder has gone. */
-#define SYMBOL_FILES_KEPT_NS (30ull * 1000 * 1000 * 1000)
-
 struct symbols *symbols_create(void);
 /* No holder may be left. */
 void symbols_destroy(struct symbols *symbols);
@@ -59,9 +55,6 @@ void symbols_destroy(struct symbols *symbols);
 /* Names are there between these two; any number of holders. */
 void symbols_acquire(struct symbols *symbols);
 void symbols_release(struct symbols *symbols);
-
-/* Instead of SYMBOL_FILES_KEPT_NS; 0: they are closed when symbols_release returns. Before the first holder. */
-void symbols_keep_files(struct symbols *symbols, uint64_t ns);
 
 /* Look at what is mapped now. The number grows whenever something was loaded or unloaded; a stack that was walked
  * before the call belongs to the epoch that it returns. Cheap while nothing changes, and never waits for files. */

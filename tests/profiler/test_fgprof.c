@@ -2,8 +2,6 @@
 #include "burn.h"
 #include "one_profiler.h"
 #include "parked_threads.h"
-#include "profiler/profiler.h"
-#include "profiler/symbols.h"
 #include "profiler/tasks.h"
 #include "task_source.h"
 
@@ -16,9 +14,7 @@
 static int create(void **state)
 {
     source_reset();
-    int rc = create_profiler(state);
-    symbols_keep_files(profiler_symbols(profiler), 0); /* so that no thread is waited for that closes them later */
-    return rc;
+    return create_profiler(state);
 }
 
 static struct collection *open_fgprof(int64_t hz)

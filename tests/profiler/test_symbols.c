@@ -1,7 +1,6 @@
 /* test_symbols.c: addresses get the names, files and lines that the source says, whatever the object has to tell. */
 #include "profiler/symbols.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "pprof/profile.h"
 #include "profiler/modules.h"
@@ -311,7 +310,6 @@ static void no_file_stays_open_once_the_last_profile_is_written(void **state)
 {
     (void)state;
     struct symbols *own = symbols_create();
-    symbols_keep_files(own, 0);
     struct profile *profile = profile_create();
     uintptr_t pcs[] = {(uintptr_t)dlsym(RTLD_DEFAULT, "strtoul") + 8, outer()};
     uint32_t first[ARRAY_COUNT(pcs)], again[ARRAY_COUNT(pcs)];
@@ -339,7 +337,6 @@ static void a_second_look_opens_no_file(void **state)
 {
     (void)state;
     struct symbols *own = symbols_create();
-    symbols_keep_files(own, 0);
     struct profile *first = profile_create(), *second = profile_create();
     uintptr_t pcs[] = {(uintptr_t)dlsym(RTLD_DEFAULT, "strtoul") + 8, outer()};
     uint32_t locations[ARRAY_COUNT(pcs)];
@@ -368,37 +365,6 @@ static void a_second_look_opens_no_file(void **state)
     assert_int_equal(symbols_stats(own).file_count, once.file_count + 1);
     profile_destroy(first);
     profile_destroy(second);
-    symbols_destroy(own);
-}
-
-static void files_stay_open_for_the_next_profile_and_are_closed_then(void **state)
-{
-    (void)state;
-    unsigned before = count_open_files();
-    struct symbols *own = symbols_create();
-    symbols_keep_files(own, 3600 * NS_PER_S);
-    uintptr_t address = (uintptr_t)dlsym(RTLD_DEFAULT, "strtoul");
-    uint32_t epoch = symbols_epoch(own);
-    for (unsigned i = 0; i < 3; i++) { /* each time another place, after the last holder has gone */
-        symbols_acquire(own);
-        assert_non_null(symbols_place(own, epoch, address + i));
-        symbols_release(own);
-        assert_int_equal(symbols_stats(own).file_count, 1);
-    }
-    assert_true(count_open_files() > before);
-    symbols_destroy(own);
-    assert_int_equal(count_open_files(), before);
-
-    own = symbols_create();
-    symbols_keep_files(own, 1);
-    for (unsigned round = 1; round <= 3; round++) { /* a closer may have ended, so another one is started */
-        symbols_acquire(own);
-        assert_non_null(symbols_place(own, symbols_epoch(own), address + round));
-        symbols_release(own);
-        while (count_open_files() > before) /* until its thread has been there */
-            sched_yield();
-        assert_int_equal(symbols_stats(own).file_count, round);
-    }
     symbols_destroy(own);
 }
 
@@ -431,7 +397,6 @@ static void no_more_places_are_kept_than_there_is_room_for(void **state)
 {
     (void)state;
     struct symbols *own = symbols_create();
-    symbols_keep_files(own, 0);
     uint32_t epoch = symbols_epoch(own);
     uintptr_t start = (uintptr_t)dlsym(RTLD_DEFAULT, "strtoul");
     symbols_acquire(own);
@@ -587,7 +552,6 @@ int main(void)
         cmocka_unit_test(a_profile_names_the_program_first_and_every_location),
         cmocka_unit_test(no_file_stays_open_once_the_last_profile_is_written),
         cmocka_unit_test(a_second_look_opens_no_file),
-        cmocka_unit_test(files_stay_open_for_the_next_profile_and_are_closed_then),
         cmocka_unit_test(what_was_looked_up_outlives_its_object),
         cmocka_unit_test(no_more_places_are_kept_than_there_is_room_for),
         cmocka_unit_test(a_place_knows_where_its_function_begins),
