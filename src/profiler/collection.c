@@ -128,8 +128,14 @@ struct profile *collection_profile(struct collection *collection)
 
 void collection_write_text(struct collection *collection, int debug, struct buf *text)
 {
-    collect(collection);
-    collection->type->write_text(collection, debug, text);
+    const struct profile_type *type = collection->type;
+    if (debug >= 2 && type->write_dump) {
+        notice_loaded_objects(collection->profiler);
+        type->write_dump(collection, text);
+    } else {
+        collect(collection);
+        type->write_text(collection, text);
+    }
 }
 
 void collection_close(struct collection *collection)

@@ -63,9 +63,8 @@ static void collect_block(struct collection *collection)
     collect(collection, CONTENTION_BLOCK);
 }
 
-static void write_block(struct collection *collection, int debug, struct buf *text)
+static void write_block(struct collection *collection, struct buf *text)
 {
-    (void)debug;
     write_text(collection, "--- contention:\ncycles/second=1000000000\n", text);
 }
 
@@ -86,9 +85,8 @@ static void collect_mutex(struct collection *collection)
     collect(collection, CONTENTION_MUTEX);
 }
 
-static void write_mutex(struct collection *collection, int debug, struct buf *text)
+static void write_mutex(struct collection *collection, struct buf *text)
 {
-    (void)debug;
     write_text(collection, "--- mutex:\ncycles/second=1000000000\nsampling period=1\n", text);
 }
 

@@ -104,7 +104,7 @@ static void *poll_threads(void *argument)
 static int start_poller(struct cpu_sampler *sampler)
 {
     sampler->is_stopping = false;
-    return own_thread_start(&sampler->poller, OWN_THREAD_PREFIX "profiler", poll_threads, sampler);
+    return own_thread_start(&sampler->poller, poll_threads, sampler);
 }
 
 /* CPU timers expire on the kernel's tick, so a shorter period than the tick is never seen. The coarse clock moves once

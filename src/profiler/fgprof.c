@@ -51,8 +51,8 @@ static uint64_t thread_cpu_ns(void)
 
 static bool is_own(const struct task_record *record, pid_t looking_thread_id)
 {
-    bool has_own_name = strncmp(record->name, OWN_THREAD_PREFIX, strlen(OWN_THREAD_PREFIX)) == 0;
-    return record->id == 0 && (record->thread_id == looking_thread_id || has_own_name);
+    return record->id == 0 &&
+           (record->thread_id == looking_thread_id || strcmp(record->name, OWN_THREAD_NAME) == 0);
 }
 
 /* Returns what it cost, in CPU time of this thread and of those that answered. */
@@ -118,7 +118,7 @@ static int start(struct collection *collection)
     window->start_ns = window->last_ns = own_thread_clock_ns();
     pthread_mutex_init(&window->lock, NULL);
     own_thread_condition_init(&window->stop);
-    int rc = own_thread_start(&window->ticker, OWN_THREAD_PREFIX "profiler", tick, window);
+    int rc = own_thread_start(&window->ticker, tick, window);
     if (rc < 0)
         window_destroy(window);
     else

@@ -10,7 +10,6 @@
 #include "profiler/text.h"
 #include "profiler/wait_frames.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -54,43 +53,18 @@ static void collect_parked(struct collection *collection)
     task_dump_destroy(dump);
 }
 
-static void write_head(struct buf *text, const struct stack_entry *entry)
+static void write_dump(struct collection *collection, struct buf *text)
 {
-    buf_printf(text, "%" PRId64, entry->values[0]);
-}
-
-static void write_counts(struct collection *collection, struct buf *text)
-{
-    size_t entry_count;
-    const struct stack_entry *entries = stack_table_sort(collection->stacks, &entry_count);
-    int64_t total = 0;
-    for (size_t i = 0; i < entry_count; i++)
-        total += entries[i].values[0];
-    buf_printf(text, "%s profile: total %" PRId64 "\n", collection->type->name, total);
-    struct text_writer *writer = text_writer_create(collection, text);
-    text_write_entries(writer, write_head);
-    text_writer_destroy(writer);
-}
-
-/* The counts were collected; the dump at length looks once more, for what tells one record from another. */
-static void write_text(struct collection *collection, int debug, struct buf *text)
-{
-    if (debug < 2) {
-        write_counts(collection, text);
-        return;
-    }
     struct task_dump *dump = task_dump_create(collection->profiler);
+    task_totals_add(&goroutine_totals, dump);
     goroutine_dump_write(collection, dump, "", text);
     task_dump_destroy(dump);
 }
 
-static void write_parked_text(struct collection *collection, int debug, struct buf *text)
+static void write_parked_dump(struct collection *collection, struct buf *text)
 {
-    if (debug < 2) {
-        write_counts(collection, text);
-        return;
-    }
     struct task_dump *dump = task_dump_create_parked(collection->profiler, parked_for_ns(collection));
+    task_totals_add(&leak_totals, dump);
     goroutine_dump_write(collection, dump, " (parked)", text);
     task_dump_destroy(dump);
 }
@@ -163,7 +137,8 @@ const struct profile_type profile_type_goroutine = {
     .drop_frames = WAIT_FRAMES,
     .has_delta = true,
     .collect = collect,
-    .write_text = write_text,
+    .write_text = text_write_counts,
+    .write_dump = write_dump,
     .count = count,
     .stats = stats,
 };
@@ -179,7 +154,8 @@ const struct profile_type profile_type_goroutineleak = {
     .drop_frames = WAIT_FRAMES,
     .seconds_is_age = true,
     .collect = collect_parked,
-    .write_text = write_parked_text,
+    .write_text = text_write_counts,
+    .write_dump = write_parked_dump,
     .count = count_parked,
     .stats = leak_stats,
 };

@@ -87,9 +87,8 @@ static void write_memory(struct buf *text)
     write_line(text, "MaxRSS", (uint64_t)usage.ru_maxrss * 1024);
 }
 
-void heap_text_write(struct collection *collection, int debug, struct buf *text)
+void heap_text_write(struct collection *collection, struct buf *text)
 {
-    (void)debug;
     size_t count;
     struct amount in_use = {0}, allocated = {0};
     const struct stack_entry *entries = stack_table_sort(collection->stacks, &count);

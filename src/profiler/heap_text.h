@@ -7,6 +7,6 @@
 struct collection;
 
 /* A profile_type's write_text. */
-void heap_text_write(struct collection *collection, int debug, struct buf *text);
+void heap_text_write(struct collection *collection, struct buf *text);
 
 #endif

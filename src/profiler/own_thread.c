@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <time.h>
 
-int own_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument)
+int own_thread_start(pthread_t *thread, void *(*run)(void *argument), void *argument)
 {
     sigset_t blocked, before;
     sigfillset(&blocked);
@@ -16,7 +16,7 @@ int own_thread_start(pthread_t *thread, const char *name, void *(*run)(void *arg
     int rc = -pthread_create(thread, NULL, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0)
-        pthread_setname_np(*thread, name);
+        pthread_setname_np(*thread, OWN_THREAD_NAME);
     return rc;
 }
 

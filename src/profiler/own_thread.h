@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the names of them all begin with; 15 characters of each reach the kernel. */
-#define OWN_THREAD_PREFIX "takhin-"
+/* What they are all called. */
+#define OWN_THREAD_NAME "takhin-profiler"
 
 /* All signals but the profiler's go to the program's own threads. Negative errno. */
-int own_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument) MUST_USE;
+int own_thread_start(pthread_t *thread, void *(*run)(void *argument), void *argument) MUST_USE;
 
 /* Monotonic time of the kernel, which is what these conditions wait by: not a test's clock. */
 uint64_t own_thread_clock_ns(void);

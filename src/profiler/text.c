@@ -9,6 +9,7 @@
 #include "profiler/symbols.h"
 #include "profiler/wait_frames.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
@@ -279,11 +280,9 @@ void text_write_frames(struct text_writer *writer, const struct stack_key *key)
     write_lines(writer->text, writer->lines, writer->line_count);
 }
 
-void text_write_entries(struct text_writer *writer,
-                        void (*write_head)(struct buf *text, const struct stack_entry *entry))
+static void write_sorted(struct text_writer *writer, const struct stack_entry *entries, size_t count,
+                         void (*write_head)(struct buf *text, const struct stack_entry *entry))
 {
-    size_t count;
-    const struct stack_entry *entries = stack_table_sort(writer->collection->stacks, &count);
     for (size_t i = 0; i < count; i++) {
         if (stack_entry_is_zero(&entries[i]))
             continue;
@@ -292,6 +291,32 @@ void text_write_entries(struct text_writer *writer,
         text_write_labels(writer, &entries[i].key);
         text_write_frames(writer, &entries[i].key);
     }
+}
+
+void text_write_entries(struct text_writer *writer,
+                        void (*write_head)(struct buf *text, const struct stack_entry *entry))
+{
+    size_t count;
+    const struct stack_entry *entries = stack_table_sort(writer->collection->stacks, &count);
+    write_sorted(writer, entries, count, write_head);
+}
+
+static void write_count(struct buf *text, const struct stack_entry *entry)
+{
+    buf_printf(text, "%" PRId64, entry->values[0]);
+}
+
+void text_write_counts(struct collection *collection, struct buf *text)
+{
+    size_t count;
+    int64_t total = 0;
+    const struct stack_entry *entries = stack_table_sort(collection->stacks, &count);
+    for (size_t i = 0; i < count; i++)
+        total += entries[i].values[0];
+    buf_printf(text, "%s profile: total %" PRId64 "\n", collection->type->name, total);
+    struct text_writer *writer = text_writer_create(collection, text);
+    write_sorted(writer, entries, count, write_count);
+    text_writer_destroy(writer);
 }
 
 void text_write_traceback(struct text_writer *writer, const struct stack_key *key)

@@ -24,6 +24,9 @@ void text_write_frames(struct text_writer *writer, const struct stack_key *key);
 void text_write_entries(struct text_writer *writer,
                         void (*write_head)(struct buf *text, const struct stack_entry *entry));
 
+/* A profile_type's write_text, of one that counts: "goroutine profile: total 9\n", then each entry after its count. */
+void text_write_counts(struct collection *collection, struct buf *text);
+
 /* "storage_log_append(...)\n\tsrc/storage/log.c:77 +0x24\n" for each frame, as in a dump of goroutines. Of a parked
  * task it begins at what was called to wait: Go shows no gopark either. */
 void text_write_traceback(struct text_writer *writer, const struct stack_key *key);

@@ -48,25 +48,6 @@ static void collect(struct collection *collection)
     threadcreate_collect(collection->stacks);
 }
 
-static void write_head(struct buf *text, const struct stack_entry *entry)
-{
-    buf_printf(text, "%" PRId64, entry->values[0]);
-}
-
-static void write_text(struct collection *collection, int debug, struct buf *text)
-{
-    (void)debug;
-    size_t count;
-    int64_t total = 0;
-    const struct stack_entry *entries = stack_table_sort(collection->stacks, &count);
-    for (size_t i = 0; i < count; i++)
-        total += entries[i].values[0];
-    buf_printf(text, "threadcreate profile: total %" PRId64 "\n", total);
-    struct text_writer *writer = text_writer_create(collection, text);
-    text_write_entries(writer, write_head);
-    text_writer_destroy(writer);
-}
-
 static uint64_t count_records(struct profiler *profiler)
 {
     (void)profiler;
@@ -82,6 +63,6 @@ const struct profile_type profile_type_threadcreate = {
     .drop_frames = "pthread_create",
     .has_delta = true,
     .collect = collect,
-    .write_text = write_text,
+    .write_text = text_write_counts,
     .count = count_records,
 };

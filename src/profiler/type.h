@@ -55,8 +55,10 @@ struct profile_type {
     /* End a window whose profile nobody wants any more. NULL where needs_window is false. */
     void (*cancel)(struct collection *collection);
 
-    /* The form for people: debug is 1 or more. collect has been called. NULL: there is none, the binary is sent. */
-    void (*write_text)(struct collection *collection, int debug, struct buf *text);
+    /* The form for people, debug=1. collect has been called. NULL: there is none, the binary is sent. */
+    void (*write_text)(struct collection *collection, struct buf *text);
+    /* Each record by itself, debug=2 and more: looks for itself, instead of collect. NULL: as write_text. */
+    void (*write_dump)(struct collection *collection, struct buf *text);
     /* For the index page: how many records it would have now. NULL: 0. */
     uint64_t (*count)(struct profiler *profiler);
     /* NULL: no sampler of its own. */

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-static void write_nothing(struct collection *collection, int debug, struct buf *text)
+static void write_nothing(struct collection *collection, struct buf *text)
 {
-    (void)collection, (void)debug, (void)text;
+    (void)collection, (void)text;
 }
 
 static const struct profile_type window = {.name = "w", .needs_window = true, .rate = PROFILE_RATE_HZ};

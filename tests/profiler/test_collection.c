@@ -68,9 +68,9 @@ static void cancel_window(struct collection *collection)
 }
 
 /* Each place's values, for all to see what a text is made from. */
-static void write_values(struct collection *collection, int debug, struct buf *text)
+static void write_values(struct collection *collection, struct buf *text)
 {
-    buf_printf(text, "debug=%d", debug);
+    buf_append_string(text, "values");
     size_t count;
     const struct stack_entry *entries = stack_table_sort(collection->stacks, &count);
     for (size_t i = 0; i < count; i++)
@@ -380,8 +380,32 @@ static void a_text_is_of_the_same_stacks_as_the_profile(void **state)
     set_found(0, 13, 1300, 70);
     collection_write_text(collection, 2, &text);
     collection_close(collection);
-    assert_string_equal(buf_string(&text), "debug=2 0/0/200 3/300/70");
+    assert_string_equal(buf_string(&text), "values 0/0/200 3/300/70");
     buf_deinit(&text);
+}
+
+static void write_own_look(struct collection *collection, struct buf *text)
+{
+    buf_printf(text, "collected %zu", stack_table_count(collection->stacks));
+}
+
+static void a_dump_looks_for_itself_and_nothing_is_collected_for_it(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"values 10/1000/200 10/1000/200", "collected 0", "collected 0"};
+    struct profile_type type = snapshot_type;
+    type.write_dump = write_own_look;
+    for (int debug = 1; debug <= 3; debug++) {
+        struct buf text;
+        buf_init(&text);
+        struct collection *collection = open_row(&type, &(struct profile_query){0});
+        set_found(0, 10, 1000, 200);
+        set_found(1, 10, 1000, 200);
+        collection_write_text(collection, debug, &text);
+        collection_close(collection);
+        assert_string_equal(buf_string(&text), expected[debug - 1]);
+        buf_deinit(&text);
+    }
 }
 
 static void go_tool_pprof_reads_snapshots_and_their_difference(void **state)
@@ -438,6 +462,7 @@ int main(void)
         TEST(a_window_that_does_not_start_is_an_error_and_nothing_to_close),
         TEST(rates_beyond_the_limits_and_of_rows_without_one_are_refused),
         TEST(a_text_is_of_the_same_stacks_as_the_profile),
+        TEST(a_dump_looks_for_itself_and_nothing_is_collected_for_it),
         TEST(go_tool_pprof_reads_snapshots_and_their_difference),
     };
     return cmocka_run_group_tests(tests, create_profiler, destroy_profiler);
