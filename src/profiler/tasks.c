@@ -206,6 +206,14 @@ static void set_answer(struct task_dump *dump, struct task_record *record, const
     set_stack(dump, record, stack->pcs, stack->depth, stack->end);
 }
 
+/* The task says where it runs; what its thread knows of its own name is that of its creator for a moment. */
+static void set_answer_of_task(struct task_dump *dump, struct task_record *record, const struct thread_stack *stack)
+{
+    const char *thread = record->key.labels[LABEL_THREAD];
+    set_answer(dump, record, stack);
+    record->key.labels[LABEL_THREAD] = thread;
+}
+
 /* --- the first round --- */
 
 bool task_state_is_parked(const char *state)
@@ -259,7 +267,9 @@ static void take_over(struct task_record *task, struct task_record *runner)
         task->key.function = runner->key.function;
         task->key.labels[LABEL_REASON] = runner->key.labels[LABEL_REASON];
     } else {
+        const char *thread = task->key.labels[LABEL_THREAD]; /* as above */
         task->key = runner->key;
+        task->key.labels[LABEL_THREAD] = thread;
     }
     if (!task->is_running)
         task->state_ns = 0; /* that of a later state */
@@ -308,7 +318,7 @@ static void take_moved_thread(const struct thread_stack *stack, void *context)
     size_t position = find_running(memory, stack->task_id);
     if (stack->silence || position == NOT_RUNNING)
         return;
-    set_answer(dump, &memory->tasks.items[memory->running[position]], stack);
+    set_answer_of_task(dump, &memory->tasks.items[memory->running[position]], stack);
     memory->running[position] = memory->running[--memory->running_count];
 }
 
