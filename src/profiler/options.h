@@ -23,6 +23,12 @@ struct profiler_options {
     bool label_topics;        /* samples carry the label topic */
     bool label_clients;       /* samples carry the label client_id */
     int64_t max_duration_ns;  /* longest profile that one request may ask for */
+    int64_t trace_buffer;     /* bytes of the flight recorder, up to TRACE_BUFFER_MAX; 0: off */
+    int64_t slow_request_ms;  /* a request that took so long saves the trace around it; 0: none does */
+    const char *capture_dir;  /* where to */
+    int64_t capture_cooldown_ns;  /* at least, between two captures */
+    int64_t capture_bytes;    /* that all captures may have together: the oldest go first */
+    int64_t capture_age_ns;   /* older ones are removed */
 };
 
 #endif

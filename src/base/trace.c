@@ -1,0 +1,315 @@
+/* trace.c: fills in records, each with as few readings of the clock as it can do with. */
+#include "base/trace.h"
+
+#include "base/clock.h"
+#include "base/probe.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+#if defined __x86_64__
+#include <x86intrin.h>
+#endif
+
+/* A longer silence than this many ticks is told by a TRACE_CLOCK: the next time is then not a little before the last. */
+#define SILENCE_TICKS (1ull << 31)
+/* A call that took less is no event. */
+#define CALL_MIN_NS 2000
+
+_Thread_local struct trace_writer trace_writer;
+const struct trace_sink *_Atomic trace_sink;
+_Atomic uint32_t trace_session;
+_Atomic uint64_t trace_slow_request_ns = UINT64_MAX;
+_Atomic uint32_t trace_depth = TRACE_DEPTH_SHORT;
+
+extern const char __executable_start[]; /* the linker's */
+
+uintptr_t trace_text_start(void)
+{
+    return (uintptr_t)__executable_start;
+}
+
+/* --- the clock --- */
+
+static bool counter_is_trusted;
+static uint64_t call_min_ticks;
+
+/* The kernel has checked the counters of all CPUs against each other and against other clocks, and goes on doing so. */
+static bool kernel_trusts_counter(void)
+{
+    char name[16] = "";
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, name, sizeof name - 1);
+    close(fd);
+    return size >= 3 && strncmp(name, "tsc\n", 4) == 0;
+}
+
+/* Before main, so that nobody asks whether it is done. How long a tick is need only be known roughly here. */
+__attribute__((constructor)) static void choose_clock(void)
+{
+    call_min_ticks = CALL_MIN_NS;
+#if defined __x86_64__
+    counter_is_trusted = kernel_trusts_counter();
+    if (counter_is_trusted) {
+        uint64_t start_ns = clock_monotonic_ns(), start_ticks = __rdtsc(), end_ns;
+        while ((end_ns = clock_monotonic_ns()) - start_ns < 10 * NS_PER_US)
+            continue;
+        call_min_ticks = CALL_MIN_NS * (__rdtsc() - start_ticks) / (end_ns - start_ns);
+    }
+#endif
+}
+
+uint64_t trace_ticks(void)
+{
+#if defined __x86_64__
+    if (LIKELY(counter_is_trusted))
+        return __rdtsc();
+#endif
+    return clock_monotonic_ns();
+}
+
+/* --- writing --- */
+
+/* A chunk with room, and a clock that the record's 32 bits can go on from. False: there is none. */
+static NOINLINE bool make_room(struct trace_writer *writer, unsigned count, uint64_t ticks)
+{
+    struct trace_chunk *chunk = writer->chunk;
+    uint32_t session = atomic_load_explicit(&trace_session, memory_order_relaxed);
+    if (session == 0)
+        return false;
+    if (!chunk || writer->session != session ||
+        atomic_load_explicit(&chunk->used, memory_order_relaxed) + count + 1 > chunk->capacity) {
+        atomic_load(&trace_sink)->next_chunk(writer);
+        chunk = writer->chunk;
+        if (!chunk)
+            return false;
+        chunk->start_ticks = writer->last_ticks = ticks;
+    }
+    if (ticks - writer->last_ticks >= SILENCE_TICKS) {
+        uint32_t used = atomic_load_explicit(&chunk->used, memory_order_relaxed);
+        chunk->records[used] = (struct trace_record){
+            .time = (uint32_t)ticks,
+            .word = trace_word(TRACE_CLOCK, TRACE_WAIT_OTHER, 0, ticks >> 32),
+        };
+        atomic_store_explicit(&chunk->used, used + 1, memory_order_release);
+    }
+    return true;
+}
+
+/* Room for `count` records in one piece, to be filled in and then committed; NULL: nobody records, or there is none. */
+static inline struct trace_record *reserve(unsigned count, uint64_t ticks)
+{
+    struct trace_writer *writer = &trace_writer;
+    struct trace_chunk *chunk = writer->chunk;
+    if (UNLIKELY(!chunk || writer->session != atomic_load_explicit(&trace_session, memory_order_relaxed) ||
+                 atomic_load_explicit(&chunk->used, memory_order_relaxed) + count + 1 > chunk->capacity ||
+                 ticks - writer->last_ticks >= SILENCE_TICKS)) {
+        if (!make_room(writer, count, ticks))
+            return NULL;
+        chunk = writer->chunk;
+    }
+    writer->last_ticks = ticks;
+    return &chunk->records[atomic_load_explicit(&chunk->used, memory_order_relaxed)];
+}
+
+static inline void commit(unsigned count)
+{
+    struct trace_chunk *chunk = trace_writer.chunk;
+    uint32_t used = atomic_load_explicit(&chunk->used, memory_order_relaxed);
+    atomic_store_explicit(&chunk->used, used + count, memory_order_release);
+}
+
+static inline uint32_t offset_of(uintptr_t pc)
+{
+    uintptr_t offset = pc - (uintptr_t)__executable_start;
+    return offset <= UINT32_MAX ? (uint32_t)offset : 0;
+}
+
+/* The time of this thread's last record; now, if it has none in this session. */
+static inline uint64_t last_ticks(void)
+{
+    const struct trace_writer *writer = &trace_writer;
+    return writer->session == atomic_load_explicit(&trace_session, memory_order_relaxed) ? writer->last_ticks
+                                                                                         : trace_ticks();
+}
+
+/* Return addresses from the frame outwards, all of them our own code's, which has frame pointers. */
+static inline unsigned walk(const void *frame, uint32_t *pcs, unsigned depth_max)
+{
+    uintptr_t at = (uintptr_t)frame, low = probe_execution.stack_low, high = probe_execution.stack_high;
+    unsigned depth = 0;
+    while (depth < depth_max && at >= low && at < high && high - at >= 2 * sizeof at && at % sizeof at == 0) {
+        const uintptr_t *link = (const uintptr_t *)at;
+        uint32_t offset = offset_of(link[1]);
+        if (offset == 0 || link[0] <= at)
+            break;
+        pcs[depth++] = offset;
+        at = link[0];
+    }
+    return depth;
+}
+
+/* One with the stack of who called the function whose frame this is. */
+static inline void record_stack(enum trace_type type, enum trace_wait wait, uint64_t argument, const void *frame,
+                                uint64_t ticks)
+{
+    uint32_t pcs[TRACE_DEPTH_FULL + TRACE_PCS_PER_RECORD];
+    unsigned depth = walk(frame, pcs, atomic_load_explicit(&trace_depth, memory_order_relaxed));
+    unsigned more = depth > 1 ? (depth - 1 + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD : 0;
+    struct trace_record *record = reserve(1 + more, ticks);
+    if (!record)
+        return;
+    for (unsigned i = depth; i < 1 + more * TRACE_PCS_PER_RECORD; i++)
+        pcs[i] = 0;
+    *record = (struct trace_record){(uint32_t)ticks, pcs[0], trace_word(type, wait, more, argument)};
+    memcpy(record + 1, pcs + 1, more * sizeof *record);
+    commit(1 + more);
+}
+
+/* One with `more` continuations from `data`; where: in the caller of the probe, and from there on if stacks are full. */
+static ALWAYS_INLINE void record_at(enum trace_type type, uint64_t argument, uintptr_t where, const void *data,
+                                    unsigned more, uint64_t ticks)
+{
+    struct trace_record *record = reserve(1 + more, ticks);
+    if (!record)
+        return;
+    *record = (struct trace_record){(uint32_t)ticks, where ? offset_of(where) : 0,
+                                    trace_word(type, TRACE_WAIT_OTHER, more, argument)};
+    if (more > 0)
+        memcpy(record + 1, data, more * sizeof *record);
+    commit(1 + more);
+}
+
+/* For records that have no continuation but a stack. */
+#define RECORD_HERE(type, argument, ticks) \
+    do { \
+        if (UNLIKELY(atomic_load_explicit(&trace_depth, memory_order_relaxed) > TRACE_DEPTH_SHORT)) \
+            record_stack((type), TRACE_WAIT_OTHER, (argument), __builtin_frame_address(0), (ticks)); \
+        else \
+            record_at((type), (argument), (uintptr_t)__builtin_return_address(0), NULL, 0, (ticks)); \
+    } while (0)
+
+/* --- probe points --- */
+
+void trace_thread_is(enum trace_thread_kind kind)
+{
+    trace_writer.kind = kind;
+}
+
+static struct trace_task_entry entry_of(const char *name, void (*run)(void *argument))
+{
+    struct trace_task_entry entry = {.run = offset_of((uintptr_t)run)};
+    memcpy(entry.name, name, strnlen(name, sizeof entry.name - 1));
+    return entry;
+}
+_Static_assert(sizeof(struct trace_task_entry) == 2 * sizeof(struct trace_record), "two continuations");
+
+void trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at)
+{
+    struct trace_task_entry entry = entry_of(name, run);
+    record_at(TRACE_TASK_CREATE, task, spawned_at, &entry, 2, trace_ticks());
+}
+
+void trace_task_started(uint64_t task, enum trace_start start)
+{
+    enum trace_type type = start == TRACE_START_RESUMED ? TRACE_TASK_RESUME : TRACE_TASK_START;
+    record_at(type, task, 0, NULL, 0, start == TRACE_START_AT_ONCE ? last_ticks() : trace_ticks());
+}
+
+void trace_task_parked(const char *reason, enum trace_wait wait, const void *frame)
+{
+    record_stack(TRACE_TASK_PARK, wait, (uint64_t)(uintptr_t)reason, frame, trace_ticks());
+}
+
+void trace_task_yielded(const void *frame)
+{
+    record_stack(TRACE_TASK_YIELD, TRACE_WAIT_OTHER, 0, frame, trace_ticks());
+}
+
+void trace_task_ended(uint64_t task, const char *name, void (*run)(void *argument))
+{
+    struct trace_task_entry entry = entry_of(name, run);
+    record_at(TRACE_TASK_END, task, 0, &entry, 2, trace_ticks());
+}
+
+void trace_poll_begun(void)
+{
+    record_at(TRACE_POLL_BEGIN, 0, 0, NULL, 0, trace_ticks());
+}
+
+void trace_poll_ended(void)
+{
+    record_at(TRACE_POLL_END, 0, 0, NULL, 0, trace_ticks());
+}
+
+void trace_task_unparked(uint64_t task, uintptr_t where)
+{
+    record_at(TRACE_TASK_UNPARK, task, where, NULL, 0, trace_ticks());
+}
+
+void trace_work_begun(uint64_t task, void (*work)(void *argument))
+{
+    record_at(TRACE_WORK_BEGIN, task, (uintptr_t)work, NULL, 0, trace_ticks());
+}
+
+void trace_work_ended(uint64_t task)
+{
+    record_at(TRACE_WORK_END, task, 0, NULL, 0, trace_ticks());
+}
+
+void trace_call_done(const char *name, uint64_t begun_ticks)
+{
+    uint64_t ticks = trace_ticks(), took[2] = {ticks - begun_ticks, 0};
+    if (took[0] < call_min_ticks || !trace_is_on())
+        return;
+    record_at(TRACE_CALL, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), took, 1, ticks);
+}
+
+void trace_record_request_begin(const char *name, const char *client, int32_t correlation_id, uint32_t size_bytes)
+{
+    struct trace_request_facts facts = {(uint64_t)(uintptr_t)client, correlation_id, size_bytes};
+    record_at(TRACE_REQUEST_BEGIN, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), &facts, 1,
+              trace_ticks());
+}
+_Static_assert(sizeof(struct trace_request_facts) == sizeof(struct trace_record), "one continuation");
+
+void trace_record_request_end(const char *name, uint64_t duration_ns)
+{
+    record_at(TRACE_REQUEST_END, 0, (uintptr_t)__builtin_return_address(0), NULL, 0, trace_ticks());
+    if (UNLIKELY(duration_ns >= atomic_load_explicit(&trace_slow_request_ns, memory_order_relaxed)))
+        atomic_load(&trace_sink)->slow_request(name, duration_ns);
+}
+
+void trace_record_region(enum trace_type type, const char *name)
+{
+    RECORD_HERE(type, (uint64_t)(uintptr_t)name, trace_ticks());
+}
+
+void trace_record_log(enum trace_type type, const char *key, uint64_t value)
+{
+    uint64_t values[2] = {value, 0};
+    record_at(type, (uint64_t)(uintptr_t)key, (uintptr_t)__builtin_return_address(0), values, 1, last_ticks());
+}
+
+void trace_heap(uint64_t allocated_bytes, uint64_t resident_bytes)
+{
+    uint64_t resident[2] = {resident_bytes, 0};
+    record_at(TRACE_HEAP, allocated_bytes, 0, resident, 1, trace_ticks());
+}
+
+void trace_cpu_sample(const struct trace_sample *sample, uint64_t task, const uintptr_t *pcs, unsigned depth)
+{
+    uint64_t data[2 * TRACE_MORE_MAX];
+    _Static_assert(sizeof *sample == sizeof(struct trace_record), "one continuation");
+    if (depth > 2 * (TRACE_MORE_MAX - 1))
+        depth = 2 * (TRACE_MORE_MAX - 1);
+    unsigned more = 1 + (depth + 1) / 2;
+    memcpy(data, sample, sizeof *sample);
+    memcpy(data + 2, pcs, depth * sizeof *pcs);
+    if (depth % 2 != 0)
+        data[2 + depth] = 0;
+    record_at(TRACE_SAMPLE, task, 0, data, more, trace_ticks());
+}

@@ -1,0 +1,20 @@
+/* analysis.h: from events to what an operator wants to know: where the time of requests went. */
+#ifndef TRACE_ANALYSIS_H
+#define TRACE_ANALYSIS_H
+
+#include "base/buf.h"
+#include "trace/event.h"
+
+struct trace_analysis;
+struct trace_tables;
+
+struct trace_analysis *trace_analysis_create(const struct trace_tables *tables);
+void trace_analysis_destroy(struct trace_analysis *analysis);
+void trace_analysis_add(struct trace_analysis *analysis, const struct trace_event *event);
+
+/* For people: what the trace spans; the reactors' load; per api how many requests, how long they took, and how much of
+ * that they ran, were runnable, and waited for a lock, for fsync, for the network, for data ...; the slowest five
+ * requests, each with its longest pieces and where those were spent; stalls of reactors. */
+void trace_analysis_write(struct trace_analysis *analysis, struct buf *text);
+
+#endif
