@@ -58,6 +58,7 @@ struct trace_item {
     const struct trace_thread *thread; /* lives as long as the reader */
     const struct trace_record *record; /* its continuations follow it; valid until the next trace_reader_next */
     uint64_t call_ns;                  /* of TRACE_CALL: how long it took. Its item comes when it *began* */
+    uint64_t sample_ns;                /* of TRACE_SAMPLE: its ticks on this scale; may lie before time_ns */
 };
 
 enum trace_progress {
