@@ -1,11 +1,14 @@
 /* planted.c: faults for a broker to have, preloaded into it: a leak for each connection that it accepts, slow writes
- * and fsyncs, writes that spin or hang. A profile must then name the functions below.
+ * and fsyncs, checksums that take long to compute, writes that spin or hang. A profile must then name the functions
+ * below, or a trace who called them.
  *
  * The environment's PLANTED names a folder. A fault is planted while its file is there, and is as large as the file
- * says: leak ("COUNT BYTES" a connection), slow_write and slow_sync (milliseconds), spinning_write (anything),
- * hanging_write (a FIFO: until somebody opens it for writing). */
+ * says: leak ("COUNT BYTES" a connection), slow_write, slow_sync and slow_checksum ("MILLISECONDS N": one in N calls, or
+ * each), spinning_write (anything), hanging_write (a FIFO: until somebody opens it for writing). */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -37,6 +40,15 @@ static int read_fault(const char *fault, long *first, long *second)
     return size > 0 && sscanf(text, "%ld %ld", first, second) > 0;
 }
 
+/* How long a call has to take now. `count`: of its calls so far. */
+static long due_ms(const char *fault, atomic_long *count)
+{
+    long ms = 0, one_in = 0;
+    if (!read_fault(fault, &ms, &one_in) || (one_in > 1 && atomic_fetch_add(count, 1) % one_in != one_in - 1))
+        return 0;
+    return ms;
+}
+
 __attribute__((noinline)) void planted_leak(long count, long bytes)
 {
     for (long i = 0; i < count; i++)
@@ -48,6 +60,15 @@ __attribute__((noinline)) void planted_delay(long ms)
     struct timespec rest = {ms / 1000, ms % 1000 * 1000000};
     while (nanosleep(&rest, &rest) != 0)
         ;
+}
+
+__attribute__((noinline)) void planted_compute(long ms)
+{
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < ms);
 }
 
 __attribute__((noinline)) void planted_spin(const char *path)
@@ -76,9 +97,10 @@ int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t position)
 {
+    static atomic_long count;
     char path[512];
-    long ms = 0, none = 0;
-    if (read_fault("slow_write", &ms, &none))
+    long ms = due_ms("slow_write", &count);
+    if (ms > 0)
         planted_delay(ms);
     if (find("spinning_write", path, sizeof path))
         planted_spin(path);
@@ -89,8 +111,21 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t position)
 
 int fdatasync(int fd)
 {
-    long ms = 0, none = 0;
-    if (read_fault("slow_sync", &ms, &none))
+    static atomic_long count;
+    long ms = due_ms("slow_sync", &count);
+    if (ms > 0)
         planted_delay(ms);
     return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* ISA-L's: the checksum of each batch that is produced. */
+unsigned int crc32_iscsi(unsigned char *data, int size, unsigned int crc)
+{
+    static atomic_long count;
+    unsigned int (*real)(unsigned char *, int, unsigned int) =
+        (unsigned int (*)(unsigned char *, int, unsigned int))dlsym(RTLD_NEXT, "crc32_iscsi");
+    long ms = due_ms("slow_checksum", &count);
+    if (ms > 0)
+        planted_compute(ms);
+    return real(data, size, crc);
 }
