@@ -130,6 +130,24 @@ const struct config_key config_keys[] = {
      .meaning = "Samples say which client asked, by its client id: the 64 most active by name, the rest as other."},
     {"profiler.max_duration", DURATION_NS(profiler.max_duration_ns), RANGE(SECOND, DAY), .live = true,
      .default_text = "5m", .meaning = "Longest profile that one request may ask for."},
+    {"profiler.trace_buffer", SIZE(profiler.trace_buffer), RANGE(0, PROFILER_TRACE_BUFFER_MAX), .live = true,
+     .default_text = "16MiB",
+     .meaning = "Memory of the flight recorder, which always holds the trace of the last seconds; 0 records only while "
+                "somebody reads."},
+    {"profiler.slow_request_ms", INTEGER(profiler.slow_request_ms), RANGE(0, PROFILER_SLOW_REQUEST_MS_MAX),
+     .live = true, .default_text = "0",
+     .meaning = "A request that takes so many milliseconds or more saves the trace of the time around it; 0 saves "
+                "none."},
+    {"profiler.capture_dir", TEXT(profiler.capture_dir), PATH, .live = true, .default_text = "captures",
+     .meaning = "Folder of the saved traces, made when the first is saved; a relative one starts where the program was "
+                "started."},
+    {"profiler.capture_cooldown", DURATION_NS(profiler.capture_cooldown_ns), RANGE(SECOND, DAY), .live = true,
+     .default_text = "1m", .meaning = "After a saved trace no other is saved for so long."},
+    {"profiler.capture_bytes", SIZE(profiler.capture_bytes), RANGE(PROFILER_CAPTURE_BYTES_MIN, INT64_MAX),
+     .live = true, .default_text = "256MiB",
+     .meaning = "The oldest saved traces are removed when all are larger than this together."},
+    {"profiler.capture_age", DURATION_NS(profiler.capture_age_ns), RANGE(60 * SECOND, INT64_MAX), .live = true,
+     .default_text = "7d", .meaning = "A saved trace is removed when it is older."},
 };
 const size_t config_key_count = ARRAY_COUNT(config_keys);
 

@@ -32,33 +32,91 @@ static void append_date(struct buf *head)
     buf_append_string(head, text);
 }
 
-void http_respond(struct http_exchange *exchange, const struct http_response *response)
+/* All of it but how the body ends. */
+static void append_head(struct buf *head, const struct http_response *response)
 {
-    ASSERT(!exchange->answered);
-    exchange->answered = true;
-    const struct http_request *request = exchange->request;
-    struct buf head;
-    buf_init(&head);
-    buf_printf(&head, "HTTP/1.1 %u %s\r\n", response->status, http_status_str((enum http_status)response->status));
-    append_date(&head);
-    buf_printf(&head, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", response->content_type);
+    buf_printf(head, "HTTP/1.1 %u %s\r\n", response->status, http_status_str((enum http_status)response->status));
+    append_date(head);
+    buf_printf(head, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", response->content_type);
     if (response->headers)
-        buf_append_string(&head, response->headers);
-    buf_printf(&head, "Content-Length: %zu\r\n", response->body.size);
-    if (exchange->close)
-        buf_append_string(&head, "Connection: close\r\n");
-    else if (request && request->is_http_1_0)
-        buf_append_string(&head, "Connection: keep-alive\r\n");
-    buf_append_string(&head, "\r\n");
+        buf_append_string(head, response->headers);
+}
 
-    struct bytes pieces[] = {buf_bytes(&head), response->body};
-    unsigned count = exchange->is_head || response->body.size == 0 ? 1 : 2;
+static void append_connection(struct buf *head, const struct http_exchange *exchange)
+{
+    if (exchange->close)
+        buf_append_string(head, "Connection: close\r\n");
+    else if (exchange->request && exchange->request->is_http_1_0)
+        buf_append_string(head, "Connection: keep-alive\r\n");
+    buf_append_string(head, "\r\n");
+}
+
+static int send_pieces(struct http_exchange *exchange, const struct bytes *pieces, unsigned count)
+{
     int rc = stream_write(exchange->stream, pieces, count, WRITE_TIMEOUT_MS);
     if (rc != 0) {
         log_debug("http answer not sent peer=%s error=%s", stream_peer(exchange->stream), error_name(rc));
         exchange->close = true;
     }
+    return rc;
+}
+
+void http_respond(struct http_exchange *exchange, const struct http_response *response)
+{
+    ASSERT(!exchange->answered);
+    exchange->answered = true;
+    struct buf head;
+    buf_init(&head);
+    append_head(&head, response);
+    buf_printf(&head, "Content-Length: %zu\r\n", response->body.size);
+    append_connection(&head, exchange);
+
+    struct bytes pieces[] = {buf_bytes(&head), response->body};
+    unsigned count = exchange->is_head || response->body.size == 0 ? 1 : 2;
+    (void)send_pieces(exchange, pieces, count); /* the connection is closed then */
     buf_deinit(&head);
+}
+
+int http_respond_begin(struct http_exchange *exchange, const struct http_response *response)
+{
+    ASSERT(!exchange->answered);
+    bool has_body = !exchange->is_head;
+    exchange->answered = exchange->is_underway = true;
+    exchange->is_chunked = has_body && !exchange->request->is_http_1_0;
+    if (has_body && !exchange->is_chunked)
+        exchange->close = true;
+    struct buf head;
+    buf_init(&head);
+    append_head(&head, response);
+    if (exchange->is_chunked)
+        buf_append_string(&head, "Transfer-Encoding: chunked\r\n");
+    append_connection(&head, exchange);
+    struct bytes piece = buf_bytes(&head);
+    int rc = send_pieces(exchange, &piece, 1);
+    buf_deinit(&head);
+    return rc;
+}
+
+int http_respond_write(struct http_exchange *exchange, struct bytes piece)
+{
+    ASSERT(exchange->is_underway);
+    if (exchange->is_head || piece.size == 0) /* an empty chunk would be the last one */
+        return 0;
+    if (!exchange->is_chunked)
+        return send_pieces(exchange, &piece, 1);
+    char size[24];
+    snprintf(size, sizeof size, "%zx\r\n", piece.size);
+    const struct bytes chunk[] = {bytes_of_string(size), piece, bytes_of_string("\r\n")};
+    return send_pieces(exchange, chunk, ARRAY_COUNT(chunk));
+}
+
+void http_respond_end(struct http_exchange *exchange)
+{
+    ASSERT(exchange->is_underway);
+    exchange->is_underway = false;
+    struct bytes last = bytes_of_string("0\r\n\r\n");
+    if (exchange->is_chunked)
+        (void)send_pieces(exchange, &last, 1); /* the connection is closed then */
 }
 
 void http_respond_error(struct http_exchange *exchange, unsigned status, const char *format, ...)
@@ -171,7 +229,7 @@ static bool serve_request(struct stream *stream, struct http_reader *reader, con
         .close = !request->keep_alive,
     };
     http_route_dispatch(&exchange, setup);
-    return exchange.answered && !exchange.close;
+    return exchange.answered && !exchange.is_underway && !exchange.close;
 }
 
 void http_connection_serve(int fd, const struct http_port_setup *setup, bool refuse, bool *is_silent)

@@ -27,6 +27,8 @@ static const struct setting settings[] = {
     {NULL, "mem_rate", false, FIELD(mem_rate), 0, PROFILER_MEM_RATE_MAX},
     {NULL, "block_rate", false, FIELD(block_rate), 0, PROFILER_BLOCK_RATE_MAX},
     {NULL, "mutex_fraction", false, FIELD(mutex_fraction), 0, PROFILER_MUTEX_FRACTION_MAX},
+    {NULL, "trace_buffer", false, FIELD(trace_buffer), 0, PROFILER_TRACE_BUFFER_MAX},
+    {NULL, "slow_request_ms", false, FIELD(slow_request_ms), 0, PROFILER_SLOW_REQUEST_MS_MAX},
     {"labels", "topic", true, FIELD(label_topics), 0, 1},
     {"labels", "client_id", true, FIELD(label_clients), 0, 1},
 };

@@ -11,6 +11,10 @@
 #define PROFILER_MEM_RATE_MAX (1ll << 40)                 /* 1 TiB */
 #define PROFILER_BLOCK_RATE_MAX (3600 * 1000000000ll)     /* an hour */
 #define PROFILER_MUTEX_FRACTION_MAX 1000000000ll
+#define PROFILER_TRACE_BUFFER_MAX (1ll << 30)             /* 1 GiB */
+#define PROFILER_SLOW_REQUEST_MS_MAX (3600 * 1000ll)      /* an hour */
+/* Of capture_bytes the smallest: one capture fits in any case. */
+#define PROFILER_CAPTURE_BYTES_MIN (32ll << 20)
 
 struct profiler_options {
     bool enabled;             /* off: nothing is sampled, no port, no thread, no timer */
@@ -23,7 +27,7 @@ struct profiler_options {
     bool label_topics;        /* samples carry the label topic */
     bool label_clients;       /* samples carry the label client_id */
     int64_t max_duration_ns;  /* longest profile that one request may ask for */
-    int64_t trace_buffer;     /* bytes of the flight recorder, up to TRACE_BUFFER_MAX; 0: off */
+    int64_t trace_buffer;     /* bytes of the flight recorder, up to PROFILER_TRACE_BUFFER_MAX; 0: off */
     int64_t slow_request_ms;  /* a request that took so long saves the trace around it; 0: none does */
     const char *capture_dir;  /* where to */
     int64_t capture_cooldown_ns;  /* at least, between two captures */

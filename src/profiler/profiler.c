@@ -23,12 +23,21 @@ struct profiler {
     int64_t configured_ns; /* since 1970: when these options came */
 };
 
+/* The caller's texts may not live as long, and may be these very ones. The lock is held. */
+static void copy_options(struct profiler *profiler, const struct profiler_options *options)
+{
+    char *capture_dir = mem_copy_string(options->capture_dir ? options->capture_dir : "");
+    mem_free((char *)profiler->options.capture_dir);
+    profiler->options = *options;
+    profiler->options.capture_dir = capture_dir;
+    profiler->options.host = NULL;
+}
+
 /* The lock is held. */
 static void apply_options(struct profiler *profiler, const struct profiler_options *options)
 {
     ASSERT(options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX);
-    profiler->options = *options;
-    profiler->options.host = NULL; /* the caller's text may not live as long */
+    copy_options(profiler, options);
     profiler->configured_ns = clock_wall_ns();
     label_key_switch(LABEL_TOPIC, options->label_topics);
     label_key_switch(LABEL_CLIENT_ID, options->label_clients);
@@ -61,6 +70,7 @@ void profiler_destroy(struct profiler *profiler)
     symbols_destroy(profiler->symbols);
     unwinder_destroy(profiler->unwinder);
     pthread_mutex_destroy(&profiler->lock);
+    mem_free((char *)profiler->options.capture_dir);
     mem_free(profiler);
 }
 

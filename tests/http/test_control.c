@@ -16,6 +16,7 @@ static const struct profiler_options start = {
     .mem_rate = 524288,
     .block_rate = 10000,
     .mutex_fraction = 10,
+    .trace_buffer = 16777216,
     .label_topics = true,
     .label_clients = true,
     .max_duration_ns = 300000000000,
@@ -35,28 +36,32 @@ static struct buf settings_after(const char *json)
     return text;
 }
 
+#define TRACE "\"trace_buffer\":16777216,\"slow_request_ms\":0"
+#define AND_LABELS ",\"labels\":{\"topic\":true,\"client_id\":true}"
+
 static void what_is_named_changes_and_the_rest_stays(void **state)
 {
     (void)state;
     static const struct {
         const char *json, *settings;
     } cases[] = {
-        {"{}", "\"hz\":100,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10,"
-               "\"labels\":{\"topic\":true,\"client_id\":true}"},
-        {" {\"hz\" : 1} \n", "\"hz\":1,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10,"
-                             "\"labels\":{\"topic\":true,\"client_id\":true}"},
+        {"{}", "\"hz\":100,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10," TRACE AND_LABELS},
+        {" {\"hz\" : 1} \n",
+         "\"hz\":1,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10," TRACE AND_LABELS},
         {"{\"labels\":{\"client_id\":false}}",
-         "\"hz\":100,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10,"
-         "\"labels\":{\"topic\":true,\"client_id\":false}"},
-        {"{\"labels\":{}}", "\"hz\":100,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10,"
-                            "\"labels\":{\"topic\":true,\"client_id\":true}"},
+         "\"hz\":100,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10," TRACE
+         ",\"labels\":{\"topic\":true,\"client_id\":false}"},
+        {"{\"labels\":{}}",
+         "\"hz\":100,\"mem_rate\":524288,\"block_rate\":10000,\"mutex_fraction\":10," TRACE AND_LABELS},
         {"{\"hz\":1000,\"mem_rate\":1099511627776,\"block_rate\":3600000000000,\"mutex_fraction\":1000000000,"
+         "\"trace_buffer\":1073741824,\"slow_request_ms\":3600000,"
          "\"labels\":{\"topic\":false,\"client_id\":false}}",
          "\"hz\":1000,\"mem_rate\":1099511627776,\"block_rate\":3600000000000,\"mutex_fraction\":1000000000,"
+         "\"trace_buffer\":1073741824,\"slow_request_ms\":3600000,"
          "\"labels\":{\"topic\":false,\"client_id\":false}"},
-        {"{\"mem_rate\":0,\"block_rate\":0,\"mutex_fraction\":0}",
+        {"{\"mem_rate\":0,\"block_rate\":0,\"mutex_fraction\":0,\"trace_buffer\":0,\"slow_request_ms\":0}",
          "\"hz\":100,\"mem_rate\":0,\"block_rate\":0,\"mutex_fraction\":0,"
-         "\"labels\":{\"topic\":true,\"client_id\":true}"},
+         "\"trace_buffer\":0,\"slow_request_ms\":0" AND_LABELS},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct buf settings = settings_after(cases[i].json);
@@ -93,6 +98,9 @@ static void anything_else_is_refused_and_changes_nothing(void **state)
         {"{\"mem_rate\":-1}", "mem_rate must be a whole number from 0 to 1099511627776"},
         {"{\"block_rate\":3600000000001}", "block_rate must be a whole number from 0 to 3600000000000"},
         {"{\"mutex_fraction\":1.5}", "mutex_fraction must be a whole number from 0 to 1000000000"},
+        {"{\"trace_buffer\":1073741825}", "trace_buffer must be a whole number from 0 to 1073741824"},
+        {"{\"slow_request_ms\":-1}", "slow_request_ms must be a whole number from 0 to 3600000"},
+        {"{\"capture_dir\":\"/\"}", "capture_dir: there is no such setting"},
         {"{\"labels\":{\"topic\":1}}", "labels.topic must be true or false"},
         {"{\"labels\":true}", "labels must be an object"},
         {"{\"labels\":{\"hz\":1}}", "labels.hz: there is no such setting"},

@@ -31,7 +31,8 @@ static void assert_settings(char *answer, const char *settings)
 }
 
 #define AT_FIRST \
-    "\"hz\":100,\"mem_rate\":0,\"block_rate\":0,\"mutex_fraction\":0,\"labels\":{\"topic\":true,\"client_id\":true}"
+    "\"hz\":100,\"mem_rate\":0,\"block_rate\":0,\"mutex_fraction\":0,\"trace_buffer\":0,\"slow_request_ms\":0," \
+    "\"labels\":{\"topic\":true,\"client_id\":true}"
 
 static void a_put_changes_what_it_names_at_once(void **state)
 {
@@ -40,8 +41,10 @@ static void a_put_changes_what_it_names_at_once(void **state)
     open_debug(&fixture, "127.0.0.1");
     assert_settings(client_request(fixture.number, "GET", PATH), AT_FIRST);
 
-    assert_settings(put(fixture.number, "{\"hz\":250,\"block_rate\":1000,\"labels\":{\"topic\":false}}"),
+    assert_settings(put(fixture.number, "{\"hz\":250,\"block_rate\":1000,\"trace_buffer\":1048576,"
+                                        "\"labels\":{\"topic\":false}}"),
                     "\"hz\":250,\"mem_rate\":0,\"block_rate\":1000,\"mutex_fraction\":0,"
+                    "\"trace_buffer\":1048576,\"slow_request_ms\":0,"
                     "\"labels\":{\"topic\":false,\"client_id\":true}");
     assert_int_equal(profiler_options(fixture.profiler).cpu_hz, 250);
     assert_int_equal(rates_in_force(profiler_rates(fixture.profiler), PROFILE_RATE_BLOCK), 1000);
