@@ -100,12 +100,14 @@ class Broker:
         with urllib.request.urlopen(self.url(service, path), timeout=timeout_s) as response:
             return response.read()
 
-    def of_each_thread(self, file):
-        """What /proc says in this file about each of its threads; those that end meanwhile are left out."""
+    def of_each_thread(self, file, name=""):
+        """What /proc says in this file about each of its threads whose name begins so; without those that end
+        meanwhile."""
         texts = []
         for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                texts.append((task / file).read_text().strip())
+                if (task / "comm").read_text().startswith(name):
+                    texts.append((task / file).read_text().strip())
         return texts
 
     def signal(self, number):
