@@ -1,5 +1,5 @@
-"""`go tool trace`, as a user calls it: its profiles, and the pages of its viewer as data. Oldest and newest versions say
-the same in other markup."""
+"""`go tool trace`, as a user calls it: its profiles, and the pages of its viewer as data. Its versions say the same in
+different markup."""
 import collections
 import contextlib
 import gzip
