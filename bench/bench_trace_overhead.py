@@ -69,8 +69,7 @@ class Switch:
 
 
 def record_count(broker):
-    text = broker.get("metrics", "/metrics").decode()
-    return float(re.search(r"^takhin_profiler_trace_records_total (\S+)$", text, re.MULTILINE).group(1))
+    return broker.metrics()["takhin_profiler_trace_records_total"]
 
 
 def cost_by_events(rounds, switch, record_ns):

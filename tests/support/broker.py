@@ -100,6 +100,12 @@ class Broker:
         with urllib.request.urlopen(self.url(service, path), timeout=timeout_s) as response:
             return response.read()
 
+    def metrics(self):
+        """{'name{label="value"}': number}"""
+        rows = (line.rsplit(" ", 1) for line in self.get("metrics", "/metrics").decode().splitlines()
+                if not line.startswith("#"))
+        return {name: float(value) for name, value in rows}
+
     def of_each_thread(self, file, name=""):
         """What /proc says in this file about each of its threads whose name begins so; without those that end
         meanwhile."""
