@@ -57,6 +57,7 @@ struct probe_task {
     uint64_t id;
     uint64_t creator_id;    /* the task that started it; 0: no task did */
     uintptr_t creator_pc;   /* where it was started: the return address of that call */
+    uintptr_t run;          /* its function */
     const char *name;
     const char *state;      /* constant: "running", "runnable" or why it is parked, "IO wait" */
     bool is_running;        /* its stack moves: ask its thread */

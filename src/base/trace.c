@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "base/probe.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #if defined __x86_64__
 #include <x86intrin.h>
@@ -34,6 +36,16 @@ uintptr_t trace_text_start(void)
 
 static bool counter_is_trusted;
 static uint64_t call_min_ticks;
+/* The same moment on both clocks, to find out how long a tick is. */
+static uint64_t origin_ticks, origin_ns;
+
+/* Not clock_monotonic_ns, which tests may freeze. */
+static uint64_t monotonic_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
 
 /* The kernel has checked the counters of all CPUs against each other and against other clocks, and goes on doing so. */
 static bool kernel_trusts_counter(void)
@@ -54,10 +66,12 @@ __attribute__((constructor)) static void choose_clock(void)
 #if defined __x86_64__
     counter_is_trusted = kernel_trusts_counter();
     if (counter_is_trusted) {
-        uint64_t start_ns = clock_monotonic_ns(), start_ticks = __rdtsc(), end_ns;
-        while ((end_ns = clock_monotonic_ns()) - start_ns < 10 * NS_PER_US)
+        uint64_t end_ns;
+        origin_ns = monotonic_ns();
+        origin_ticks = __rdtsc();
+        while ((end_ns = monotonic_ns()) - origin_ns < 10 * NS_PER_US)
             continue;
-        call_min_ticks = CALL_MIN_NS * (__rdtsc() - start_ticks) / (end_ns - start_ns);
+        call_min_ticks = CALL_MIN_NS * (__rdtsc() - origin_ticks) / (end_ns - origin_ns);
     }
 #endif
 }
@@ -68,7 +82,15 @@ uint64_t trace_ticks(void)
     if (LIKELY(counter_is_trusted))
         return __rdtsc();
 #endif
-    return clock_monotonic_ns();
+    return monotonic_ns();
+}
+
+double trace_tick_ns(void)
+{
+    if (!counter_is_trusted)
+        return 1;
+    uint64_t now_ns = monotonic_ns();
+    return (double)(now_ns - origin_ns) / (double)(trace_ticks() - origin_ticks);
 }
 
 /* --- writing --- */
@@ -82,7 +104,9 @@ static NOINLINE bool make_room(struct trace_writer *writer, unsigned count, uint
         return false;
     if (!chunk || writer->session != session ||
         atomic_load_explicit(&chunk->used, memory_order_relaxed) + count + 1 > chunk->capacity) {
+        int error = errno; /* a probe may stand between a system call and who looks at its error */
         atomic_load(&trace_sink)->next_chunk(writer);
+        errno = error;
         chunk = writer->chunk;
         if (!chunk)
             return false;
@@ -115,11 +139,12 @@ static inline struct trace_record *reserve(unsigned count, uint64_t ticks)
     return &chunk->records[atomic_load_explicit(&chunk->used, memory_order_relaxed)];
 }
 
-static inline void commit(unsigned count)
+static inline void commit(enum trace_type type, unsigned count)
 {
     struct trace_chunk *chunk = trace_writer.chunk;
     uint32_t used = atomic_load_explicit(&chunk->used, memory_order_relaxed);
     atomic_store_explicit(&chunk->used, used + count, memory_order_release);
+    trace_writer.last_type = type;
 }
 
 static inline uint32_t offset_of(uintptr_t pc)
@@ -128,13 +153,18 @@ static inline uint32_t offset_of(uintptr_t pc)
     return offset <= UINT32_MAX ? (uint32_t)offset : 0;
 }
 
-/* The time of this thread's last record; now, if it has none in this session. */
-static inline uint64_t last_ticks(void)
+/* The time of this thread's last record, if that was one of these types: else now. */
+#define AFTER(type) (1u << (type))
+#define AFTER_ANY UINT32_MAX
+static inline uint64_t ticks_of_last(uint32_t types)
 {
     const struct trace_writer *writer = &trace_writer;
-    return writer->session == atomic_load_explicit(&trace_session, memory_order_relaxed) ? writer->last_ticks
-                                                                                         : trace_ticks();
+    return writer->session == atomic_load_explicit(&trace_session, memory_order_relaxed) &&
+                   (types >> writer->last_type & 1) != 0
+               ? writer->last_ticks
+               : trace_ticks();
 }
+_Static_assert(TRACE_TYPE_COUNT <= 32, "a bit each");
 
 /* Return addresses from the frame outwards, all of them our own code's, which has frame pointers. */
 static inline unsigned walk(const void *frame, uint32_t *pcs, unsigned depth_max)
@@ -152,12 +182,29 @@ static inline unsigned walk(const void *frame, uint32_t *pcs, unsigned depth_max
     return depth;
 }
 
-/* One with the stack of who called the function whose frame this is. */
-static inline void record_stack(enum trace_type type, enum trace_wait wait, uint64_t argument, const void *frame,
-                                uint64_t ticks)
+/* Drop what is inside of `where`. A thread that runs no task has no more than that. */
+static unsigned begin_at(uintptr_t where, uint32_t *pcs, unsigned depth)
+{
+    uint32_t offset = offset_of(where);
+    unsigned first = 0;
+    while (first < depth && pcs[first] != offset)
+        first++;
+    if (first == depth) {
+        pcs[0] = offset;
+        return 1;
+    }
+    memmove(pcs, pcs + first, (depth - first) * sizeof *pcs);
+    return depth - first;
+}
+
+/* One with the stack of who called the function whose frame this is, or, if that is not 0, from `where` on. */
+static inline void record_stack(enum trace_type type, enum trace_wait wait, uint64_t argument, uintptr_t where,
+                                const void *frame, uint64_t ticks)
 {
     uint32_t pcs[TRACE_DEPTH_FULL + TRACE_PCS_PER_RECORD];
     unsigned depth = walk(frame, pcs, atomic_load_explicit(&trace_depth, memory_order_relaxed));
+    if (where)
+        depth = begin_at(where, pcs, depth);
     unsigned more = depth > 1 ? (depth - 1 + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD : 0;
     struct trace_record *record = reserve(1 + more, ticks);
     if (!record)
@@ -166,7 +213,7 @@ static inline void record_stack(enum trace_type type, enum trace_wait wait, uint
         pcs[i] = 0;
     *record = (struct trace_record){(uint32_t)ticks, pcs[0], trace_word(type, wait, more, argument)};
     memcpy(record + 1, pcs + 1, more * sizeof *record);
-    commit(1 + more);
+    commit(type, 1 + more);
 }
 
 /* One with `more` continuations from `data`; where: in the caller of the probe, and from there on if stacks are full. */
@@ -180,14 +227,15 @@ static ALWAYS_INLINE void record_at(enum trace_type type, uint64_t argument, uin
                                     trace_word(type, TRACE_WAIT_OTHER, more, argument)};
     if (more > 0)
         memcpy(record + 1, data, more * sizeof *record);
-    commit(1 + more);
+    commit(type, 1 + more);
 }
 
 /* For records that have no continuation but a stack. */
 #define RECORD_HERE(type, argument, ticks) \
     do { \
         if (UNLIKELY(atomic_load_explicit(&trace_depth, memory_order_relaxed) > TRACE_DEPTH_SHORT)) \
-            record_stack((type), TRACE_WAIT_OTHER, (argument), __builtin_frame_address(0), (ticks)); \
+            record_stack((type), TRACE_WAIT_OTHER, (argument), (uintptr_t)__builtin_return_address(0), \
+                         __builtin_frame_address(0), (ticks)); \
         else \
             record_at((type), (argument), (uintptr_t)__builtin_return_address(0), NULL, 0, (ticks)); \
     } while (0)
@@ -207,26 +255,42 @@ static struct trace_task_entry entry_of(const char *name, void (*run)(void *argu
 }
 _Static_assert(sizeof(struct trace_task_entry) == 2 * sizeof(struct trace_record), "two continuations");
 
-void trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at)
+uint64_t trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at)
 {
     struct trace_task_entry entry = entry_of(name, run);
-    record_at(TRACE_TASK_CREATE, task, spawned_at, &entry, 2, trace_ticks());
+    uint64_t ticks = trace_ticks();
+    record_at(TRACE_TASK_CREATE, task, spawned_at, &entry, 2, ticks);
+    return ticks;
 }
 
-void trace_task_started(uint64_t task, enum trace_start start)
+uint64_t trace_task_started(uint64_t task, enum trace_start start)
 {
-    enum trace_type type = start == TRACE_START_RESUMED ? TRACE_TASK_RESUME : TRACE_TASK_START;
-    record_at(type, task, 0, NULL, 0, start == TRACE_START_AT_ONCE ? last_ticks() : trace_ticks());
+    if (start == TRACE_START_RESUMED)
+        return trace_task_resumed(task, 0);
+    uint64_t ticks = start == TRACE_START_AT_ONCE ? ticks_of_last(AFTER_ANY) : trace_ticks();
+    record_at(TRACE_TASK_START, task, 0, NULL, 0, ticks);
+    return ticks;
 }
 
-void trace_task_parked(const char *reason, enum trace_wait wait, const void *frame)
+uint64_t trace_task_resumed(uint64_t task, uintptr_t where)
 {
-    record_stack(TRACE_TASK_PARK, wait, (uint64_t)(uintptr_t)reason, frame, trace_ticks());
+    uint64_t ticks = trace_ticks();
+    record_at(TRACE_TASK_RESUME, task, where, NULL, 0, ticks);
+    return ticks;
 }
 
-void trace_task_yielded(const void *frame)
+uint64_t trace_task_parked(const char *reason, enum trace_wait wait, const void *frame)
 {
-    record_stack(TRACE_TASK_YIELD, TRACE_WAIT_OTHER, 0, frame, trace_ticks());
+    uint64_t ticks = trace_ticks();
+    record_stack(TRACE_TASK_PARK, wait, (uint64_t)(uintptr_t)reason, 0, frame, ticks);
+    return ticks;
+}
+
+uint64_t trace_task_yielded(const void *frame)
+{
+    uint64_t ticks = trace_ticks();
+    record_stack(TRACE_TASK_YIELD, TRACE_WAIT_OTHER, 0, 0, frame, ticks);
+    return ticks;
 }
 
 void trace_task_ended(uint64_t task, const char *name, void (*run)(void *argument))
@@ -237,7 +301,8 @@ void trace_task_ended(uint64_t task, const char *name, void (*run)(void *argumen
 
 void trace_poll_begun(void)
 {
-    record_at(TRACE_POLL_BEGIN, 0, 0, NULL, 0, trace_ticks());
+    uint64_t ticks = ticks_of_last(AFTER(TRACE_TASK_PARK) | AFTER(TRACE_TASK_YIELD) | AFTER(TRACE_TASK_END));
+    record_at(TRACE_POLL_BEGIN, 0, 0, NULL, 0, ticks);
 }
 
 void trace_poll_ended(void)
@@ -245,9 +310,14 @@ void trace_poll_ended(void)
     record_at(TRACE_POLL_END, 0, 0, NULL, 0, trace_ticks());
 }
 
-void trace_task_unparked(uint64_t task, uintptr_t where)
+uint64_t trace_task_unparked(uint64_t task, uintptr_t where)
 {
-    record_at(TRACE_TASK_UNPARK, task, where, NULL, 0, trace_ticks());
+    uint64_t ticks = trace_ticks();
+    if (UNLIKELY(atomic_load_explicit(&trace_depth, memory_order_relaxed) > TRACE_DEPTH_SHORT))
+        record_stack(TRACE_TASK_UNPARK, TRACE_WAIT_OTHER, task, where, __builtin_frame_address(0), ticks);
+    else
+        record_at(TRACE_TASK_UNPARK, task, where, NULL, 0, ticks);
+    return ticks;
 }
 
 void trace_work_begun(uint64_t task, void (*work)(void *argument))
@@ -260,19 +330,57 @@ void trace_work_ended(uint64_t task)
     record_at(TRACE_WORK_END, task, 0, NULL, 0, trace_ticks());
 }
 
+/* One literal may lie at several addresses; who reads the totals adds those up. */
+static struct {
+    const char *_Atomic name;
+    _Atomic uint64_t ticks;
+} calls[TRACE_CALL_NAMES_MAX];
+
+static void count_call(const char *name, uint64_t ticks)
+{
+    for (unsigned i = 0; i < TRACE_CALL_NAMES_MAX; i++) {
+        const char *there = atomic_load_explicit(&calls[i].name, memory_order_relaxed);
+        if (there == name || (!there && (atomic_compare_exchange_strong(&calls[i].name, &there, name) ||
+                                         there == name))) {
+            atomic_fetch_add_explicit(&calls[i].ticks, ticks, memory_order_relaxed);
+            return;
+        }
+    }
+}
+
+unsigned trace_call_totals(struct trace_call_total *totals, unsigned max)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < TRACE_CALL_NAMES_MAX; i++) {
+        const char *name = atomic_load_explicit(&calls[i].name, memory_order_relaxed);
+        if (!name)
+            break;
+        unsigned at = 0;
+        while (at < count && strcmp(totals[at].name, name) != 0)
+            at++;
+        if (at == max)
+            break;
+        if (at == count)
+            totals[count++] = (struct trace_call_total){.name = name};
+        totals[at].ticks += atomic_load_explicit(&calls[i].ticks, memory_order_relaxed);
+    }
+    return count;
+}
+
 void trace_call_done(const char *name, uint64_t begun_ticks)
 {
     uint64_t ticks = trace_ticks(), took[2] = {ticks - begun_ticks, 0};
     if (took[0] < call_min_ticks || !trace_is_on())
         return;
     record_at(TRACE_CALL, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), took, 1, ticks);
+    count_call(name, took[0]);
 }
 
 void trace_record_request_begin(const char *name, const char *client, int32_t correlation_id, uint32_t size_bytes)
 {
     struct trace_request_facts facts = {(uint64_t)(uintptr_t)client, correlation_id, size_bytes};
-    record_at(TRACE_REQUEST_BEGIN, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), &facts, 1,
-              trace_ticks());
+    uint64_t ticks = ticks_of_last(AFTER(TRACE_TASK_START) | AFTER(TRACE_TASK_RESUME) | AFTER(TRACE_REQUEST_END));
+    record_at(TRACE_REQUEST_BEGIN, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), &facts, 1, ticks);
 }
 _Static_assert(sizeof(struct trace_request_facts) == sizeof(struct trace_record), "one continuation");
 
@@ -285,13 +393,15 @@ void trace_record_request_end(const char *name, uint64_t duration_ns)
 
 void trace_record_region(enum trace_type type, const char *name)
 {
-    RECORD_HERE(type, (uint64_t)(uintptr_t)name, trace_ticks());
+    uint64_t ticks = ticks_of_last(AFTER(TRACE_REQUEST_BEGIN));
+    RECORD_HERE(type, (uint64_t)(uintptr_t)name, ticks);
 }
 
 void trace_record_log(enum trace_type type, const char *key, uint64_t value)
 {
     uint64_t values[2] = {value, 0};
-    record_at(type, (uint64_t)(uintptr_t)key, (uintptr_t)__builtin_return_address(0), values, 1, last_ticks());
+    record_at(type, (uint64_t)(uintptr_t)key, (uintptr_t)__builtin_return_address(0), values, 1,
+              ticks_of_last(AFTER_ANY));
 }
 
 void trace_heap(uint64_t allocated_bytes, uint64_t resident_bytes)

@@ -37,7 +37,7 @@ enum trace_type {
     TRACE_CLOCK = 1,      /* [ticks >> 32] after a silence that 32 bits do not span; time has the low half */
     TRACE_TASK_CREATE,    /* [task] where: it was spawned; 2: struct trace_task_entry */
     TRACE_TASK_START,     /* [task] runs on this thread from now on */
-    TRACE_TASK_RESUME,    /* [task] was woken by this very thread, and runs */
+    TRACE_TASK_RESUME,    /* [task] was woken by this very thread, and runs. where: the callback that woke it */
     TRACE_TASK_PARK,      /* [reason text], with its trace_wait; stack in `where` and the continuations */
     TRACE_TASK_YIELD,     /* the same without a reason: it stays runnable */
     TRACE_TASK_END,       /* [task] 2: struct trace_task_entry */
@@ -132,6 +132,7 @@ struct trace_writer {
     enum trace_thread_kind kind;
     uint64_t last_ticks; /* of the last record */
     void *thread;        /* the recorder's */
+    uint32_t last_type;  /* enum trace_type, of the last record */
 };
 extern _Thread_local struct trace_writer trace_writer __attribute__((tls_model("local-exec")));
 
@@ -161,6 +162,8 @@ uintptr_t trace_text_start(void);
 /* The clock of all records: the CPU's counter where the kernel itself trusts it (constant, never stops, the current
  * clock source), else CLOCK_MONOTONIC in ns. Who formats has to find out how long a tick is. [any] [signal] */
 uint64_t trace_ticks(void);
+/* How long a tick is, as far as the time since the program's start tells. [any] */
+double trace_tick_ns(void);
 
 static inline bool trace_is_on(void)
 {
@@ -173,26 +176,29 @@ static inline bool trace_is_on(void)
 void trace_thread_is(enum trace_thread_kind kind);
 
 /* Of the runtime, on the thread of the reactor. Call them only while trace_is_on(). The task's name is copied. `frame`:
- * the frame address (__builtin_frame_address) whose callers are the stack; the running task's stack bounds hold. */
-void trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at);
+ * the frame address (__builtin_frame_address) whose callers are the stack; the running task's stack bounds hold. Those
+ * that return something return the record's time in ticks, for sums that agree with the trace. */
+uint64_t trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at);
 enum trace_start {
     TRACE_START_NOW,    /* from the run queue */
     TRACE_START_AT_ONCE, /* the same, at the time of the record before: what this thread did in between is nothing */
     TRACE_START_RESUMED, /* woken by this thread, right now */
 };
-void trace_task_started(uint64_t task, enum trace_start start);
-void trace_task_parked(const char *reason, enum trace_wait wait, const void *frame);
-void trace_task_yielded(const void *frame);
+uint64_t trace_task_started(uint64_t task, enum trace_start start);
+/* TRACE_START_RESUMED, with the return address of who woke it. */
+uint64_t trace_task_resumed(uint64_t task, uintptr_t where);
+uint64_t trace_task_parked(const char *reason, enum trace_wait wait, const void *frame);
+uint64_t trace_task_yielded(const void *frame);
 void trace_task_ended(uint64_t task, const char *name, void (*run)(void *argument));
 void trace_poll_begun(void); /* at the time of the record before, if that was a task's last */
 void trace_poll_ended(void);
-/* [any] */
-void trace_task_unparked(uint64_t task, uintptr_t where);
+/* where: the return address of who wakes it; 0: not known. [any] */
+uint64_t trace_task_unparked(uint64_t task, uintptr_t where);
 /* On a thread that works for a task. */
 void trace_work_begun(uint64_t task, void (*work)(void *argument));
 void trace_work_ended(uint64_t task);
 
-/* Around a system call that may block. One that takes less than 2 us leaves no record. [any] */
+/* Around a system call that may block. One that takes less than 2 us leaves no record. The name is a literal. [any] */
 void trace_call_done(const char *name, uint64_t begun_ticks);
 static inline uint64_t trace_call_begin(void)
 {
@@ -204,8 +210,18 @@ static inline void trace_call_end(const char *name, uint64_t begun_ticks)
         trace_call_done(name, begun_ticks);
 }
 
+/* How long all calls of one name took that left records, since the program began. Writes up to `max` of them in no
+ * order, each name once, and returns how many there are. [any] */
+#define TRACE_CALL_NAMES_MAX 32
+struct trace_call_total {
+    const char *name;
+    uint64_t ticks;
+};
+unsigned trace_call_totals(struct trace_call_total *totals, unsigned max);
+
 /* Of whoever serves requests, in a task. A request begins and ends in the same task, one at a time; regions and logs
- * between belong to it, and regions that are still open end with it. */
+ * between belong to it, and regions that are still open end with it. It begins at the time of the record before, if
+ * that was the task's start or the request before; and a region that begins right behind it, with it. */
 void trace_record_request_begin(const char *name, const char *client, int32_t correlation_id, uint32_t size_bytes);
 void trace_record_request_end(const char *name, uint64_t duration_ns);
 void trace_record_region(enum trace_type type, const char *name);

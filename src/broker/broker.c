@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "broker/connection.h"
 #include "broker/context.h"
 #include "broker/dispatch.h"
@@ -12,6 +13,7 @@
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
+#include "runtime/wait_times.h"
 #include "storage/storage.h"
 
 #include <semaphore.h>
@@ -73,6 +75,29 @@ static void accept_connections(void *argument)
     listener_close(broker->listener);
 }
 
+/* What an execution trace shows, for whoever wants to know whether it shows all. */
+static void collect_wait_times(struct metrics_writer *writer)
+{
+    struct wait_times times;
+    wait_times_read(&times);
+    metrics_write_family(writer, METRIC_COUNTER, "takhin_task_wait_seconds_total",
+                         "How long tasks were parked, by reason; counted while a trace is recorded.");
+    for (unsigned reason = WAIT_READY + 1; reason < WAIT_REASON_COUNT; reason++)
+        metrics_write_sample(writer, times.parked_s[reason],
+                             METRIC_LABELS("reason", wait_reason_text((enum wait_reason)reason)));
+    metrics_write_family(writer, METRIC_COUNTER, "takhin_task_runnable_seconds_total",
+                         "How long tasks could have run, but others did; counted while a trace is recorded.");
+    metrics_write_sample(writer, times.runnable_s, METRIC_NO_LABELS);
+
+    struct trace_call_total calls[TRACE_CALL_NAMES_MAX];
+    unsigned call_count = trace_call_totals(calls, ARRAY_COUNT(calls));
+    double tick_s = trace_tick_ns() / (double)NS_PER_S;
+    metrics_write_family(writer, METRIC_COUNTER, "takhin_blocking_call_seconds_total",
+                         "How long system calls of 2 us and more took; counted while a trace is recorded.");
+    for (unsigned i = 0; i < call_count; i++)
+        metrics_write_sample(writer, tick_s * (double)calls[i].ticks, METRIC_LABELS("call", calls[i].name));
+}
+
 static void collect_metrics(struct metrics_writer *writer, void *argument)
 {
     struct broker *broker = argument;
@@ -87,6 +112,7 @@ static void collect_metrics(struct metrics_writer *writer, void *argument)
     for (unsigned i = 0; i < broker->reactor_count; i++)
         metrics_write_sample(writer, reactor_task_count(broker->reactors[i]),
                              METRIC_LABELS("reactor", reactor_name(broker->reactors[i])));
+    collect_wait_times(writer);
 }
 
 static unsigned thread_count(const struct broker_options *options)

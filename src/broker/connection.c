@@ -10,6 +10,7 @@
 #include "base/label.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "broker/context.h"
 #include "broker/dispatch.h"
 #include "broker/request.h"
@@ -133,8 +134,9 @@ static int read_frame(struct connection *connection, struct bytes *frame)
     return 0;
 }
 
-/* Finding a name takes a lock, so it is done only when the client calls itself something else than before. */
-static void label_client(struct connection *connection, struct bytes client_id)
+/* Finding a name takes a lock, so it is done only when the client calls itself something else than before. Returns the
+ * label. */
+static const char *label_client(struct connection *connection, struct bytes client_id)
 {
     if (client_id.size > sizeof connection->client_id)
         client_id.size = sizeof connection->client_id;
@@ -144,12 +146,25 @@ static void label_client(struct connection *connection, struct bytes client_id)
         connection->client_id_size = client_id.size;
         connection->client_label = label_name_find(LABEL_CLIENT_ID, client_id);
     }
-    task_label(LABEL_CLIENT_ID, label_name_use(connection->client_label));
+    const char *label = label_name_use(connection->client_label);
+    task_label(LABEL_CLIENT_ID, label);
+    return label;
+}
+
+/* It is decoded first. What follows is for its handler to say, then it is "respond". */
+static void trace_begin(const struct api *api, const struct request_header *header, const char *client, size_t size)
+{
+    if (!trace_is_on())
+        return;
+    trace_request_begin(api->name, label_key_is_on(LABEL_CLIENT_ID) ? client : NULL, header->correlation_id,
+                        (uint32_t)size);
+    trace_region_begin("decode");
 }
 
 /* A version of ApiVersions that we do not know is answered in version 0, with the versions that we do (KIP-511). */
 static int refuse_api_versions(struct connection *connection, const struct api *api, int32_t correlation_id)
 {
+    trace_region_next("respond");
     struct api_versions_response *response = CODEC_NEW(&connection->arena, api_versions_response, 1);
     api_list_versions(&connection->arena, response);
     response->error_code = KAFKA_UNSUPPORTED_VERSION;
@@ -178,6 +193,7 @@ static int serve_message(struct connection *connection, const struct dispatch_ro
 
     if (request->no_response)
         return 0;
+    trace_region_next("respond");
     rc = api_encode_response(row->api, header->api_version, header->correlation_id, request->out,
                              &connection->responses);
     bool more_to_come = connection->responses.hole_count == 0 && next_frame_is_buffered(connection, frame.size) &&
@@ -195,11 +211,12 @@ static int serve_frame(struct connection *connection, struct bytes frame)
     int rc = api_decode_header(frame, &header, &api, &body);
     if (rc < 0)
         return rc;
-    label_client(connection, header.client_id);
+    trace_begin(api, &header, label_client(connection, header.client_id), frame.size);
     if (api->key == API_API_VERSIONS && !api_has_version(api, header.api_version)) {
         rc = refuse_api_versions(connection, api, header.correlation_id);
         stream_consume(connection->stream, FRAME_SIZE_BYTES + frame.size);
         rc = rc < 0 ? rc : write_responses(connection);
+        trace_request_end(api->name, clock_monotonic_ns() - start_ns);
         arena_reset(&connection->arena);
         return rc;
     }
@@ -216,6 +233,7 @@ static int serve_frame(struct connection *connection, struct bytes frame)
     uint64_t total_ns = clock_monotonic_ns() - start_ns;
     metric_histogram_observe(row->latency, total_ns);
     metric_histogram_observe(row->processing, total_ns - request.waited_ns);
+    trace_request_end(api->name, total_ns - request.waited_ns);
     metric_counter_add(connection->context->bytes_in, FRAME_SIZE_BYTES + frame.size);
     arena_reset(&connection->arena);
     stream_consume(connection->stream, FRAME_SIZE_BYTES + frame.size);

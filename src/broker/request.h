@@ -23,6 +23,7 @@ struct request {
     bool no_response;             /* set by the handler: acks=0 */
     bool close;                   /* set by the handler: end the connection afterwards */
     uint64_t waited_ns;           /* added to by the handler: waiting that a client asked for (a long poll) */
+    unsigned traced_topics;       /* see topics.c */
     struct request_cleanup *cleanups;
 };
 

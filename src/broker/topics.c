@@ -2,11 +2,16 @@
 #include "broker/topics.h"
 
 #include "base/error.h"
+#include "base/label.h"
+#include "base/trace.h"
 #include "broker/context.h"
 #include "kafka/error.h"
 #include "storage/log.h"
 
 #include <uv.h>
+
+/* A request may name thousands; its trace tells the first ones. */
+#define TRACED_TOPICS_MAX 8
 
 static void release_topic(void *topic)
 {
@@ -18,20 +23,33 @@ void topic_hold(struct request *request, struct storage_topic *topic)
     request_defer(request, release_topic, topic);
 }
 
+/* In the trace, by the name that labels have for it. */
+static void trace_topic(struct request *request, const struct storage_topic *topic)
+{
+    if (!topic->label || !label_key_is_on(LABEL_TOPIC) || request->traced_topics == TRACED_TOPICS_MAX)
+        return;
+    request->traced_topics++;
+    trace_log_text("topic", atomic_load_explicit(&topic->label->text, memory_order_relaxed));
+}
+
+static struct storage_topic *found(struct request *request, struct storage_topic *topic)
+{
+    if (!topic)
+        return NULL;
+    topic_hold(request, topic);
+    if (trace_is_on())
+        trace_topic(request, topic);
+    return topic;
+}
+
 struct storage_topic *topic_by_name(struct request *request, struct bytes name)
 {
-    struct storage_topic *topic = storage_topic_find(request->context->storage, name);
-    if (topic)
-        topic_hold(request, topic);
-    return topic;
+    return found(request, storage_topic_find(request->context->storage, name));
 }
 
 struct storage_topic *topic_by_id(struct request *request, struct uuid id)
 {
-    struct storage_topic *topic = storage_topic_find_by_id(request->context->storage, &id);
-    if (topic)
-        topic_hold(request, topic);
-    return topic;
+    return found(request, storage_topic_find_by_id(request->context->storage, &id));
 }
 
 struct storage_log *topic_log(struct storage_topic *topic, int32_t partition)

@@ -123,12 +123,15 @@ static void queue_remove(struct lock_queue *queue, struct lock_waiter *waiter)
     delay_end(queue, waiter);
 }
 
+/* For the trace: a wake was done by who called the lock's function. */
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
 /* Under the guard, which the woken task must get before it goes on: so we are done with its memory by then. */
-static void queue_wake(struct lock_queue *queue, struct lock_waiter *waiter)
+static void queue_wake(struct lock_queue *queue, struct lock_waiter *waiter, uintptr_t caller)
 {
     struct task *task = waiter->task;
     queue_remove(queue, waiter);
-    task_unpark(task);
+    task_unpark_from(task, caller);
 }
 
 /* Park until a waker has taken us off the queue, under the guard on entry and on return. What ends the wait early
@@ -273,7 +276,7 @@ void task_mutex_unlock_contended(struct task_mutex *mutex)
     }
     mutex_set_owner(mutex, next_owner);
     if (first)
-        task_unpark(first->task);
+        task_unpark_from(first->task, CALLER);
     guard_unlock(&mutex->queue);
     tell_delayed(WAIT_MUTEX, delay_ns);
 }
@@ -281,7 +284,7 @@ void task_mutex_unlock_contended(struct task_mutex *mutex)
 /* Rwlock. An unlock hands over, in order of arrival: readers that stand together enter together. */
 
 /* Under the guard: let in who may enter now. */
-static void rwlock_admit(struct task_rwlock *lock)
+static void rwlock_admit(struct task_rwlock *lock, uintptr_t caller)
 {
     struct lock_queue *queue = &lock->queue;
     while (queue->first && !lock->writer) {
@@ -292,7 +295,7 @@ static void rwlock_admit(struct task_rwlock *lock)
         } else {
             lock->reader_count++;
         }
-        queue_wake(queue, queue->first);
+        queue_wake(queue, queue->first, caller);
     }
 }
 
@@ -332,7 +335,7 @@ void task_rwlock_read_unlock(struct task_rwlock *lock)
     ASSERT(lock->reader_count > 0);
     lock->reader_count--;
     uint64_t delay_ns = delay_charge(&lock->queue);
-    rwlock_admit(lock);
+    rwlock_admit(lock, CALLER);
     guard_unlock(&lock->queue);
     tell_delayed(WAIT_RWLOCK_READ, delay_ns);
 }
@@ -343,7 +346,7 @@ void task_rwlock_write_unlock(struct task_rwlock *lock)
     ASSERT(lock->writer == running());
     lock->writer = NULL;
     uint64_t delay_ns = delay_charge(&lock->queue);
-    rwlock_admit(lock);
+    rwlock_admit(lock, CALLER);
     guard_unlock(&lock->queue);
     tell_delayed(WAIT_RWLOCK_WRITE, delay_ns);
 }
@@ -369,7 +372,7 @@ void task_condition_signal(struct task_condition *condition)
 {
     guard_lock(&condition->queue);
     if (condition->queue.first)
-        queue_wake(&condition->queue, condition->queue.first);
+        queue_wake(&condition->queue, condition->queue.first, CALLER);
     guard_unlock(&condition->queue);
 }
 
@@ -377,7 +380,7 @@ void task_condition_broadcast(struct task_condition *condition)
 {
     guard_lock(&condition->queue);
     while (condition->queue.first)
-        queue_wake(&condition->queue, condition->queue.first);
+        queue_wake(&condition->queue, condition->queue.first, CALLER);
     guard_unlock(&condition->queue);
 }
 
@@ -397,7 +400,7 @@ void task_group_done(struct task_group *group)
     ASSERT(group->pending > 0);
     if (--group->pending == 0)
         while (group->queue.first)
-            queue_wake(&group->queue, group->queue.first);
+            queue_wake(&group->queue, group->queue.first, CALLER);
     guard_unlock(&group->queue);
 }
 

@@ -1,6 +1,7 @@
 /* offload.c: blocking work on another thread, libuv's pool or a new one, on behalf of a task that waits for it. */
 #include "base/clock.h"
 #include "base/probe.h"
+#include "base/trace.h"
 #include "runtime/scheduler.h"
 
 #include <stdio.h>
@@ -19,17 +20,22 @@ static void run_work(const struct offload *offload)
 {
     const struct label_set *before = probe_execution.labels;
     probe_execution.labels = &offload->task->labels;
+    if (trace_is_on())
+        trace_work_begun(offload->task->id, offload->work);
     offload->work(offload->argument);
+    if (trace_is_on())
+        trace_work_ended(offload->task->id);
     probe_execution.labels = before;
 }
 
-static void name_pool_thread(void)
+static void introduce_pool_thread(void)
 {
-    static _Thread_local bool named;
+    static _Thread_local bool introduced;
     static atomic_uint count;
-    if (named)
+    if (introduced)
         return;
-    named = true;
+    introduced = true;
+    trace_thread_is(TRACE_THREAD_WORKER);
     char name[16];
     snprintf(name, sizeof name, "pool-%u", atomic_fetch_add(&count, 1) % 10000);
     pthread_setname_np(pthread_self(), name);
@@ -38,7 +44,7 @@ static void name_pool_thread(void)
 static void on_work(uv_work_t *request)
 {
     struct offload *offload = CONTAINER_OF(request, struct offload, request);
-    name_pool_thread();
+    introduce_pool_thread();
     atomic_store_explicit(&offload->task->taken_up_ns, clock_monotonic_ns(), memory_order_relaxed);
     run_work(offload);
 }
@@ -71,6 +77,7 @@ static void *thread_main(void *argument)
     char name[16];
     copy_name(name, sizeof name, offload->thread_name);
     pthread_setname_np(pthread_self(), name);
+    trace_thread_is(TRACE_THREAD_WORKER);
     run_work(offload);
     /* From here on the offload may be gone; the task's struct stays. */
     atomic_store(&offload->done, true);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/probe.h"
+#include "base/trace.h"
 #include "runtime/overflow.h"
 #include "runtime/scheduler.h"
 
@@ -139,6 +140,8 @@ void reactor_enqueue(struct reactor *reactor, struct task *task)
 
 static void task_end(struct reactor *reactor, struct task *task)
 {
+    if (trace_is_on())
+        task_trace_ended(task);
     task_set_reason(task, TASK_IDLE);
     list_remove(&task->live);
     atomic_fetch_sub_explicit(&reactor->task_count, 1, memory_order_relaxed);
@@ -148,11 +151,6 @@ static void task_end(struct reactor *reactor, struct task *task)
 void reactor_run_task(struct reactor *reactor, struct task *task)
 {
     ASSERT(task_of_thread == NULL);
-    /* Called from a callback of the poll: from here on messages are seen without the bell. */
-    if (atomic_load_explicit(&reactor->sleeping, memory_order_relaxed)) {
-        atomic_store_explicit(&reactor->sleeping, false, memory_order_relaxed);
-        reactor->now_ns = clock_monotonic_ns();
-    }
     task_set_reason(task, WAIT_NONE);
     task_of_thread = task;
     probe_execution.task_id = task->id;
@@ -178,6 +176,9 @@ static void run_ready(struct reactor *reactor)
         reactor->ready_first = task->next;
         if (!task->next)
             reactor->ready_last = NULL;
+        /* What lies between two tasks of a batch is too little to read the clock for. */
+        if (trace_is_on())
+            task_trace_started(task, i == 0 ? TRACE_START_NOW : TRACE_START_AT_ONCE);
         reactor_run_task(reactor, task);
     }
     reactor->now_ns = clock_monotonic_ns();
@@ -208,11 +209,22 @@ static void on_before_poll(uv_prepare_t *prepare)
     struct reactor *reactor = CONTAINER_OF(prepare, struct reactor, before_poll);
     if (!reactor->ready_first) {
         atomic_store(&reactor->sleeping, true);
-        if (!atomic_load(&reactor->inbox))
+        if (!atomic_load(&reactor->inbox)) {
+            if (trace_is_on())
+                trace_poll_begun();
             return;
+        }
         atomic_store_explicit(&reactor->sleeping, false, memory_order_relaxed);
     }
     uv_stop(&reactor->loop);
+}
+
+void reactor_poll_ended(struct reactor *reactor)
+{
+    atomic_store_explicit(&reactor->sleeping, false, memory_order_relaxed);
+    reactor->now_ns = clock_monotonic_ns();
+    if (trace_is_on())
+        trace_poll_ended();
 }
 
 static void on_bell(uv_async_t *bell)
@@ -245,7 +257,7 @@ static void loop_run(struct reactor *reactor)
         if (reactor_ended(reactor))
             return;
         uv_run(&reactor->loop, reactor->ready_first ? UV_RUN_NOWAIT : UV_RUN_ONCE);
-        atomic_store_explicit(&reactor->sleeping, false, memory_order_relaxed);
+        reactor_callback_begins(reactor);
     }
 }
 
@@ -274,6 +286,7 @@ static void *thread_main(void *argument)
 {
     struct reactor *reactor = argument;
     reactor_of_thread = reactor;
+    trace_thread_is(TRACE_THREAD_REACTOR);
     atomic_store_explicit(&reactor->thread_id, gettid(), memory_order_relaxed);
     char name[16];
     copy_name(name, sizeof name, reactor->name);

@@ -3,6 +3,7 @@
 #define RUNTIME_SCHEDULER_H
 
 #include "base/list.h"
+#include "base/trace.h"
 #include "runtime/context.h"
 #include "runtime/reactor.h"
 #include "runtime/stack.h"
@@ -29,6 +30,13 @@ struct task_creator {
     uintptr_t pc; /* the return address of that call */
 };
 
+/* Another thread has written down in the trace that it wakes a task. */
+struct task_wake {
+    uint64_t ticks;
+    uintptr_t where;
+    uint32_t session; /* of the recording (base/trace.h): the others hold in that one only */
+};
+
 /* Lives at the top of its own stack. */
 struct task {
     /* Constant. */
@@ -45,6 +53,7 @@ struct task {
     atomic_bool canceled;
     atomic_bool wake_posted; /* wake_message is in the reactor's inbox */
     struct reactor_message wake_message;
+    struct task_wake wake_posted_at; /* of who set wake_posted, until wake_message is delivered */
 
     /* The reactor's thread only. */
     struct context context;
@@ -55,8 +64,10 @@ struct task {
     bool ended;
     bool timer_open;
     uint64_t since_ns; /* when it got into this state, by the reactor's clock */
+    uint64_t since_ticks; /* the same by the trace's clock, if since_session is that of the recording that is on */
+    uint32_t since_session;
     uv_timer_t timer;  /* opened by the first wait with a timeout, closed with the loop */
-    uint64_t id;
+    _Atomic uint64_t id; /* written by the reactor's thread, read by who wakes it, perhaps too late */
     struct task_creator creator;
     void (*run)(void *argument);
     void *argument;
@@ -78,6 +89,8 @@ struct reactor {
     atomic_bool stopping;
     atomic_uint task_count;
     _Atomic uint64_t lag_ns, pass_count;
+    /* How long its tasks waited while a recording was on (wait_times.h); written by its own thread. */
+    _Atomic uint64_t parked_ticks[WAIT_REASON_COUNT], runnable_ticks;
     atomic_int thread_id;       /* as gettid says */
     pthread_mutex_t bell_guard; /* bell and bell_open: nobody may ring what is closed */
     uv_async_t bell;
@@ -142,6 +155,8 @@ struct task *task_start(struct reactor *reactor, const char *name, void (*run)(v
                         const struct task_creator *creator);
 /* Give the permit through the run queue. [loop] [task] */
 void task_wake(struct task *task);
+/* As task_unpark; where: what the trace tells of who wakes it. [any] */
+void task_unpark_from(struct task *task, uintptr_t where);
 /* Give the permit and run the task right here, on top of the libuv callback that this is the last statement of: the
  * bytes that were just read are still in the cache. What the caller held may be gone on return. [loop] */
 void task_resume(struct task *task);
@@ -155,11 +170,31 @@ void task_park_from(enum wait_reason reason, uint64_t start_ns);
 
 /* Put a task at the end of the run queue; its reason is the caller's to set. [loop] [task] */
 void reactor_enqueue(struct reactor *reactor, struct task *task);
-/* Switch to a task until it parks or ends. [loop] */
+/* Switch to a task until it parks or ends; the trace knows already that it starts. [loop] */
 void reactor_run_task(struct reactor *reactor, struct task *task);
+/* In the poll, a callback begins: from here on messages are seen without the bell. [loop] */
+void reactor_poll_ended(struct reactor *reactor);
+static inline void reactor_callback_begins(struct reactor *reactor)
+{
+    if (atomic_load_explicit(&reactor->sleeping, memory_order_relaxed))
+        reactor_poll_ended(reactor);
+}
 /* BLOCK_SIZE_BYTES of memory with no particular content, the warmest first. [loop] [task] */
 void *reactor_block_acquire(struct reactor *reactor);
 void reactor_block_release(struct reactor *reactor, void *block);
+
+/* What a task's life leaves in the trace, one call for each change of its state, before the change; call them only
+ * while trace_is_on(). [loop] [task] */
+void task_trace_created(struct task *task);
+void task_trace_started(struct task *task, enum trace_start start);
+void task_trace_resumed(struct task *task, uintptr_t where);
+void task_trace_left(struct task *task, enum wait_reason reason, const void *frame);
+void task_trace_woken(struct task *task, uintptr_t where);
+void task_trace_ended(const struct task *task);
+/* A wake by another thread is written down there, by who set wake_posted. Delivered to a parked task it is so once
+ * more, if the first time was before the park or before the recording. */
+void task_trace_wake_posted(struct task *task, uintptr_t where); /* [any] */
+void task_trace_wake_delivered(struct task *task, struct task_wake wake);
 
 /* probe_tasks and probe_task_count of base/probe.h. [any] */
 struct probe_visitor;

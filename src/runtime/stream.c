@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "runtime/address.h"
 #include "runtime/scheduler.h"
 
@@ -86,6 +87,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct stream *stream = CONTAINER_OF(handle, struct stream, tcp);
+    reactor_callback_begins(stream->reactor); /* the poll is over, though libuv has still to read */
     buffer_make_room(stream);
     size_t room = stream->capacity - stream->end, allowed = stream->buffer_max - buffered(stream);
     *buf = uv_buf_init((char *)stream->buffer + stream->end, (unsigned)(room < allowed ? room : allowed));
@@ -366,7 +368,9 @@ static unsigned skip_sent(uv_buf_t *bufs, unsigned count, size_t sent)
 
 static int write_some(struct stream *stream, uv_buf_t *bufs, unsigned count, uint64_t timeout_ms)
 {
+    uint64_t begun = trace_call_begin();
     int rc = uv_try_write((uv_stream_t *)&stream->tcp, bufs, count);
+    trace_call_end("write", begun);
     if (rc < 0 && rc != UV_EAGAIN)
         return rc;
     unsigned first = skip_sent(bufs, count, rc > 0 ? (size_t)rc : 0);
@@ -396,7 +400,9 @@ int stream_write(struct stream *stream, const struct bytes *pieces, unsigned cou
 static ssize_t send_block(struct stream *stream, int fd, off_t offset, size_t size, uint64_t timeout_ms)
 {
     void *block = reactor_block_acquire(stream->reactor);
+    uint64_t begun = trace_call_begin();
     ssize_t got = pread(fd, block, size < BLOCK_SIZE_BYTES ? size : BLOCK_SIZE_BYTES, offset);
+    trace_call_end("pread", begun);
     if (got < 0) {
         got = errno == EINTR ? 0 : -errno;
     } else if (got == 0) {
@@ -419,7 +425,9 @@ int stream_send_file(struct stream *stream, int fd, off_t offset, size_t size, u
         if (stream->close_started || uv_fileno((uv_handle_t *)&stream->tcp, &socket) != 0)
             return UV_ECANCELED;
         off_t position = offset;
+        uint64_t begun = trace_call_begin();
         ssize_t sent = sendfile(socket, fd, &position, size < SENDFILE_MAX ? size : SENDFILE_MAX);
+        trace_call_end("sendfile", begun);
         if (sent < 0 && errno == EAGAIN)
             sent = send_block(stream, fd, offset, size, timeout_ms);
         else if (sent < 0)

@@ -11,7 +11,7 @@ static const struct {
     const char *text;
     bool told;
 } reasons[WAIT_REASON_COUNT] = {
-#define X(name, text, told) [name] = {(text), (told)},
+#define X(name, text, told, kind) [name] = {(text), (told)},
     WAIT_REASON_LIST(X)
 #undef X
 };
@@ -22,12 +22,31 @@ const char *wait_reason_text(enum wait_reason reason)
     return reasons[reason].text;
 }
 
+static bool is_parked(const struct task *task)
+{
+    unsigned reason = task_reason(task);
+    return reason > WAIT_READY && reason != TASK_IDLE;
+}
+
+static void make_ready(struct task *task)
+{
+    task_set_reason(task, WAIT_READY);
+    reactor_enqueue(task->reactor, task);
+}
+
 static void wake_from_inbox(struct reactor_message *message)
 {
     struct task *task = CONTAINER_OF(message, struct task, wake_message);
+    struct task_wake wake = task->wake_posted_at;
     /* Exchange, not store: it takes part in the order of every unpark that saw the flag set and went away. */
     atomic_exchange(&task->wake_posted, false);
-    task_wake(task);
+    if (!is_parked(task)) {
+        task->permit = true;
+        return;
+    }
+    if (trace_is_on())
+        task_trace_wake_delivered(task, wake);
+    make_ready(task);
 }
 
 void task_init(struct task *task, struct reactor *reactor)
@@ -43,18 +62,13 @@ static void task_main(void *argument)
     task->ended = true;
 }
 
-static void make_ready(struct task *task)
-{
-    task_set_reason(task, WAIT_READY);
-    reactor_enqueue(task->reactor, task);
-}
-
 struct task *task_start(struct reactor *reactor, const char *name, void (*run)(void *argument), void *argument,
                         const struct task_creator *creator)
 {
     static _Atomic uint64_t last_id;
     struct task *task = stack_acquire(&reactor->stacks, reactor);
-    task->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    atomic_store_explicit(&task->id, atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     task->creator = *creator;
     copy_name(task->name, sizeof task->name, name);
     task->run = run;
@@ -66,6 +80,8 @@ struct task *task_start(struct reactor *reactor, const char *name, void (*run)(v
     context_prepare(&task->context, task_main, task);
     list_append(&reactor->live, &task->live);
     atomic_fetch_add_explicit(&reactor->task_count, 1, memory_order_relaxed);
+    if (trace_is_on())
+        task_trace_created(task);
     make_ready(task);
     return task;
 }
@@ -98,39 +114,53 @@ static struct task *running(void)
     return task;
 }
 
-static bool is_parked(const struct task *task)
+/* On its own thread. */
+static void wake(struct task *task, uintptr_t where)
 {
-    unsigned reason = task_reason(task);
-    return reason > WAIT_READY && reason != TASK_IDLE;
+    if (!is_parked(task)) {
+        task->permit = true;
+        return;
+    }
+    if (trace_is_on())
+        task_trace_woken(task, where);
+    make_ready(task);
 }
 
-void task_wake(struct task *task)
+NOINLINE void task_wake(struct task *task)
 {
-    if (is_parked(task))
-        make_ready(task);
-    else
-        task->permit = true;
+    wake(task, (uintptr_t)__builtin_return_address(0));
 }
 
 void task_resume(struct task *task)
 {
-    if (is_parked(task))
-        reactor_run_task(task->reactor, task);
-    else
+    if (!is_parked(task)) {
         task->permit = true;
+        return;
+    }
+    reactor_callback_begins(task->reactor);
+    if (trace_is_on())
+        task_trace_resumed(task, (uintptr_t)__builtin_return_address(0));
+    reactor_run_task(task->reactor, task);
 }
 
-void task_unpark(struct task *task)
+void task_unpark_from(struct task *task, uintptr_t where)
 {
     if (task->reactor == reactor_of_thread) {
-        task_wake(task);
+        wake(task, where);
         return;
     }
     if (atomic_exchange(&task->wake_posted, true))
         return;
+    if (trace_is_on())
+        task_trace_wake_posted(task, where);
     /* A reactor that has ended has no task left to wake. */
     if (reactor_post(task->reactor, &task->wake_message) != 0)
         atomic_store(&task->wake_posted, false);
+}
+
+void task_unpark(struct task *task)
+{
+    task_unpark_from(task, (uintptr_t)__builtin_return_address(0));
 }
 
 void task_cancel(struct task *task)
@@ -149,6 +179,8 @@ bool task_canceled(void)
 static ALWAYS_INLINE void leave(struct task *task, enum wait_reason reason)
 {
     task->context.parked_frame = __builtin_frame_address(0);
+    if (trace_is_on())
+        task_trace_left(task, reason, __builtin_frame_address(0));
     task_set_reason(task, reason);
     context_leave(&task->context);
 }
@@ -163,9 +195,10 @@ void task_yield(void)
 static void on_timeout(uv_timer_t *timer)
 {
     struct task *task = CONTAINER_OF(timer, struct task, timer);
+    reactor_callback_begins(task->reactor);
     if (is_parked(task)) {
         task->timed_out = true;
-        make_ready(task);
+        task_wake(task);
     }
 }
 

@@ -20,30 +20,31 @@ struct task;
 struct reactor;
 
 /* Why a task is parked: also what a goroutine profile says. `told`: the wait is for something that the program itself
- * does or has, so the probe sink hears of it; not for a client's next request, for time to pass, or for a profile. */
+ * does or has, so the probe sink hears of it; not for a client's next request, for time to pass, or for a profile. `kind`:
+ * what a viewer of the execution trace takes it for (base/trace.h). */
 #define WAIT_REASON_LIST(X) \
-    /* name, text, told */ \
-    X(WAIT_NONE, "running", false) \
-    X(WAIT_READY, "runnable", false) \
-    X(WAIT_SLEEP, "sleep", false) \
-    X(WAIT_MUTEX, "mutex lock", true) \
-    X(WAIT_RWLOCK_READ, "rwlock read", true) \
-    X(WAIT_RWLOCK_WRITE, "rwlock write", true) \
-    X(WAIT_CONDITION, "condition wait", true) \
-    X(WAIT_GROUP, "group wait", true) \
-    X(WAIT_ACCEPT, "accept", false) \
-    X(WAIT_READ, "IO wait", false) \
-    X(WAIT_WRITE, "IO wait (write)", true) \
-    X(WAIT_CLOSE, "close", false) \
-    X(WAIT_OFFLOAD_QUEUE, "offload queue", true) \
-    X(WAIT_OFFLOAD, "offload", true) \
-    X(WAIT_FSYNC, "fsync", true) \
-    X(WAIT_FILE, "file work", true) \
-    X(WAIT_DATA, "data wait", true) \
-    X(WAIT_PROFILER, "profiler", false)
+    /* name, text, told, kind */ \
+    X(WAIT_NONE, "running", false, TRACE_WAIT_OTHER) \
+    X(WAIT_READY, "runnable", false, TRACE_WAIT_OTHER) \
+    X(WAIT_SLEEP, "sleep", false, TRACE_WAIT_SLEEP) \
+    X(WAIT_MUTEX, "mutex lock", true, TRACE_WAIT_SYNC) \
+    X(WAIT_RWLOCK_READ, "rwlock read", true, TRACE_WAIT_SYNC) \
+    X(WAIT_RWLOCK_WRITE, "rwlock write", true, TRACE_WAIT_SYNC) \
+    X(WAIT_CONDITION, "condition wait", true, TRACE_WAIT_CONDITION) \
+    X(WAIT_GROUP, "group wait", true, TRACE_WAIT_CONDITION) \
+    X(WAIT_ACCEPT, "accept", false, TRACE_WAIT_NETWORK) \
+    X(WAIT_READ, "IO wait", false, TRACE_WAIT_NETWORK) \
+    X(WAIT_WRITE, "IO wait (write)", true, TRACE_WAIT_NETWORK) \
+    X(WAIT_CLOSE, "close", false, TRACE_WAIT_OTHER) \
+    X(WAIT_OFFLOAD_QUEUE, "offload queue", true, TRACE_WAIT_CONDITION) \
+    X(WAIT_OFFLOAD, "offload", true, TRACE_WAIT_CONDITION) \
+    X(WAIT_FSYNC, "fsync", true, TRACE_WAIT_CONDITION) \
+    X(WAIT_FILE, "file work", true, TRACE_WAIT_CONDITION) \
+    X(WAIT_DATA, "data wait", true, TRACE_WAIT_SELECT) \
+    X(WAIT_PROFILER, "profiler", false, TRACE_WAIT_OTHER)
 
 enum wait_reason {
-#define X(name, text, told) name,
+#define X(name, text, told, kind) name,
     WAIT_REASON_LIST(X)
 #undef X
     WAIT_REASON_COUNT

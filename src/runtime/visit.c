@@ -19,6 +19,7 @@ static PROBE_RACY_LOOK void describe(const struct task *task, unsigned reason, s
         .id = task->id,
         .creator_id = task->creator.id,
         .creator_pc = task->creator.pc,
+        .run = (uintptr_t)task->run,
         .name = task->name,
         .state = state_text(task, reason),
         .is_running = reason == WAIT_NONE,

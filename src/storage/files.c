@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/trace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +17,9 @@ int file_read_at(int fd, void *data, size_t size, off_t position, size_t *got)
 {
     *got = 0;
     while (*got < size) {
+        uint64_t begun = trace_call_begin();
         ssize_t count = UNINTERRUPTED(pread(fd, (char *)data + *got, size - *got, position + (off_t)*got));
+        trace_call_end("pread", begun);
         if (count < 0)
             return -errno;
         if (count == 0)
@@ -29,7 +32,9 @@ int file_read_at(int fd, void *data, size_t size, off_t position, size_t *got)
 int file_write_at(int fd, const void *data, size_t size, off_t position)
 {
     for (size_t done = 0; done < size;) {
+        uint64_t begun = trace_call_begin();
         ssize_t count = UNINTERRUPTED(pwrite(fd, (const char *)data + done, size - done, position + (off_t)done));
+        trace_call_end("pwrite", begun);
         if (count < 0)
             return -errno;
         done += (size_t)count;
@@ -39,7 +44,10 @@ int file_write_at(int fd, const void *data, size_t size, off_t position)
 
 int file_sync(int fd)
 {
-    return UNINTERRUPTED(fsync(fd)) != 0 ? -errno : 0;
+    uint64_t begun = trace_call_begin();
+    int rc = UNINTERRUPTED(fsync(fd)) != 0 ? -errno : 0;
+    trace_call_end("fsync", begun);
+    return rc;
 }
 
 int file_read_all(const char *path, size_t limit, char **content, size_t *size)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "kafka/record_batch.h"
 #include "runtime/task.h"
 #include "storage/index.h"
@@ -145,7 +146,12 @@ static int flush_if_due(struct storage_log *log, const struct record_batch *batc
     if (log->unflushed_since_ns == 0)
         log->unflushed_since_ns = clock_monotonic_ns();
     bool due = log->options->flush_messages > 0 && log->unflushed_messages >= log->options->flush_messages;
-    return due ? log_flush_held(log, end_offset) : 0;
+    if (!due)
+        return 0;
+    trace_region_begin("wait_acks"); /* within who appends: no producer is told before the disk has it */
+    int rc = log_flush_held(log, end_offset);
+    trace_region_end();
+    return rc;
 }
 
 static void publish(struct storage_log *log, struct storage_segment *active, const struct segment_state *next)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "storage/files.h"
 #include "storage/index.h"
 #include "storage/producers.h"
@@ -253,8 +254,11 @@ int segment_sync(const struct storage_segment *segment, bool all_files)
 {
     int count = all_files ? SEGMENT_FILE_COUNT : SEGMENT_LOG + 1;
     for (int i = 0; i < count; i++) {
-        if (UNINTERRUPTED(fdatasync(segment->fds[i])) != 0)
-            return -errno;
+        uint64_t begun = trace_call_begin();
+        int rc = UNINTERRUPTED(fdatasync(segment->fds[i])) != 0 ? -errno : 0;
+        trace_call_end("fdatasync", begun);
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
+#include "base/trace.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -109,8 +110,9 @@ void kafka_handler_create_topics(struct request *request)
 {
     const struct create_topics_request *in = request->in;
     struct create_topics_response *out = request->out;
-    struct bytes *names = sorted_names(request, in);
 
+    trace_region_next("create_topics");
+    struct bytes *names = sorted_names(request, in);
     out->topics.count = in->topics.count;
     out->topics.items = CODEC_NEW(request->arena, create_topics_response_topic, in->topics.count);
     for (size_t i = 0; i < in->topics.count; i++) {

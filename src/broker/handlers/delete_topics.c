@@ -2,6 +2,7 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
+#include "base/trace.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -29,6 +30,7 @@ void kafka_handler_delete_topics(struct request *request)
     const bool as_structs = request->version >= 6;
     size_t count = as_structs ? in->topics.count : in->topic_names.count;
 
+    trace_region_next("delete_topics");
     out->responses.count = count;
     out->responses.items = CODEC_NEW(request->arena, delete_topics_response_topic, count);
     for (size_t i = 0; i < count; i++) {

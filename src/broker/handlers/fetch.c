@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/trace.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
 #include "kafka/messages/fetch.h"
@@ -141,7 +142,9 @@ static bool wait_for_data(struct request *request, struct storage_waiter *waiter
             return false;
         /* Rounded up: a wait that ends early would only be followed by another. */
         uint64_t left_ms = (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+        trace_region_next("wait_data");
         int rc = storage_waiter_wait(waiter, left_ms < GONE_CHECK_MS ? left_ms : GONE_CHECK_MS);
+        trace_region_next("read");
         request->waited_ns += clock_monotonic_ns() - now_ns;
         if (rc != UV_ETIMEDOUT)
             return rc == 0;
@@ -176,6 +179,7 @@ void kafka_handler_fetch(struct request *request)
     struct fetch_response *out = request->out;
     struct fetch *fetch = arena_alloc(request->arena, sizeof *fetch);
 
+    trace_region_next("read");
     /* Sessions (KIP-227) are never granted, so a request that goes on with one is mistaken. */
     if (in->session_epoch > 0) {
         out->error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;

@@ -1,6 +1,7 @@
 /* find_coordinator.c: FindCoordinator: groups and transactions are not served, which a client may ask for again. */
 #include "broker/handlers.h"
 
+#include "base/trace.h"
 #include "broker/request.h"
 #include "kafka/error.h"
 #include "kafka/messages/find_coordinator.h"
@@ -12,6 +13,7 @@ void kafka_handler_find_coordinator(struct request *request)
     const struct find_coordinator_request *in = request->in;
     struct find_coordinator_response *out = request->out;
 
+    trace_region_next("lookup");
     out->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
     out->error_message = bytes_of_string(why);
     out->node_id = -1;

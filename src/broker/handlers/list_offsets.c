@@ -2,6 +2,7 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
+#include "base/trace.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
 #include "kafka/messages/list_offsets.h"
@@ -32,6 +33,7 @@ void kafka_handler_list_offsets(struct request *request)
     const struct list_offsets_request *in = request->in;
     struct list_offsets_response *out = request->out;
 
+    trace_region_next("lookup");
     out->topics.count = in->topics.count;
     out->topics.items = CODEC_NEW(request->arena, list_offsets_response_topic, in->topics.count);
     for (size_t i = 0; i < in->topics.count; i++) {

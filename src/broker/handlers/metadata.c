@@ -2,6 +2,7 @@
 #include "broker/handlers.h"
 
 #include "base/error.h"
+#include "base/trace.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -64,7 +65,9 @@ static struct storage_topic *create(struct request *request, struct bytes name)
 {
     const struct broker_options *options = &request->context->options;
     struct storage_topic *topic = NULL;
+    trace_region_begin("create_topic");
     int rc = storage_topic_create(request->context->storage, name, options->default_partitions, &topic);
+    trace_region_end();
     if (rc == ERR_EXISTS) /* somebody was faster */
         return topic_by_name(request, name);
     if (rc < 0)
@@ -124,6 +127,7 @@ void kafka_handler_metadata(struct request *request)
     bool may_create = context->options.auto_create_topics &&
                       (request->version < CREATION_IS_ASKED_FROM || in->allow_auto_topic_creation);
 
+    trace_region_next("lookup");
     struct description description = {.request = request};
     description.replicas = arena_alloc(request->arena, sizeof *description.replicas);
     *description.replicas = context->options.broker_id;

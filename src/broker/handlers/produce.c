@@ -1,6 +1,7 @@
 /* produce.c: Produce: append a record batch to each partition named. */
 #include "broker/handlers.h"
 
+#include "base/trace.h"
 #include "broker/context.h"
 #include "broker/topics.h"
 #include "kafka/error.h"
@@ -50,6 +51,7 @@ void kafka_handler_produce(struct request *request)
     out->responses.count = in->topic_data.count;
     out->responses.items = CODEC_NEW(request->arena, produce_response_topic, in->topic_data.count);
     for (size_t i = 0; i < in->topic_data.count; i++) {
+        trace_region_next("append");
         const struct produce_request_topic *topic_in = &in->topic_data.items[i];
         struct produce_response_topic *topic_out = &out->responses.items[i];
         struct storage_topic *topic = topic_by_name(request, topic_in->name);
