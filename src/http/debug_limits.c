@@ -70,3 +70,12 @@ void debug_respond(struct http_exchange *exchange, const struct http_response *r
     http_respond(exchange, response);
     limits->unsent_bytes -= size;
 }
+
+int debug_respond_write(struct http_exchange *exchange, struct bytes piece)
+{
+    struct debug_port *debug = exchange->context;
+    debug->limits.unsent_bytes += piece.size;
+    int rc = http_respond_write(exchange, piece);
+    debug->limits.unsent_bytes -= piece.size;
+    return rc;
+}

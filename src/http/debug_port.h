@@ -7,12 +7,14 @@
 #include "base/list.h"
 #include "http/port.h"
 #include "profiler/collection.h"
+#include "profiler/trace.h"
 
 struct debug_cursors;
 struct metrics_writer;
 struct profiler;
 
 #define DEBUG_PREFIX "/debug/pprof/"
+#define DEBUG_CAPTURES DEBUG_PREFIX "captures"
 
 /* What is under way; of the port's reactor, which all its tasks run on. */
 struct debug_limits {
@@ -33,6 +35,10 @@ struct debug_port {
 void debug_answer_below_prefix(struct http_exchange *exchange);
 /* /debug/fgprof, where its own package serves it: the wall-clock profile. [task] */
 void debug_answer_fgprof(struct http_exchange *exchange);
+/* debug_trace.c */
+void debug_answer_trace(struct http_exchange *exchange);
+/* debug_captures.c: the list of them, and each by its name. */
+void debug_answer_captures(struct http_exchange *exchange);
 /* debug_index.c */
 void debug_answer_index(struct http_exchange *exchange);
 /* debug_symbol.c */
@@ -51,6 +57,8 @@ int debug_work(struct debug_port *debug, const char *thread_name, void (*work)(v
                void *argument) MUST_USE;
 /* http_respond for bodies that may be large: 503 instead where slow readers hold too much already. [task] */
 void debug_respond(struct http_exchange *exchange, const struct http_response *response);
+/* http_respond_write for answers that may be large: others have less room meanwhile. [task] */
+int debug_respond_write(struct http_exchange *exchange, struct bytes piece) MUST_USE;
 
 /* debug_query.c: what a request for a profile says. */
 struct debug_query {
@@ -61,8 +69,15 @@ struct debug_query {
 /* NULL, or why the request is a bad one (400): a text of the request's arena. [task] */
 const char *debug_query_read(const struct http_request *request, const struct profile_type *type,
                              struct profiler *profiler, struct debug_query *query) MUST_USE;
+/* The same of a duration alone: NULL, or that it is longer than profiler.max_duration. */
+const char *debug_query_check_seconds(struct arena *arena, struct profiler *profiler, double seconds) MUST_USE;
 /* The same for what a scraper has not seen yet: godeltaprof's handlers take gc and nothing else. */
 void debug_query_read_unseen(const struct http_request *request, struct debug_query *query);
+
+/* debug_trace_query.c: what a request for a trace says; NULL, or why it is a bad one (400): a constant, or a text of the
+ * request's arena. Sets all but whom to notify. [task] */
+const char *debug_trace_query_read(const struct http_request *request, struct profiler *profiler,
+                                   struct trace_query *query) MUST_USE;
 
 /* debug_cursors.c: what each scraper has seen of a profile that only grows, so that it gets what is new. */
 struct debug_cursors *debug_cursors_create(void);

@@ -15,7 +15,6 @@
 struct reading {
     struct arena *arena;
     const struct profile_type *type;
-    int64_t max_duration_ns;
     struct debug_query *query;
     double seconds; /* of the window or delta; 0: none */
 };
@@ -129,37 +128,34 @@ static const struct {
     {"hz", read_hz},           {"gc", read_gc},       {"compat", read_compat},
 };
 
-static const char *check_duration(struct reading *reading)
+const char *debug_query_check_seconds(struct arena *arena, struct profiler *profiler, double seconds)
 {
+    int64_t max_duration_ns = profiler_options(profiler).max_duration_ns;
+    if (seconds * (double)NS_PER_S <= (double)max_duration_ns)
+        return NULL;
     char limit[64];
-    if (reading->seconds * (double)NS_PER_S > (double)reading->max_duration_ns) {
-        units_format_duration(reading->max_duration_ns, limit, sizeof limit);
-        return arena_printf(reading->arena, "seconds is more than %s, the limit that profiler.max_duration sets",
-                            limit);
-    }
-    reading->query->window_ms = (uint64_t)ceil(reading->seconds * 1000);
-    return NULL;
+    units_format_duration(max_duration_ns, limit, sizeof limit);
+    return arena_printf(arena, "seconds is more than %s, the limit that profiler.max_duration sets", limit);
 }
 
 const char *debug_query_read(const struct http_request *request, const struct profile_type *type,
                              struct profiler *profiler, struct debug_query *query)
 {
-    struct reading reading = {
-        .arena = request->arena,
-        .type = type,
-        .max_duration_ns = profiler_options(profiler).max_duration_ns,
-        .query = query,
-    };
+    struct reading reading = {.arena = request->arena, .type = type, .query = query};
+    double limit = (double)profiler_options(profiler).max_duration_ns / (double)NS_PER_S;
     *query = (struct debug_query){.debug = 0};
     if (type->needs_window)
-        reading.seconds = fmin(WINDOW_SECONDS_DEFAULT, (double)reading.max_duration_ns / (double)NS_PER_S);
+        reading.seconds = fmin(WINDOW_SECONDS_DEFAULT, limit);
     for (size_t i = 0; i < ARRAY_COUNT(parameters); i++) {
         struct bytes value = http_request_value(request, parameters[i].name);
         const char *refusal = value.size > 0 ? parameters[i].read(&reading, value) : NULL;
         if (refusal)
             return refusal;
     }
-    return check_duration(&reading);
+    const char *refusal = debug_query_check_seconds(reading.arena, profiler, reading.seconds);
+    if (!refusal)
+        query->window_ms = (uint64_t)ceil(reading.seconds * 1000);
+    return refusal;
 }
 
 void debug_query_read_unseen(const struct http_request *request, struct debug_query *query)

@@ -5,10 +5,12 @@
 #include "base/check.h"
 #include "profiler/options.h"
 
+struct captures;
 struct cpu_sampler;
 struct profiler;
 struct rates;
 struct symbols;
+struct trace_recorder;
 struct unwinder;
 
 /* Compile the unwind tables and get ready. Call it only when the profiler is enabled: without a profiler nothing is
@@ -31,5 +33,7 @@ struct unwinder *profiler_unwinder(struct profiler *profiler);
 struct cpu_sampler *profiler_cpu(struct profiler *profiler);
 struct symbols *profiler_symbols(struct profiler *profiler);
 struct rates *profiler_rates(struct profiler *profiler);
+struct trace_recorder *profiler_trace_recorder(struct profiler *profiler);
+struct captures *profiler_captures(struct profiler *profiler);
 
 #endif

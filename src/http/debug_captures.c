@@ -1,0 +1,146 @@
+/* debug_captures.c: /debug/pprof/captures: the traces that the profiler has saved of slow requests. */
+#include "http/debug_port.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "profiler/captures.h"
+#include "profiler/profiler.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+/* What reads the folder, on a thread of its own. */
+struct listing {
+    struct captures *captures;
+    struct capture_file *files;
+    int count; /* or negative: an error */
+};
+
+struct reading {
+    struct captures *captures;
+    const char *name;
+    struct buf content;
+    int result;
+};
+
+static void list_work(void *argument)
+{
+    struct listing *listing = argument;
+    listing->count = captures_list(listing->captures, &listing->files);
+}
+
+static void read_work(void *argument)
+{
+    struct reading *reading = argument;
+    reading->result = captures_read(reading->captures, reading->name, &reading->content);
+}
+
+/* RFC 3339, to the second. */
+static void write_time(int64_t since_1970_ns, char text[32])
+{
+    time_t seconds = (time_t)(since_1970_ns / (int64_t)NS_PER_S);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    if (strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        *text = '\0';
+}
+
+static void write_json(const struct listing *listing, struct buf *text)
+{
+    buf_append_string(text, "{\"captures\":[");
+    for (int i = 0; i < listing->count; i++) {
+        const struct capture_file *file = &listing->files[i];
+        char time[32];
+        write_time(file->time_ns, time);
+        buf_printf(text, "%s{\"name\":\"%s\",\"time\":\"%s\",\"size_bytes\":%" PRIu64 "}", i > 0 ? "," : "", file->name,
+                   time, file->size_bytes);
+    }
+    buf_append_string(text, "]}\n");
+}
+
+static void write_page(const struct listing *listing, struct buf *page)
+{
+    buf_append_string(page, "<html>\n<head>\n<title>" DEBUG_CAPTURES "</title>\n</head>\n<body>\n"
+                            "<p>Traces of the time around requests that took as long as "
+                            "<code>profiler.slow_request_ms</code> says, or longer; the newest first. Open one with "
+                            "<code>go tool trace</code>, or with <code>takhin-profiler -analyze</code>.</p>\n");
+    if (listing->count == 0)
+        buf_append_string(page, "<p>There are none.</p>\n");
+    buf_append_string(page, "<table>\n<thead><td>Time</td><td>KiB</td><td>Capture</td></thead>\n");
+    for (int i = 0; i < listing->count; i++) {
+        const struct capture_file *file = &listing->files[i];
+        char time[32];
+        write_time(file->time_ns, time);
+        buf_printf(page, "<tr><td>%s</td><td>%" PRIu64 "</td><td><a href='" DEBUG_CAPTURES "/%s'>%s</a></td></tr>\n",
+                   time, (file->size_bytes + 1023) / 1024, file->name, file->name);
+    }
+    buf_append_string(page, "</table>\n</body>\n</html>\n");
+}
+
+static bool wants_json(const struct http_request *request)
+{
+    static const char json[] = "application/json";
+    struct bytes accept = http_request_header(request, "Accept");
+    return bytes_equal_string(http_request_value(request, "format"), "json") ||
+           (accept.size > 0 && memmem(accept.data, accept.size, json, sizeof json - 1));
+}
+
+static void answer_list(struct http_exchange *exchange)
+{
+    struct debug_port *debug = exchange->context;
+    struct listing listing = {.captures = profiler_captures(debug->profiler)};
+    if (debug_work(debug, "captures", list_work, &listing) < 0)
+        return; /* the port closes */
+    if (listing.count < 0) {
+        http_respond_error(exchange, 500, "cannot read profiler.capture_dir: %s", error_text(listing.count));
+        return;
+    }
+    bool is_json = wants_json(exchange->request);
+    struct buf text;
+    buf_init(&text);
+    (is_json ? write_json : write_page)(&listing, &text);
+    debug_respond(exchange, &(struct http_response){
+        .status = 200,
+        .content_type = is_json ? "application/json" : "text/html; charset=utf-8",
+        .headers = "Cache-Control: no-store\r\n",
+        .body = buf_bytes(&text),
+    });
+    buf_deinit(&text);
+    mem_free(listing.files);
+}
+
+static void answer_file(struct http_exchange *exchange, struct bytes name)
+{
+    struct debug_port *debug = exchange->context;
+    struct arena *arena = exchange->request->arena;
+    struct reading reading = {
+        .captures = profiler_captures(debug->profiler),
+        .name = arena_copy_bytes(arena, name),
+    };
+    buf_init(&reading.content);
+    if (debug_work(debug, "captures", read_work, &reading) < 0)
+        return; /* the port closes */
+    if (reading.result == ERR_NOT_FOUND)
+        http_respond_error(exchange, 404, "there is no capture of this name");
+    else if (reading.result < 0)
+        http_respond_error(exchange, 500, "cannot read the capture: %s", error_text(reading.result));
+    else
+        debug_respond(exchange, &(struct http_response){
+            .status = 200,
+            .content_type = "application/octet-stream",
+            .headers = arena_printf(arena, "Content-Disposition: attachment; filename=\"%s\"\r\n", reading.name),
+            .body = buf_bytes(&reading.content),
+        });
+    buf_deinit(&reading.content);
+}
+
+void debug_answer_captures(struct http_exchange *exchange)
+{
+    struct bytes path = exchange->request->path;
+    size_t start = strlen(DEBUG_CAPTURES "/");
+    if (path.size <= start)
+        answer_list(exchange);
+    else
+        answer_file(exchange, bytes_of(path.data + start, path.size - start));
+}
