@@ -85,12 +85,18 @@ uint64_t trace_ticks(void)
     return monotonic_ns();
 }
 
+/* Not looked at again once it is known well, or sums of ticks might shrink in seconds. */
 double trace_tick_ns(void)
 {
-    if (!counter_is_trusted)
-        return 1;
-    uint64_t now_ns = monotonic_ns();
-    return (double)(now_ns - origin_ns) / (double)(trace_ticks() - origin_ticks);
+    static _Atomic double known;
+    double tick_ns = counter_is_trusted ? atomic_load(&known) : 1;
+    if (tick_ns != 0)
+        return tick_ns;
+    uint64_t elapsed_ns = monotonic_ns() - origin_ns;
+    tick_ns = (double)elapsed_ns / (double)(trace_ticks() - origin_ticks);
+    if (elapsed_ns > NS_PER_S)
+        atomic_store(&known, tick_ns);
+    return tick_ns;
 }
 
 /* --- writing --- */

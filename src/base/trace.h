@@ -162,7 +162,7 @@ uintptr_t trace_text_start(void);
 /* The clock of all records: the CPU's counter where the kernel itself trusts it (constant, never stops, the current
  * clock source), else CLOCK_MONOTONIC in ns. Who formats has to find out how long a tick is. [any] [signal] */
 uint64_t trace_ticks(void);
-/* How long a tick is, as far as the time since the program's start tells. [any] */
+/* How long a tick is: to a millionth, and always the same, once the program has run for a second. [any] */
 double trace_tick_ns(void);
 
 static inline bool trace_is_on(void)

@@ -10,7 +10,7 @@ struct wait_times {
     double parked_s[WAIT_REASON_COUNT]; /* from the park to the wake */
     double runnable_s;                  /* from the wake, the start of its life or a yield until it ran */
 };
-/* Each number is read on its own; none ever becomes less, but by how well the clock's rate is known. [any] */
+/* Each number is read on its own. None becomes less, but for the program's first second (trace_tick_ns). [any] */
 void wait_times_read(struct wait_times *times);
 
 #endif
