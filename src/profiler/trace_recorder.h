@@ -47,7 +47,7 @@ struct trace_thread {
     char name[16];
 };
 
-/* Read what was recorded in the last `last_ns`, or, if 0, what comes from now on; until trace_reader_stop_at. Recording
+/* Read what was recorded in the last `last_ns`, or, if 0, what comes from now on; until trace_reader_stop. Recording
  * goes on as long as there is a reader. full_stacks: every event has its stack, from now on and while it reads. [any] */
 struct trace_reader *trace_reader_open(struct trace_recorder *recorder, uint64_t last_ns, bool full_stacks);
 void trace_reader_close(struct trace_reader *reader);
@@ -70,6 +70,8 @@ enum trace_progress {
 /* The next record of all threads, in the order of time. One that turns up later than others of its time were given
  * out counts as of now. Of one thread at a time. */
 enum trace_progress trace_reader_next(struct trace_reader *reader, struct trace_item *item);
+/* Of one opened with last_ns: begin once more. */
+void trace_reader_rewind(struct trace_reader *reader);
 /* Give out what was recorded until now, and end. [any] */
 void trace_reader_stop(struct trace_reader *reader);
 
@@ -77,7 +79,7 @@ void trace_reader_stop(struct trace_reader *reader);
  * memory does not reach so far. Known from the first item on. */
 uint64_t trace_reader_start_ns(const struct trace_reader *reader);
 /* From the recorder's ticks, as a continuation may hold them, to the trace's time. */
-uint64_t trace_reader_time_ns(const struct trace_reader *reader, uint64_t ticks);
+uint64_t trace_reader_time_ns(struct trace_reader *reader, uint64_t ticks);
 /* Where the time of the last item that was given out, or of the end, lies on that scale. */
 uint64_t trace_reader_now_ns(const struct trace_reader *reader);
 

@@ -1,0 +1,170 @@
+/* trace_chunks.c: hands chunks round in a circle: free, held by a thread, history, free. */
+#include "profiler/trace_chunks.h"
+
+#include "base/check.h"
+
+#include <sys/mman.h>
+
+_Static_assert(TRACE_CHUNK_RECORDS > 2 * (TRACE_MORE_MAX + 2), "room for the longest record");
+/* Chunks that one step of shrinking lets go of, some 2 us each. */
+#define SHRINK_STEP 16
+
+void trace_chunks_init(struct trace_chunks *chunks)
+{
+    list_init(&chunks->free);
+    list_init(&chunks->history);
+    if (chunks->memory)
+        return;
+    void *memory = mmap(NULL, TRACE_CHUNKS_MAX * TRACE_CHUNK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ASSERT(memory != MAP_FAILED); /* as any memory that is not there */
+    chunks->memory = memory;
+}
+
+struct trace_chunk *trace_chunk_of(const struct trace_chunks *chunks, const struct trace_slot *slot)
+{
+    return (struct trace_chunk *)(void *)(chunks->memory + (size_t)(slot - chunks->slots) * TRACE_CHUNK_BYTES);
+}
+
+/* Nobody has it any more. */
+static void release(struct trace_chunks *chunks, struct trace_slot *slot)
+{
+    struct trace_source *source = slot->source;
+    source->slot_count--;
+    if (source->newest == slot)
+        source->newest = NULL;
+    slot->source = NULL;
+    slot->next = NULL;
+    slot->state = TRACE_SLOT_FREE;
+    if (slot->is_warm)
+        list_prepend(&chunks->free, &slot->link);
+    else
+        list_append(&chunks->free, &slot->link);
+}
+
+/* No thread holds it, and it is no history. */
+static void leave(struct trace_chunks *chunks, struct trace_slot *slot)
+{
+    chunks->kept_count--;
+    if (slot->pin_count == 0) {
+        release(chunks, slot);
+    } else {
+        slot->state = TRACE_SLOT_PINNED;
+        chunks->pinned_count++;
+    }
+}
+
+static void forget_oldest(struct trace_chunks *chunks)
+{
+    struct trace_slot *slot = LIST_ENTRY(chunks->history.next, struct trace_slot, link);
+    list_remove(&slot->link);
+    if (chunks->complete_since_ticks < slot->end_ticks)
+        chunks->complete_since_ticks = slot->end_ticks;
+    leave(chunks, slot);
+}
+
+static struct trace_slot *next_free(struct trace_chunks *chunks)
+{
+    if (list_empty(&chunks->free))
+        return chunks->touched_count < TRACE_CHUNKS_MAX ? &chunks->slots[chunks->touched_count++] : NULL;
+    struct trace_slot *slot = LIST_ENTRY(chunks->free.next, struct trace_slot, link);
+    list_remove(&slot->link);
+    return slot;
+}
+
+struct trace_chunk *trace_chunks_take(struct trace_chunks *chunks, struct trace_source *source, uint32_t session)
+{
+    if (chunks->kept_count >= chunks->limit && !list_empty(&chunks->history))
+        forget_oldest(chunks);
+    struct trace_slot *slot = next_free(chunks);
+    if (!slot)
+        return NULL;
+    chunks->warm_count += !slot->is_warm;
+    chunks->kept_count++;
+    *slot = (struct trace_slot){
+        .state = TRACE_SLOT_HELD,
+        .is_warm = true,
+        .session = session,
+        .source = source,
+        .sequence = source->next_sequence++,
+    };
+    source->slot_count++;
+    if (source->newest)
+        source->newest->next = slot;
+    else
+        source->first = slot;
+    source->held = source->newest = slot;
+    struct trace_chunk *chunk = trace_chunk_of(chunks, slot);
+    chunk->capacity = TRACE_CHUNK_RECORDS;
+    atomic_store_explicit(&chunk->used, 0, memory_order_relaxed);
+    return chunk;
+}
+
+uint32_t trace_chunks_give_back(struct trace_chunks *chunks, struct trace_source *source, uint64_t end_ticks,
+                                uint32_t session)
+{
+    struct trace_slot *slot = source->held;
+    if (!slot)
+        return 0;
+    source->held = NULL;
+    if (slot->session != session) {
+        leave(chunks, slot);
+        return 0;
+    }
+    slot->end_ticks = end_ticks;
+    slot->state = TRACE_SLOT_HISTORY;
+    list_append(&chunks->history, &slot->link);
+    return atomic_load_explicit(&trace_chunk_of(chunks, slot)->used, memory_order_relaxed);
+}
+
+void trace_slot_pin(struct trace_slot *slot)
+{
+    slot->pin_count++;
+}
+
+/* Give the memory of one that was just taken off the free ones back to the system. */
+static void cool(struct trace_chunks *chunks, struct trace_slot *slot)
+{
+    madvise(trace_chunk_of(chunks, slot), TRACE_CHUNK_BYTES, MADV_DONTNEED);
+    slot->is_warm = false;
+    chunks->warm_count--;
+    list_append(&chunks->free, &slot->link);
+}
+
+static bool first_free_is_warm(const struct trace_chunks *chunks)
+{
+    return !list_empty(&chunks->free) && LIST_ENTRY(chunks->free.next, struct trace_slot, link)->is_warm;
+}
+
+bool trace_chunks_shrink(struct trace_chunks *chunks)
+{
+    for (unsigned i = 0; i < SHRINK_STEP; i++) {
+        if (chunks->kept_count > chunks->limit && !list_empty(&chunks->history))
+            forget_oldest(chunks);
+        else if (chunks->warm_count > chunks->limit + chunks->pinned_count && first_free_is_warm(chunks))
+            cool(chunks, next_free(chunks));
+        else
+            return false;
+    }
+    return true;
+}
+
+void trace_slot_unpin(struct trace_chunks *chunks, struct trace_slot *slot)
+{
+    ASSERT(slot->pin_count > 0);
+    if (--slot->pin_count > 0 || slot->state != TRACE_SLOT_PINNED)
+        return;
+    chunks->pinned_count--;
+    release(chunks, slot);
+}
+
+void trace_chunks_clear(struct trace_chunks *chunks)
+{
+    ASSERT(chunks->pinned_count == 0);
+    madvise(chunks->memory, chunks->touched_count * TRACE_CHUNK_BYTES, MADV_DONTNEED);
+    for (uint32_t i = 0; i < chunks->touched_count; i++)
+        chunks->slots[i].is_warm = false;
+    chunks->warm_count = 0;
+    while (!list_empty(&chunks->history))
+        forget_oldest(chunks);
+}
