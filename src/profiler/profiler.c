@@ -1,4 +1,4 @@
-/* profiler.c: puts the walker, the symbols, the samplers and their rates together. */
+/* profiler.c: puts the walker, the symbols, the samplers and their rates, and the trace's recorder together. */
 #include "profiler/profiler.h"
 
 #include "base/clock.h"
@@ -6,9 +6,11 @@
 #include "base/label.h"
 #include "base/mem.h"
 #include "profiler/capture.h"
+#include "profiler/captures.h"
 #include "profiler/cpu.h"
 #include "profiler/rates.h"
 #include "profiler/symbols.h"
+#include "profiler/trace_recorder.h"
 #include "profiler/unwind.h"
 
 #include <pthread.h>
@@ -18,6 +20,8 @@ struct profiler {
     struct symbols *symbols;
     struct cpu_sampler *cpu;
     struct rates *rates;
+    struct trace_recorder *recorder;
+    struct captures *captures;
     pthread_mutex_t lock; /* of the options */
     struct profiler_options options;
     int64_t configured_ns; /* since 1970: when these options came */
@@ -33,20 +37,28 @@ static void copy_options(struct profiler *profiler, const struct profiler_option
     profiler->options.host = NULL;
 }
 
+static bool are_in_range(const struct profiler_options *options)
+{
+    return options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX && options->trace_buffer >= 0 &&
+           (uint64_t)options->trace_buffer <= TRACE_BUFFER_MAX;
+}
+
 /* The lock is held. */
 static void apply_options(struct profiler *profiler, const struct profiler_options *options)
 {
-    ASSERT(options->cpu_hz >= CPU_HZ_MIN && options->cpu_hz <= CPU_HZ_MAX);
+    ASSERT(are_in_range(options));
     copy_options(profiler, options);
     profiler->configured_ns = clock_wall_ns();
     label_key_switch(LABEL_TOPIC, options->label_topics);
     label_key_switch(LABEL_CLIENT_ID, options->label_clients);
-    rates_configure(profiler->rates, options);
+    rates_configure(profiler->rates, &profiler->options);
+    trace_recorder_configure(profiler->recorder, (uint64_t)options->trace_buffer);
+    captures_configure(profiler->captures, &profiler->options);
 }
 
 int profiler_create(struct profiler **created, const struct profiler_options *options)
 {
-    if (options->cpu_hz < CPU_HZ_MIN || options->cpu_hz > CPU_HZ_MAX)
+    if (!are_in_range(options))
         return ERR_OUT_OF_RANGE;
     struct profiler *profiler = MEM_NEW(struct profiler);
     pthread_mutex_init(&profiler->lock, NULL);
@@ -54,6 +66,8 @@ int profiler_create(struct profiler **created, const struct profiler_options *op
     profiler->symbols = symbols_create();
     profiler->cpu = cpu_sampler_create(profiler->unwinder, profiler->symbols);
     profiler->rates = rates_create();
+    profiler->recorder = trace_recorder_create();
+    profiler->captures = captures_create(profiler);
     capture_install(profiler->unwinder, profiler->symbols);
     profiler_reconfigure(profiler, options); /* now that whoever is switched on can capture */
     *created = profiler;
@@ -64,6 +78,8 @@ void profiler_destroy(struct profiler *profiler)
 {
     if (!profiler)
         return;
+    captures_destroy(profiler->captures);
+    trace_recorder_destroy(profiler->recorder);
     rates_destroy(profiler->rates); /* nobody captures any more once all are 0 */
     capture_remove();
     cpu_sampler_destroy(profiler->cpu);
@@ -127,4 +143,14 @@ struct symbols *profiler_symbols(struct profiler *profiler)
 struct rates *profiler_rates(struct profiler *profiler)
 {
     return profiler->rates;
+}
+
+struct trace_recorder *profiler_trace_recorder(struct profiler *profiler)
+{
+    return profiler->recorder;
+}
+
+struct captures *profiler_captures(struct profiler *profiler)
+{
+    return profiler->captures;
 }

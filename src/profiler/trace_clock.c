@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/trace.h"
+#include "profiler/own_thread.h"
 
 #define KEEP_EVERY_NS NS_PER_S
 /* A reading with an interruption in it is off by as much as that took. */
@@ -15,7 +16,7 @@ static struct trace_clock_pair read_pair(void)
     struct trace_clock_pair best = {0};
     uint64_t best_took = UINT64_MAX;
     for (unsigned i = 0; i < TRIES; i++) {
-        uint64_t before = trace_ticks(), ns = clock_monotonic_ns(), took = trace_ticks() - before;
+        uint64_t before = trace_ticks(), ns = own_thread_clock_ns(), took = trace_ticks() - before;
         if (took < best_took) {
             best_took = took;
             best = (struct trace_clock_pair){before + took / 2, ns};

@@ -1,4 +1,4 @@
-/* trace_clock.h: from the ticks of records (base/trace.h) to CLOCK_MONOTONIC.
+/* trace_clock.h: from the ticks of records (base/trace.h) to the kernel's CLOCK_MONOTONIC.
  *
  * The kernel adjusts the length of its seconds, by half a millisecond a second at most, and nobody tells how long a
  * tick is. So both clocks are read together again and again; in between, a straight line. One thread at a time. */

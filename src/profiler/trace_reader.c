@@ -176,13 +176,18 @@ static uint64_t call_begin(const struct cursor *cursor, const struct trace_recor
     return took < cursor->ticks - earliest_ticks ? cursor->ticks - took : earliest_ticks;
 }
 
+/* What records of these types have at least. */
+static const uint8_t continuations[TRACE_TYPE_COUNT] = {
+    [TRACE_TASK_CREATE] = 2, [TRACE_TASK_END] = 2,    [TRACE_CALL] = 1, [TRACE_REQUEST_BEGIN] = 1,
+    [TRACE_LOG_TEXT] = 1,    [TRACE_LOG_NUMBER] = 1,  [TRACE_HEAP] = 1, [TRACE_SAMPLE] = 1,
+};
+
 /* Nothing that a thread of ours has written; the rest of it cannot be told either. */
 static bool is_malformed(const struct trace_record *record, uint32_t records_left)
 {
     enum trace_type type = trace_type(record);
-    bool needs_more = type == TRACE_CALL || type == TRACE_SAMPLE;
     return type == 0 || type >= TRACE_TYPE_COUNT || trace_more(record) >= records_left ||
-           (needs_more && trace_more(record) == 0);
+           trace_more(record) < continuations[type];
 }
 
 /* The next record that lies behind the start; none: head is NULL. */
