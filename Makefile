@@ -35,7 +35,7 @@ bench: test-packages build ## the figures that ARCHITECTURE.md and README quote,
 fuzz: test-packages ## every fuzz target for FUZZ_SECONDS (default 600) each
 	@tools/fuzz $${FUZZ_SECONDS:-600}
 
-soak: test-packages build ## every profile in parallel beside a load, for SOAK_SECONDS (default 3600)
+soak: test-packages build ## every profile and traces in parallel beside a load, for SOAK_SECONDS (default 3600)
 	@tools/soak $(RELEASE) $${SOAK_SECONDS:-3600}
 
 install: build ## to PREFIX (default /usr/local): bin/, and share/doc/takhin with the example configuration
