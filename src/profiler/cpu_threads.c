@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "profiler/cpu_timer.h"
 #include "profiler/symbols.h"
 #include "profiler/unwind.h"
@@ -133,6 +134,10 @@ static void take_sample(struct cpu_threads *threads, const struct thread *thread
     memcpy(taken.key.labels, sample->labels, sizeof sample->labels);
     taken.key.labels[LABEL_THREAD] = thread->name;
     threads->take(&taken, threads->context);
+    if (trace_is_on()) {
+        struct trace_sample facts = {.ticks = sample->ticks, .thread_id = thread->id, .epoch = epoch};
+        trace_cpu_sample(&facts, sample->task_id, sample->pcs, sample->depth);
+    }
 }
 
 static void take_lost(struct cpu_threads *threads, struct thread *thread)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/probe.h"
+#include "base/trace.h"
 #include "profiler/signal.h"
 #include "profiler/unwind.h"
 
@@ -60,6 +61,8 @@ static void take_sample(struct cpu_timer_table *table, struct cpu_timer *timer, 
     }
     sample->count = count;
     sample->ns = ns;
+    sample->ticks = trace_ticks();
+    sample->task_id = probe_execution.task_id;
     probe_labels(sample->labels);
     walk(table, timer, context, sample);
     bump(&timer->sample_count, 1);

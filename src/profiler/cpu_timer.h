@@ -25,6 +25,7 @@ struct cpu_sample {
     uint32_t end;   /* enum unwind_end */
     uint64_t count; /* expirations of the timer that it stands for */
     uint64_t ns;    /* CPU time that it stands for */
+    uint64_t ticks, task_id; /* when it was taken (trace_ticks), and what ran; 0: no task. Of traces */
     const char *labels[LABEL_KEY_COUNT];
     uintptr_t pcs[]; /* depth of them */
 };
