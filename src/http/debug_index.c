@@ -9,7 +9,7 @@
 struct entry {
     const char *name, *summary;
     uint64_t count;
-    const struct profile_type *type; /* NULL: no profile */
+    const char *links; /* that save one at once; NULL: none */
 };
 
 static const struct entry extras[] = {
@@ -17,12 +17,28 @@ static const struct entry extras[] = {
     {.name = "symbol",
      .summary = "The functions at the addresses in the query or in a POST's body, such as "
                 "<code>0x4a0000+0x4a0010</code>."},
+    {.name = "trace",
+     .summary = "What tasks, reactors and requests did, and what they waited for: of the time that "
+                "<code>seconds</code> says, 1 unless told otherwise, or, with <code>last=10s</code>, of the time "
+                "before now. Open it with <code>go tool trace</code>; <code>format=chrome</code> and "
+                "<code>format=perfetto</code> are for other viewers. What was slow may have been saved already: "
+                "<a href='captures'>captures</a>.",
+     .links = "<a href='trace?last=10s'>last 10 seconds</a> <a href='trace?seconds=5'>5 seconds</a>"},
 };
 
 static int by_name(const void *left, const void *right)
 {
     const struct entry *a = left, *b = right;
     return strcmp(a->name, b->name);
+}
+
+/* A profile to be saved: of now, and of the next seconds. */
+static const char *write_links(const struct profile_type *type, struct arena *arena)
+{
+    const char *now = type->needs_window ? "" : arena_printf(arena, "<a href='%s'>take</a> ", type->name);
+    if (!type->needs_window && !type->has_delta)
+        return now;
+    return arena_printf(arena, "%s<a href='%s?seconds=5'>5 seconds</a>", now, type->name);
 }
 
 static struct entry *list_entries(struct profiler *profiler, struct arena *arena, size_t *count)
@@ -36,20 +52,11 @@ static struct entry *list_entries(struct profiler *profiler, struct arena *arena
             .name = type->name,
             .summary = type->summary,
             .count = type->count ? type->count(profiler) : 0,
-            .type = type,
+            .links = write_links(type, arena),
         };
     }
     qsort(entries, *count, sizeof *entries, by_name);
     return entries;
-}
-
-/* A profile to be saved: of now, and of the next seconds. */
-static void append_links(struct buf *page, const struct profile_type *type)
-{
-    if (!type->needs_window)
-        buf_printf(page, "<a href='%s'>take</a> ", type->name);
-    if (type->needs_window || type->has_delta)
-        buf_printf(page, "<a href='%s?seconds=5'>5 seconds</a>", type->name);
 }
 
 static void append_page(struct buf *page, const struct entry *entries, size_t count)
@@ -63,11 +70,8 @@ static void append_page(struct buf *page, const struct entry *entries, size_t co
     for (size_t i = 0; i < count; i++) {
         buf_printf(page, "<tr><td>%llu</td><td><a href='%s?debug=1'>%s</a></td>", (unsigned long long)entries[i].count,
                    entries[i].name, entries[i].name);
-        if (entries[i].type) {
-            buf_append_string(page, "<td>");
-            append_links(page, entries[i].type);
-            buf_append_string(page, "</td>");
-        }
+        if (entries[i].links)
+            buf_printf(page, "<td>%s</td>", entries[i].links);
         buf_append_string(page, "</tr>\n");
     }
     buf_append_string(page, "</table>\n<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n"

@@ -74,8 +74,8 @@ const char *debug_query_check_seconds(struct arena *arena, struct profiler *prof
 /* The same for what a scraper has not seen yet: godeltaprof's handlers take gc and nothing else. */
 void debug_query_read_unseen(const struct http_request *request, struct debug_query *query);
 
-/* debug_trace_query.c: what a request for a trace says; NULL, or why it is a bad one (400): a constant, or a text of the
- * request's arena. Sets all but whom to notify. [task] */
+/* debug_trace_query.c: what a request for a trace says; all but whom to notify. NULL, or why it is a bad one (400): a
+ * constant, or a text of the request's arena. */
 const char *debug_trace_query_read(const struct http_request *request, struct profiler *profiler,
                                    struct trace_query *query) MUST_USE;
 

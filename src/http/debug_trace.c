@@ -1,4 +1,4 @@
-/* debug_trace.c: /debug/pprof/trace: what the program does from now on, or did in the last seconds, sent as it comes. */
+/* debug_trace.c: /debug/pprof/trace: what the program does from now on, or has done, sent as it comes. */
 #include "http/debug_port.h"
 
 #include "base/error.h"

@@ -1,4 +1,4 @@
-/* debug_trace_query.c: what a request for a trace says: `seconds` as Go's handler reads it, and what only ours takes. */
+/* debug_trace_query.c: what a request for a trace says: `seconds` as Go's handler reads it, the rest is ours. */
 #include "http/debug_port.h"
 
 #include "base/clock.h"

@@ -44,10 +44,10 @@ void http_respond(struct http_exchange *exchange, const struct http_response *re
 /* A line of text for people, with the port's error_headers. [task] */
 void http_respond_error(struct http_exchange *exchange, unsigned status, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* The same piece by piece, for an answer whose end is not known when it begins. Begin with the head (of the response, but
- * its body), write what comes, then end. To HTTP/1.0 it ends with the connection, to all others it goes in chunks, so
- * that they can tell: a handler that returns without the end closes the connection, and the client knows that something
- * is missing. Of a HEAD's answer only the head is sent. 0, or the stream's code: the client takes no more. [task] */
+/* The same piece by piece, for an answer whose size is not known when it begins: begin it with all of the response but
+ * the body, write what comes, end it. It goes in chunks (to HTTP/1.0 it ends with the connection), so that a handler
+ * that returns without the end leaves a client who knows that something is missing. Of a HEAD's answer only the head is
+ * sent. 0, or the stream's code: the client takes no more. [task] */
 int http_respond_begin(struct http_exchange *exchange, const struct http_response *response) MUST_USE;
 int http_respond_write(struct http_exchange *exchange, struct bytes piece) MUST_USE;
 void http_respond_end(struct http_exchange *exchange);

@@ -218,25 +218,34 @@ static bool goes_on(struct captures *captures)
     return is_running;
 }
 
+/* False: it was switched off meanwhile. */
+static bool await_aftermath(struct captures *captures)
+{
+    uint64_t end_ns = own_thread_clock_ns() + AFTERMATH_NS;
+    bool is_on = settings_now(captures).is_on;
+    while (is_on && own_thread_clock_ns() < end_ns) {
+        wait_until(captures, end_ns);
+        is_on = settings_now(captures).is_on;
+    }
+    return is_on;
+}
+
 static void *captures_run(void *argument)
 {
     struct captures *captures = argument;
-    uint64_t trim_ns = 0, free_ns = 0; /* when to do either; 0: now, and: the place is free, or not saved yet */
+    uint64_t trim_ns = 0; /* when to look for what has to go: at once */
+    uint64_t free_ns = 0; /* when the cooldown is over; 0: there is none */
     while (goes_on(captures)) {
-        uint64_t now_ns = own_thread_clock_ns();
-        if (free_ns != 0 && now_ns >= free_ns) {
+        if (free_ns != 0 && own_thread_clock_ns() >= free_ns) {
             free_ns = 0;
             atomic_store(&captures->claim, CLAIM_FREE);
         }
-        if (free_ns == 0 && atomic_load(&captures->claim) == CLAIM_READY) {
-            for (uint64_t end_ns = now_ns + AFTERMATH_NS; now_ns < end_ns && settings_now(captures).is_on;
-                 now_ns = own_thread_clock_ns())
-                wait_until(captures, end_ns);
+        if (free_ns == 0 && atomic_load(&captures->claim) == CLAIM_READY && await_aftermath(captures)) {
             capture(captures, &captures->incident);
             free_ns = own_thread_clock_ns() + settings_now(captures).cooldown_ns;
             trim_ns = 0;
         }
-        if (now_ns >= trim_ns) {
+        if (own_thread_clock_ns() >= trim_ns) {
             trim(captures);
             trim_ns = own_thread_clock_ns() + TRIM_INTERVAL_NS;
         }

@@ -25,9 +25,9 @@ struct capture_file {
     int64_t time_ns;    /* when the request ended, since 1970 */
     uint64_t size_bytes;
 };
-/* Newest first; the caller frees *files with mem_free. How many, or a negative error. Reads the folder: off the loops. */
+/* Newest first; the caller frees *files with mem_free. How many, or a negative error. Blocks: off the loops. [any] */
 int captures_list(struct captures *captures, struct capture_file **files) MUST_USE;
-/* The whole of one. ERR_NOT_FOUND: no capture has this name (or it is no name of a capture). Blocks. */
+/* The whole of one. ERR_NOT_FOUND: no capture has this name (or it is no name of a capture). Blocks. [any] */
 int captures_read(struct captures *captures, const char *name, struct buf *content) MUST_USE;
 
 struct captures_stats {

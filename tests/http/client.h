@@ -125,6 +125,31 @@ UNUSED static void assert_starts_with(const char *text, const char *start)
         fail_msg("this does not start with \"%s\": %s", start, text);
 }
 
+/* What a chunked body says (RFC 9112 section 7.1); false if its last chunk is missing. */
+UNUSED static bool client_unchunk(struct bytes body, struct buf *content)
+{
+    const uint8_t *at = body.data, *end = body.data + body.size;
+    while (at < end) {
+        char *rest;
+        size_t size = strtoul((const char *)at, &rest, 16);
+        assert_true(rest + 4 <= (const char *)end && strncmp(rest, "\r\n", 2) == 0);
+        at = (const uint8_t *)rest + 2;
+        if (size > (size_t)(end - at)) {
+            buf_append(content, at, (size_t)(end - at));
+            return false;
+        }
+        buf_append(content, at, size);
+        at += size;
+        assert_true(at == end || memcmp(at, "\r\n", 2) == 0);
+        at += at == end ? 0 : 2;
+        if (size == 0) {
+            assert_ptr_equal(at, end);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A request for this path that asks to close afterwards. */
 UNUSED static char *client_request(uint16_t port, const char *method, const char *path)
 {

@@ -74,11 +74,17 @@ static void drop_counts(char *page)
 static char *expected_index(void)
 {
     struct entry {
-        const char *name, *summary;
+        const char *name, *summary, *links;
     } extras[] = {
-        {"cmdline", "The program and its arguments, with a NUL between them."},
+        {"cmdline", "The program and its arguments, with a NUL between them.", ""},
         {"symbol", "The functions at the addresses in the query or in a POST's body, such as "
-                   "<code>0x4a0000+0x4a0010</code>."},
+                   "<code>0x4a0000+0x4a0010</code>.", ""},
+        {"trace", "What tasks, reactors and requests did, and what they waited for: of the time that "
+                  "<code>seconds</code> says, 1 unless told otherwise, or, with <code>last=10s</code>, of the time "
+                  "before now. Open it with <code>go tool trace</code>; <code>format=chrome</code> and "
+                  "<code>format=perfetto</code> are for other viewers. What was slow may have been saved already: "
+                  "<a href='captures'>captures</a>.",
+         "<td><a href='trace?last=10s'>last 10 seconds</a> <a href='trace?seconds=5'>5 seconds</a></td>"},
     };
     struct buf rows, descriptions;
     buf_init(&rows);
@@ -88,7 +94,8 @@ static char *expected_index(void)
         const struct profile_type *row = type < profile_type_count ? profile_types[type] : NULL;
         if (!row || (extra < ARRAY_COUNT(extras) && strcmp(extras[extra].name, row->name) < 0)) {
             const struct entry *e = &extras[extra++];
-            buf_printf(&rows, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td></tr>\n", e->name, e->name);
+            buf_printf(&rows, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td>%s</tr>\n", e->name, e->name,
+                       e->links);
             buf_printf(&descriptions, "<li><div class=profile-name>%s: </div> %s</li>\n", e->name, e->summary);
             continue;
         }
