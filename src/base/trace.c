@@ -40,7 +40,7 @@ static uint64_t call_min_ticks;
 static uint64_t origin_ticks, origin_ns;
 
 /* Not clock_monotonic_ns, which tests may freeze. */
-static uint64_t monotonic_ns(void)
+static NOINLINE uint64_t monotonic_ns(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -76,13 +76,19 @@ __attribute__((constructor)) static void choose_clock(void)
 #endif
 }
 
-uint64_t trace_ticks(void)
+/* The same as trace_ticks, without a call. */
+static ALWAYS_INLINE uint64_t now(void)
 {
 #if defined __x86_64__
     if (LIKELY(counter_is_trusted))
         return __rdtsc();
 #endif
     return monotonic_ns();
+}
+
+uint64_t trace_ticks(void)
+{
+    return now();
 }
 
 /* Not looked at again once it is known well, or sums of ticks might shrink in seconds. */
@@ -93,7 +99,7 @@ double trace_tick_ns(void)
     if (tick_ns != 0)
         return tick_ns;
     uint64_t elapsed_ns = monotonic_ns() - origin_ns;
-    tick_ns = (double)elapsed_ns / (double)(trace_ticks() - origin_ticks);
+    tick_ns = (double)elapsed_ns / (double)(now() - origin_ticks);
     if (elapsed_ns > NS_PER_S)
         atomic_store(&known, tick_ns);
     return tick_ns;
@@ -168,7 +174,7 @@ static inline uint64_t ticks_of_last(uint32_t types)
     return writer->session == atomic_load_explicit(&trace_session, memory_order_relaxed) &&
                    (types >> writer->last_type & 1) != 0
                ? writer->last_ticks
-               : trace_ticks();
+               : now();
 }
 _Static_assert(TRACE_TYPE_COUNT <= 32, "a bit each");
 
@@ -264,7 +270,7 @@ _Static_assert(sizeof(struct trace_task_entry) == 2 * sizeof(struct trace_record
 uint64_t trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at)
 {
     struct trace_task_entry entry = entry_of(name, run);
-    uint64_t ticks = trace_ticks();
+    uint64_t ticks = now();
     record_at(TRACE_TASK_CREATE, task, spawned_at, &entry, 2, ticks);
     return ticks;
 }
@@ -273,28 +279,28 @@ uint64_t trace_task_started(uint64_t task, enum trace_start start)
 {
     if (start == TRACE_START_RESUMED)
         return trace_task_resumed(task, 0);
-    uint64_t ticks = start == TRACE_START_AT_ONCE ? ticks_of_last(AFTER_ANY) : trace_ticks();
+    uint64_t ticks = start == TRACE_START_AT_ONCE ? ticks_of_last(AFTER_ANY) : now();
     record_at(TRACE_TASK_START, task, 0, NULL, 0, ticks);
     return ticks;
 }
 
 uint64_t trace_task_resumed(uint64_t task, uintptr_t where)
 {
-    uint64_t ticks = trace_ticks();
+    uint64_t ticks = now();
     record_at(TRACE_TASK_RESUME, task, where, NULL, 0, ticks);
     return ticks;
 }
 
 uint64_t trace_task_parked(const char *reason, enum trace_wait wait, const void *frame)
 {
-    uint64_t ticks = trace_ticks();
+    uint64_t ticks = now();
     record_stack(TRACE_TASK_PARK, wait, (uint64_t)(uintptr_t)reason, 0, frame, ticks);
     return ticks;
 }
 
 uint64_t trace_task_yielded(const void *frame)
 {
-    uint64_t ticks = trace_ticks();
+    uint64_t ticks = now();
     record_stack(TRACE_TASK_YIELD, TRACE_WAIT_OTHER, 0, 0, frame, ticks);
     return ticks;
 }
@@ -302,7 +308,7 @@ uint64_t trace_task_yielded(const void *frame)
 void trace_task_ended(uint64_t task, const char *name, void (*run)(void *argument))
 {
     struct trace_task_entry entry = entry_of(name, run);
-    record_at(TRACE_TASK_END, task, 0, &entry, 2, trace_ticks());
+    record_at(TRACE_TASK_END, task, 0, &entry, 2, now());
 }
 
 void trace_poll_begun(void)
@@ -313,12 +319,12 @@ void trace_poll_begun(void)
 
 void trace_poll_ended(void)
 {
-    record_at(TRACE_POLL_END, 0, 0, NULL, 0, trace_ticks());
+    record_at(TRACE_POLL_END, 0, 0, NULL, 0, now());
 }
 
 uint64_t trace_task_unparked(uint64_t task, uintptr_t where)
 {
-    uint64_t ticks = trace_ticks();
+    uint64_t ticks = now();
     if (UNLIKELY(atomic_load_explicit(&trace_depth, memory_order_relaxed) > TRACE_DEPTH_SHORT))
         record_stack(TRACE_TASK_UNPARK, TRACE_WAIT_OTHER, task, where, __builtin_frame_address(0), ticks);
     else
@@ -328,12 +334,12 @@ uint64_t trace_task_unparked(uint64_t task, uintptr_t where)
 
 void trace_work_begun(uint64_t task, void (*work)(void *argument))
 {
-    record_at(TRACE_WORK_BEGIN, task, (uintptr_t)work, NULL, 0, trace_ticks());
+    record_at(TRACE_WORK_BEGIN, task, (uintptr_t)work, NULL, 0, now());
 }
 
 void trace_work_ended(uint64_t task)
 {
-    record_at(TRACE_WORK_END, task, 0, NULL, 0, trace_ticks());
+    record_at(TRACE_WORK_END, task, 0, NULL, 0, now());
 }
 
 /* One literal may lie at several addresses; who reads the totals adds those up. */
@@ -375,7 +381,7 @@ unsigned trace_call_totals(struct trace_call_total *totals, unsigned max)
 
 void trace_call_done(const char *name, uint64_t begun_ticks)
 {
-    uint64_t ticks = trace_ticks(), took[2] = {ticks - begun_ticks, 0};
+    uint64_t ticks = now(), took[2] = {ticks - begun_ticks, 0};
     if (took[0] < call_min_ticks || !trace_is_on())
         return;
     record_at(TRACE_CALL, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), took, 1, ticks);
@@ -392,7 +398,8 @@ _Static_assert(sizeof(struct trace_request_facts) == sizeof(struct trace_record)
 
 void trace_record_request_end(const char *name, uint64_t duration_ns)
 {
-    record_at(TRACE_REQUEST_END, 0, (uintptr_t)__builtin_return_address(0), NULL, 0, trace_ticks());
+    uint64_t ticks = ticks_of_last(AFTER(TRACE_CALL));
+    record_at(TRACE_REQUEST_END, 0, (uintptr_t)__builtin_return_address(0), NULL, 0, ticks);
     if (UNLIKELY(duration_ns >= atomic_load_explicit(&trace_slow_request_ns, memory_order_relaxed)))
         atomic_load(&trace_sink)->slow_request(name, duration_ns);
 }
@@ -413,7 +420,7 @@ void trace_record_log(enum trace_type type, const char *key, uint64_t value)
 void trace_heap(uint64_t allocated_bytes, uint64_t resident_bytes)
 {
     uint64_t resident[2] = {resident_bytes, 0};
-    record_at(TRACE_HEAP, allocated_bytes, 0, resident, 1, trace_ticks());
+    record_at(TRACE_HEAP, allocated_bytes, 0, resident, 1, now());
 }
 
 void trace_cpu_sample(const struct trace_sample *sample, uint64_t task, const uintptr_t *pcs, unsigned depth)
@@ -427,5 +434,5 @@ void trace_cpu_sample(const struct trace_sample *sample, uint64_t task, const ui
     memcpy(data + 2, pcs, depth * sizeof *pcs);
     if (depth % 2 != 0)
         data[2 + depth] = 0;
-    record_at(TRACE_SAMPLE, task, 0, data, more, trace_ticks());
+    record_at(TRACE_SAMPLE, task, 0, data, more, now());
 }

@@ -220,8 +220,11 @@ struct trace_call_total {
 unsigned trace_call_totals(struct trace_call_total *totals, unsigned max);
 
 /* Of whoever serves requests, in a task. A request begins and ends in the same task, one at a time; regions and logs
- * between belong to it, and regions that are still open end with it. It begins at the time of the record before, if
- * that was the task's start or the request before; and a region that begins right behind it, with it. */
+ * between belong to it, and regions that are still open end with it.
+ *
+ * What follows at once shares a time: a request begins with the task's start or with the end of the request before, its
+ * first region begins with it, and it ends with the call that sent its response. So between another call and the end
+ * some region must begin or end. */
 void trace_record_request_begin(const char *name, const char *client, int32_t correlation_id, uint32_t size_bytes);
 void trace_record_request_end(const char *name, uint64_t duration_ns);
 void trace_record_region(enum trace_type type, const char *name);

@@ -191,8 +191,10 @@ static int serve_message(struct connection *connection, const struct dispatch_ro
     request->advertised_port = options->advertised_port ? options->advertised_port : connection->context->port;
     row->handle(request);
 
-    if (request->no_response)
+    if (request->no_response) {
+        trace_region_end();
         return 0;
+    }
     trace_region_next("respond");
     rc = api_encode_response(row->api, header->api_version, header->correlation_id, request->out,
                              &connection->responses);
@@ -225,15 +227,15 @@ static int serve_frame(struct connection *connection, struct bytes frame)
     struct request request = {0};
     task_label(LABEL_API, row->label);
     rc = serve_message(connection, row, &header, frame, body, &request);
+    uint64_t total_ns = clock_monotonic_ns() - start_ns;
+    trace_request_end(api->name, total_ns - request.waited_ns);
     request_finish(&request);
     task_label(LABEL_API, NULL);
     if (rc == 0 && request.close)
         rc = ERR_CLOSED;
 
-    uint64_t total_ns = clock_monotonic_ns() - start_ns;
     metric_histogram_observe(row->latency, total_ns);
     metric_histogram_observe(row->processing, total_ns - request.waited_ns);
-    trace_request_end(api->name, total_ns - request.waited_ns);
     metric_counter_add(connection->context->bytes_in, FRAME_SIZE_BYTES + frame.size);
     arena_reset(&connection->arena);
     stream_consume(connection->stream, FRAME_SIZE_BYTES + frame.size);
