@@ -4,39 +4,49 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "cmd/profiler_content.h"
 #include "profiler/options.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_DURATION_NS (30 * (int64_t)NS_PER_S)
+#define WINDOW_NS (30 * (int64_t)NS_PER_S)
+#define TRACE_WINDOW_NS (5 * (int64_t)NS_PER_S) /* a busy takhin writes megabytes in that */
 /* A server that is asked for more refuses or shortens it anyway. */
 #define MAX_DURATION_NS (24 * 3600 * (int64_t)NS_PER_S)
 
 /* Every wait and every delay, of a type whose rate the guide to Go's tools calls "sample rate". */
 #define DEFAULT_SAMPLE_RATE 1
 
+#define PROFILE(name) name, name " profile", &profiler_content_profile
+
 static const struct collectible types[] = {
-    {"cpu", "/debug/pprof/profile", "cpu.prof", TIME_WINDOW, true, RATE_NONE, 0,
+    {PROFILE("cpu"), "/debug/pprof/profile", "cpu.prof", TIME_WINDOW, WINDOW_NS, true, RATE_NONE, 0,
      "where CPU time goes", "takhin used no CPU in that time. Put load on it while you collect."},
-    {"heap", "/debug/pprof/heap", "heap.prof", TIME_SNAPSHOT, false, RATE_MEMORY, PROFILER_MEM_RATE_MAX,
-     "who holds memory now, and who allocated how much", "Is profiler.mem_rate 0, or the profiler on since just now?"},
-    {"allocs", "/debug/pprof/allocs", "allocs.prof", TIME_SNAPSHOT, false, RATE_MEMORY, PROFILER_MEM_RATE_MAX,
-     "the same, shown by what was allocated in all", "Is profiler.mem_rate 0, or the profiler on since just now?"},
-    {"goroutine", "/debug/pprof/goroutine", "goroutine.prof", TIME_SNAPSHOT, false, RATE_NONE, 0,
+    {PROFILE("heap"), "/debug/pprof/heap", "heap.prof", TIME_SNAPSHOT, WINDOW_NS, false, RATE_MEMORY,
+     PROFILER_MEM_RATE_MAX, "who holds memory now, and who allocated how much",
+     "Is profiler.mem_rate 0, or the profiler on since just now?"},
+    {PROFILE("allocs"), "/debug/pprof/allocs", "allocs.prof", TIME_SNAPSHOT, WINDOW_NS, false, RATE_MEMORY,
+     PROFILER_MEM_RATE_MAX, "the same, shown by what was allocated in all",
+     "Is profiler.mem_rate 0, or the profiler on since just now?"},
+    {PROFILE("goroutine"), "/debug/pprof/goroutine", "goroutine.prof", TIME_SNAPSHOT, WINDOW_NS, false, RATE_NONE, 0,
      "the stacks of all tasks and threads", NULL},
-    {"block", "/debug/pprof/block", "block.prof", TIME_WINDOW, false, RATE_SAMPLES, PROFILER_BLOCK_RATE_MAX,
-     "where tasks wait, and for how long", "No task waited in that time. Put load on takhin while you collect."},
-    {"mutex", "/debug/pprof/mutex", "mutex.prof", TIME_WINDOW, false, RATE_SAMPLES, PROFILER_MUTEX_FRACTION_MAX,
-     "which holders of locks make others wait",
+    {PROFILE("block"), "/debug/pprof/block", "block.prof", TIME_WINDOW, WINDOW_NS, false, RATE_SAMPLES,
+     PROFILER_BLOCK_RATE_MAX, "where tasks wait, and for how long",
+     "No task waited in that time. Put load on takhin while you collect."},
+    {PROFILE("mutex"), "/debug/pprof/mutex", "mutex.prof", TIME_WINDOW, WINDOW_NS, false, RATE_SAMPLES,
+     PROFILER_MUTEX_FRACTION_MAX, "which holders of locks make others wait",
      "Nobody waited for a lock in that time. Put load on takhin while you collect."},
-    {"threadcreate", "/debug/pprof/threadcreate", "threadcreate.prof", TIME_SNAPSHOT, false, RATE_NONE, 0,
-     "what started threads", NULL},
-    {"fgprof", "/debug/fgprof", "fgprof.prof", TIME_WINDOW, true, RATE_NONE, 0,
+    {PROFILE("threadcreate"), "/debug/pprof/threadcreate", "threadcreate.prof", TIME_SNAPSHOT, WINDOW_NS, false,
+     RATE_NONE, 0, "what started threads", NULL},
+    {PROFILE("fgprof"), "/debug/fgprof", "fgprof.prof", TIME_WINDOW, WINDOW_NS, true, RATE_NONE, 0,
      "where the time of tasks goes, running and waiting", NULL},
-    {"goroutineleak", "/debug/pprof/goroutineleak", "goroutineleak.prof", TIME_AGE, false, RATE_NONE, 0,
-     "tasks that have been parked for long", "No task has been parked for so long."},
+    {PROFILE("goroutineleak"), "/debug/pprof/goroutineleak", "goroutineleak.prof", TIME_AGE, WINDOW_NS, false,
+     RATE_NONE, 0, "tasks that have been parked for long", "No task has been parked for so long."},
+    {"trace", "trace", &profiler_content_trace, "/debug/pprof/trace", "trace.out", TIME_WINDOW, TRACE_WINDOW_NS, true,
+     RATE_NONE, 0, "what every task, reactor and request did, and when",
+     "No request ended in that time. Put load on takhin while you collect, or collect for longer."},
 };
 
 static int take_type(struct profiler_command *command, const char *value, struct buf *message)
@@ -52,21 +62,31 @@ static int take_type(struct profiler_command *command, const char *value, struct
         }
         buf_printf(message, "%s%s", i > 0 ? ", " : "", types[i].name);
     }
-    buf_append_string(message, " profiles only");
+    buf_append_string(message, " only");
     return ERR_CONFIG;
+}
+
+static int read_time(const char *flag, const char *value, int64_t *time_ns, struct buf *message)
+{
+    if (units_parse_duration(value, time_ns) != 0) {
+        buf_printf(message, "-%s %s: not a duration; write 30s, 500ms or 1m30s", flag, value);
+        return ERR_CONFIG;
+    }
+    if (*time_ns < (int64_t)NS_PER_MS || *time_ns > MAX_DURATION_NS) {
+        buf_printf(message, "-%s %s: must be from 1ms to 24h", flag, value);
+        return ERR_CONFIG;
+    }
+    return 0;
 }
 
 static int take_duration(struct profiler_command *command, const char *value, struct buf *message)
 {
-    if (units_parse_duration(value, &command->duration_ns) != 0) {
-        buf_printf(message, "-duration %s: not a duration; write 30s, 500ms or 1m30s", value);
-        return ERR_CONFIG;
-    }
-    if (command->duration_ns < (int64_t)NS_PER_MS || command->duration_ns > MAX_DURATION_NS) {
-        buf_printf(message, "-duration %s: must be from 1ms to 24h", value);
-        return ERR_CONFIG;
-    }
-    return 0;
+    return read_time("duration", value, &command->duration_ns, message);
+}
+
+static int take_last(struct profiler_command *command, const char *value, struct buf *message)
+{
+    return read_time("last", value, &command->last_ns, message);
 }
 
 /* A whole number; what it means, and how large it may be, is the type's business. */
@@ -149,15 +169,19 @@ struct flag {
 
 static const struct flag flags[] = {
     {"type", "TYPE", take_type, NULL, "what to collect, see TYPES; default cpu"},
-    {"duration", "DURATION", take_duration, NULL, "how long to collect: 30s, the default, or 500ms, 1m30s, ..."},
+    {"duration", "DURATION", take_duration, NULL,
+     "how long to collect: 30s, 500ms, 1m30s, ...; default 30s, of a trace 5s"},
+    {"last", "DURATION", take_last, NULL,
+     "trace: what takhin did in the last 10s, or so, before now: its flight recorder has that"},
     {"sample-rate", "N", take_sample_rate, NULL,
      "block: one sample for N ns of waiting; mutex: one in N delays; default 1, which is all; 0: as configured"},
     {"mem-rate", "N", take_mem_rate, NULL,
      "heap and allocs: one sample for N bytes, while it collects for -duration; default 0: as configured"},
-    {"output", "FILE", take_output, NULL, "the file to write; default TYPE.prof in the current folder"},
+    {"output", "FILE", take_output, NULL, "the file to write; default TYPE.prof or trace.out in the current folder"},
     {"remote", "HOST:PORT", take_remote, NULL, "the debug port of a takhin on any machine; default as under ADDRESS"},
     {"config", "FILE", take_config, NULL, "take the address from profiler.host and profiler.port of this takhin.yaml"},
-    {"analyze", NULL, NULL, set_analyze, "then print the 20 functions that used most, as go tool pprof -top does"},
+    {"analyze", NULL, NULL, set_analyze, 
+     "then print the 20 functions that used most, as go tool pprof -top does; of a trace, where requests' time went"},
     {"flamegraph", NULL, NULL, set_flamegraph, "then print the command that shows the flame graph, and its page"},
     {"quiet", NULL, NULL, set_quiet, "no progress and no report: only errors, and what -analyze and -flamegraph print"},
     {"version", NULL, NULL, set_version, "print the version, and end"},
@@ -226,6 +250,13 @@ static int check_together(const struct profiler_command *command, struct buf *me
     else if (rate_of(command) > type->rate_max)
         buf_printf(message, "-%s: must be from 0 to %" PRId64 " for %s",
                    type->rate == RATE_MEMORY ? "mem-rate" : "sample-rate", type->rate_max, type->name);
+    else if (command->last_ns > 0 && type->content != &profiler_content_trace)
+        buf_printf(message, "-last is for trace, not for %s: only that is kept before anybody asks", type->name);
+    else if (command->last_ns > 0 && command->duration_ns > 0)
+        buf_append_string(message, "-last is of the time before now, and -duration of that from now on: name one");
+    else if (command->flamegraph && type->content == &profiler_content_trace)
+        buf_append_string(message, "-flamegraph is for profiles; a trace says when things happened: go tool trace "
+                                   "shows it. For a flame graph of where time goes, take -type fgprof");
     else if (!type->has_fractions && command->duration_ns % (int64_t)NS_PER_S != 0)
         buf_printf(message, "-duration: must be whole seconds for %s", type->name);
     return message->size == 0 ? 0 : ERR_CONFIG;
@@ -247,9 +278,11 @@ int profiler_command_parse(int argc, char **argv, struct profiler_command *comma
 int64_t profiler_command_window_ns(const struct profiler_command *command)
 {
     bool is_snapshot = command->duration_ns == 0 && rate_of(command) == 0;
+    if (command->last_ns > 0)
+        return 0;
     if (command->type->time == TIME_AGE || (command->type->time == TIME_SNAPSHOT && is_snapshot))
         return 0;
-    return command->duration_ns > 0 ? command->duration_ns : DEFAULT_DURATION_NS;
+    return command->duration_ns > 0 ? command->duration_ns : command->type->window_ns;
 }
 
 /* "30", or "0.5". */
@@ -274,8 +307,21 @@ void profiler_command_write_target(const struct profiler_command *command, struc
         write_seconds(target, seconds_ns);
         separator = "&";
     }
+    if (command->last_ns > 0) {
+        buf_append_string(target, "?last=");
+        write_seconds(target, command->last_ns);
+        buf_append_byte(target, 's');
+    }
     if (rate_of(command) > 0)
         buf_printf(target, "%srate=%" PRId64, separator, rate_of(command));
+}
+
+const char *profiler_command_hint(const struct profiler_command *command)
+{
+    return command->last_ns == 0 ? NULL
+                                 : "If its flight recorder is off, set profiler.trace_buffer: 16MiB in its takhin.yaml "
+                                   "and send it a SIGHUP\n(kill -HUP PID); or trace what comes now, with -duration 5s "
+                                   "in place of -last.";
 }
 
 static void write_usage(struct buf *text)
@@ -301,9 +347,10 @@ void profiler_command_write_help(struct buf *text)
         buf_printf(text, "  %-14s%s\n", types[i].name, types[i].meaning);
     buf_append_string(
         text,
-        "  cpu, block, mutex and fgprof are of the time that -duration says. heap, allocs, goroutine and threadcreate\n"
-        "  are of this moment; with -duration they say what came in that time (memory in use: what there is at its\n"
-        "  end). goroutineleak lists the tasks that have been parked for -duration, 10m unless it is named.\n"
+        "  cpu, block, mutex, fgprof and trace are of the time that -duration says. heap, allocs, goroutine and\n"
+        "  threadcreate are of this moment; with -duration they say what came in that time (memory in use: what there\n"
+        "  is at its end). goroutineleak lists the tasks that have been parked for -duration, 10m unless it is named.\n"
+        "  trace with -last is of the time before now: what just went wrong is still in takhin's flight recorder.\n"
         "\nADDRESS\n"
         "  -remote names it; its port may be left out if it is 6060, and an IPv6 address stands in brackets:\n"
         "  [::1]:6060. Without -remote it is that of this machine's takhin: profiler.host and profiler.port of\n"
@@ -317,7 +364,8 @@ void profiler_command_write_help(struct buf *text)
         "\nFILES\n"
         "  The profile appears under its name only when it is complete and readable. While it is collected it is\n"
         "  called FILE.partial-XXXXXX; an error, Ctrl-C or a full disk leaves nothing behind. It is a gzipped\n"
-        "  protocol buffer (profile.proto), which go tool pprof, speedscope, Pyroscope and Parca read.\n"
+        "  protocol buffer (profile.proto), which go tool pprof, speedscope, Pyroscope and Parca read; a trace is in\n"
+        "  Go's format, which go tool trace of Go 1.19 and later reads.\n"
         "\nEXIT STATUS\n"
         "  0 the profile was written; 1 it was not; 2 the command line or the configuration is wrong.\n"
         "\nEXAMPLES\n"
@@ -326,5 +374,7 @@ void profiler_command_write_help(struct buf *text)
         "  takhin-profiler -type heap -output heap1.prof      # and later: -output heap2.prof\n"
         "  go tool pprof -top -base heap1.prof heap2.prof\n"
         "  takhin-profiler -type block -duration 60s -analyze # what makes requests slow\n"
+        "  takhin-profiler -type trace -last 10s -analyze     # which ones were, just now, and why\n"
+        "  go tool trace trace.out\n"
         "  go tool pprof -http=:8080 cpu.prof\n");
 }

@@ -8,9 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A kind of profile that this version collects. */
+struct profiler_content;
+
+/* A kind of profile that this version collects, or the trace. */
 struct collectible {
     const char *name;           /* of -type */
+    const char *title;          /* "cpu profile" */
+    const struct profiler_content *content;
     const char *path;           /* on the debug port */
     const char *default_output; /* file */
     enum collectible_time {
@@ -18,11 +22,12 @@ struct collectible {
         TIME_SNAPSHOT, /* of this moment; of what comes within a time if -duration or a rate asks for one */
         TIME_AGE,      /* of this moment; -duration says how old what it lists is at least */
     } time;
+    int64_t window_ns;  /* where -duration does not name it */
     bool has_fractions; /* the time may be other than whole seconds */
     enum collectible_rate { RATE_NONE, RATE_SAMPLES, RATE_MEMORY } rate; /* the flag that may set one */
     int64_t rate_max;           /* takhin takes no more */
     const char *meaning; /* for the help */
-    const char *empty;   /* what to say of a profile without samples; NULL: nothing */
+    const char *empty;   /* what to say of one without samples, or requests; NULL: nothing */
 };
 
 enum profiler_action { PROFILER_COLLECT, PROFILER_PRINT_VERSION, PROFILER_PRINT_HELP };
@@ -32,6 +37,7 @@ struct profiler_command {
     enum profiler_action action; /* the last one that was asked for */
     const struct collectible *type;
     int64_t duration_ns; /* 0: not named */
+    int64_t last_ns;     /* of the time before now; 0: what comes from now on */
     int64_t sample_rate, mem_rate; /* 0: as takhin is configured */
     bool sample_rate_is_named, mem_rate_is_named;
     const char *output;
@@ -48,6 +54,9 @@ int profiler_command_parse(int argc, char **argv, struct profiler_command *comma
 int64_t profiler_command_window_ns(const struct profiler_command *command);
 /* What to ask of the debug port: "/debug/pprof/block?seconds=30&rate=1". */
 void profiler_command_write_target(const struct profiler_command *command, struct buf *target);
+
+/* What to do if takhin refuses; NULL: nothing beyond what it says itself. */
+const char *profiler_command_hint(const struct profiler_command *command);
 
 /* The whole manual. For -h. */
 void profiler_command_write_help(struct buf *text);

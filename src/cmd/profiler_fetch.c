@@ -61,6 +61,8 @@ static int explain_status(struct transfer *transfer, long status, struct buf *me
         buf_printf(message, "%s refused (HTTP %ld): ", address, status);
         for (size_t i = 0; i < body.size && i < 1000 && body.data[i] != '\n'; i++)
             buf_append_byte(message, body.data[i] >= 0x20 ? body.data[i] : '?');
+        if (transfer->fetch->hint != NULL)
+            buf_printf(message, "\n%s", transfer->fetch->hint);
         return ERR_UNSUPPORTED;
     }
     buf_printf(message, "%s is not the debug port of a takhin: HTTP %ld to %s", address, status,
@@ -113,14 +115,15 @@ static int explain_failure(const struct transfer *transfer, CURLcode code, struc
         return ERR_CLOSED;
     case CURLE_WRITE_ERROR:
         if (transfer->too_large) {
-            buf_printf(message, "%s sends more than %zu MiB: not a profile.", address,
-                       transfer->fetch->body_limit >> 20);
+            buf_printf(message, "%s sends more than %zu MiB: not a %s.", address,
+                       transfer->fetch->body_limit >> 20, transfer->fetch->noun);
             return ERR_TOO_LARGE;
         }
         break;
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
-        buf_printf(message, "the connection to %s broke before the profile was complete. Did takhin stop?", address);
+        buf_printf(message, "the connection to %s broke before the %s was complete. Did takhin stop?", address,
+                   transfer->fetch->noun);
         return ERR_TRUNCATED;
     case CURLE_GOT_NOTHING:
     case CURLE_UNSUPPORTED_PROTOCOL: /* also the first bytes of an answer that is not HTTP */
@@ -139,7 +142,7 @@ static int run(struct transfer *transfer, CURLM *multi, struct buf *message)
 {
     const struct fetch *fetch = transfer->fetch;
     struct progress progress;
-    progress_start(&progress, fetch->quiet, fetch->type_name, fetch->address, fetch->duration_ns);
+    progress_start(&progress, fetch->quiet, fetch->title, fetch->address, fetch->duration_ns);
     int running = 1;
     while (running > 0 && !*fetch->interrupted) {
         if (curl_multi_perform(multi, &running) != CURLM_OK)

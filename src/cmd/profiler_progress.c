@@ -13,17 +13,17 @@
 #define BAR_WIDTH 30
 #define CLEAR_LINE "\r\033[K"
 
-void progress_start(struct progress *progress, bool quiet, const char *type_name, const char *address,
+void progress_start(struct progress *progress, bool quiet, const char *title, const char *address,
                     int64_t duration_ns)
 {
-    *progress = (struct progress){.type_name = type_name, .address = address, .duration_ns = duration_ns,
+    *progress = (struct progress){.title = title, .address = address, .duration_ns = duration_ns,
                                   .start_ns = clock_monotonic_ns()};
     progress->draws = !quiet && isatty(STDERR_FILENO) && duration_ns > 0;
     if (quiet || progress->draws)
         return;
     char duration[64];
     units_format_duration(duration_ns, duration, sizeof(duration));
-    fprintf(stderr, "collecting a%s %s profile of %s%s%s\n", strchr("aeiou", *type_name) ? "n" : "", type_name, address,
+    fprintf(stderr, "collecting a%s %s of %s%s%s\n", strchr("aeiou", *title) ? "n" : "", title, address,
             duration_ns > 0 ? " for " : "", duration_ns > 0 ? duration : "");
 }
 
@@ -48,7 +48,7 @@ void progress_draw(const struct progress *progress)
         bar[i] = i < filled ? '#' : '.';
     char line[512], left[32];
     snprintf(left, sizeof left, "%" PRId64 "s left", left_s);
-    snprintf(line, sizeof line, "%s profile of %s [%s] %s", progress->type_name, progress->address, bar,
+    snprintf(line, sizeof line, "%s of %s [%s] %s", progress->title, progress->address, bar,
              elapsed_ns < progress->duration_ns ? left : "waiting for the answer");
     fprintf(stderr, CLEAR_LINE "%.*s", terminal_width() - 1, line);
     fflush(stderr);

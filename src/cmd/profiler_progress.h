@@ -1,4 +1,4 @@
-/* profiler_progress.h: what standard error shows while a profile is collected: a bar on a terminal, else one line. */
+/* profiler_progress.h: what standard error shows while something is collected: a bar on a terminal, else one line. */
 #ifndef CMD_PROFILER_PROGRESS_H
 #define CMD_PROFILER_PROGRESS_H
 
@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 struct progress {
-    const char *type_name, *address;
+    const char *title, *address;
     int64_t duration_ns;
     uint64_t start_ns;
     bool draws;
 };
 
 /* Says what begins. The strings stay the caller's. quiet: nothing is ever shown. Duration 0: no bar. */
-void progress_start(struct progress *progress, bool quiet, const char *type_name, const char *address,
+void progress_start(struct progress *progress, bool quiet, const char *title, const char *address,
                     int64_t duration_ns);
 /* Bar and time left; call it a few times a second. */
 void progress_draw(const struct progress *progress);

@@ -1,23 +1,18 @@
 /* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says. */
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/units.h"
 #include "cmd/profiler_address.h"
-#include "cmd/profiler_fetch.h"
 #include "cmd/profiler_command.h"
+#include "cmd/profiler_content.h"
+#include "cmd/profiler_fetch.h"
 #include "cmd/profiler_output.h"
 #include "config/config.h"
-#include "pprof/decode.h"
-#include "pprof/measure.h"
-#include "pprof/top.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define ANALYZE_ROWS 20 /* of -analyze: a screen; pprof has the rest */
+/* Far above any real profile or trace. */
+#define BODY_LIMIT ((size_t)256 << 20)
 
 static volatile sig_atomic_t interrupted;
 
@@ -42,65 +37,16 @@ static void print_buf(struct buf *text, FILE *stream)
     fwrite(text->data, 1, text->size, stream);
 }
 
-/* Of all samples, in the column that is shown where nobody names another. */
-static void print_total(const struct profile *profile)
+static int show(const struct profiler_command *command, void *read_back, size_t size, struct buf *message)
 {
-    uint32_t column = profile->sample_type_count - 1;
-    for (uint32_t i = 0; i < profile->sample_type_count; i++)
-        if (profile->sample_types[i].type == profile->default_sample_type)
-            column = i;
-    uint64_t total = 0; /* unsigned: whoever answered may have sent anything */
-    for (uint32_t i = 0; i < profile->sample_count; i++)
-        total += (uint64_t)profile->sample_values[profile->samples[i].value_start + column];
-    char text[128];
-    const struct profile_value_type *type = &profile->sample_types[column];
-    measure_format((int64_t)total, profile_text(profile, type->unit), MEASURE_BEST_UNIT, text, sizeof text);
-    printf("%s %s in %" PRIu32 " %s", profile_text(profile, type->type), text, profile->sample_count,
-           profile->sample_count == 1 ? "stack" : "stacks");
-}
-
-static void print_report(const struct profiler_command *command, const struct profile *profile, size_t size)
-{
-    char size_text[128], duration[128];
-    measure_format((int64_t)size, "bytes", MEASURE_BEST_UNIT, size_text, sizeof(size_text));
-    measure_format(profile->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, duration, sizeof(duration));
-    printf("wrote %s: %s, ", command->output, size_text);
-    print_total(profile);
-    if (profile->duration_ns > 0)
-        printf(", of %s", duration);
-    putchar('\n');
-    if (profile->sample_count == 0 && command->type->empty != NULL)
-        printf("No samples: %s\n", command->type->empty);
-    printf("next:\n"
-           "  go tool pprof -top %s\n"
-           "  go tool pprof -http=:8080 %s\n",
-           command->output, command->output);
-}
-
-static int print_analysis(const struct profile *profile, struct buf *message)
-{
-    struct buf table;
-    buf_init(&table);
-    int result = profile_top(profile, ANALYZE_ROWS, &table);
-    if (result == 0)
-        print_buf(&table, stdout);
-    else
-        buf_append_string(message, "the profile was written, but its drop_frames is not a regular expression "
-                                   "that can be analysed here: use go tool pprof -top");
-    buf_deinit(&table);
-    return result;
-}
-
-static int show(const struct profiler_command *command, const struct profile *profile, size_t size,
-                struct buf *message)
-{
+    const struct profiler_content *content = command->type->content;
     int result = 0;
     if (!command->quiet)
-        print_report(command, profile, size);
+        content->print_report(command, read_back, size);
     if (command->analyze) {
         if (!command->quiet)
             putchar('\n');
-        result = print_analysis(profile, message);
+        result = content->print_analysis(read_back, message);
     }
     if (command->flamegraph)
         printf("%sflame graph: go tool pprof -http=:8080 %s\n"
@@ -109,23 +55,28 @@ static int show(const struct profiler_command *command, const struct profile *pr
     return result;
 }
 
-/* What the server sent, as a profile: or why not, and what came instead. */
-static int decode_body(const char *address, struct bytes body, struct profile **profile, struct buf *message)
+/* What the server sent, as what it should be: or why not, and what came instead. */
+static int read_body(const struct profiler_content *content, const char *address, struct bytes body,
+                     void **read_back, struct buf *message)
 {
-    const char *problem;
-    int result = profile_decode(body, PROFILE_LIMITS_DEFAULT, profile, &problem);
-    if (result == 0)
-        return 0;
-    buf_printf(message, "what %s sent is no profile: %s.\nIt begins with ", address, problem);
-    fetch_describe(body, message);
-    buf_append_string(message, ". Is that the debug port of a takhin?");
+    struct buf problem;
+    buf_init(&problem);
+    int result = content->read(body, read_back, &problem);
+    if (result != 0) {
+        buf_printf(message, "what %s sent is no %s: %s.\nIt begins with ", address, content->noun,
+                   buf_string(&problem));
+        fetch_describe(body, message);
+        buf_append_string(message, ". Is that the debug port of a takhin?");
+    }
+    buf_deinit(&problem);
     return result;
 }
 
 static int collect(const struct profiler_command *command, struct profiler_address *from, struct buf *message)
 {
+    const struct profiler_content *content = command->type->content;
     struct output output;
-    struct profile *profile = NULL;
+    void *read_back = NULL;
     struct buf body, target;
     buf_init(&body);
     buf_init(&target);
@@ -133,25 +84,27 @@ static int collect(const struct profiler_command *command, struct profiler_addre
     const char *address = buf_string(&from->text);
     struct fetch fetch = {
         .address = address,
-        .type_name = command->type->name,
+        .title = command->type->title,
+        .noun = content->noun,
         .target = buf_string(&target),
         .duration_ns = profiler_command_window_ns(command),
-        .body_limit = PROFILE_LIMITS_DEFAULT.plain_bytes,
+        .body_limit = BODY_LIMIT,
         .quiet = command->quiet,
         .off_in = from->is_off ? command->config_file : NULL,
+        .hint = profiler_command_hint(command),
         .interrupted = &interrupted,
     };
     int result = output_open(&output, command->output, message);
     if (result == 0)
         result = fetch_profile(&fetch, &body, message);
     if (result == 0)
-        result = decode_body(address, buf_bytes(&body), &profile, message);
+        result = read_body(content, address, buf_bytes(&body), &read_back, message);
     if (result == 0)
         result = output_commit(&output, buf_bytes(&body), message);
     if (result == 0)
-        result = show(command, profile, body.size, message);
+        result = show(command, read_back, body.size, message);
     output_close(&output);
-    profile_destroy(profile);
+    content->destroy(read_back);
     buf_deinit(&target);
     buf_deinit(&body);
     return result;

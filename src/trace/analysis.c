@@ -586,6 +586,15 @@ void trace_analysis_add(struct trace_analysis *analysis, const struct trace_even
         takers[event->type](analysis, event, find_task(analysis, event->task));
 }
 
+struct trace_analysis_counts trace_analysis_counts(const struct trace_analysis *analysis)
+{
+    return (struct trace_analysis_counts){
+        .event_count = analysis->event_count,
+        .request_count = analysis->request_count,
+        .span_ns = analysis->end_ns - analysis->start_ns,
+    };
+}
+
 void analysis_finish(struct trace_analysis *analysis)
 {
     if (analysis->is_finished)

@@ -12,9 +12,16 @@ struct trace_analysis *trace_analysis_create(const struct trace_tables *tables);
 void trace_analysis_destroy(struct trace_analysis *analysis);
 void trace_analysis_add(struct trace_analysis *analysis, const struct trace_event *event);
 
-/* For people: what the trace spans; the reactors' load; per api how many requests, how long they took, and how much of
- * that they ran, were runnable, and waited for a lock, for fsync, for the network, for data ...; the slowest five
- * requests, each with its longest pieces and where those were spent; stalls of reactors. */
+struct trace_analysis_counts {
+    uint64_t event_count, request_count; /* requests that have ended */
+    uint64_t span_ns;
+};
+struct trace_analysis_counts trace_analysis_counts(const struct trace_analysis *analysis);
+
+/* To be called once, after the last event. For people: first, in a sentence or two, what was worst, and why; then what
+ * the trace spans; per api how many requests, how long they took, and how much of that they ran, were runnable, and
+ * waited for a lock, for fsync, for the network, for data ...; the slowest five requests, each with its longest pieces,
+ * where those were spent and who ended them; what held reactors for long; the lanes' load. */
 void trace_analysis_write(struct trace_analysis *analysis, struct buf *text);
 
 #endif

@@ -58,7 +58,7 @@ struct piece {
     bool has_waker;        /* of a wait: an event ended it */
     struct actor waker;    /* no task: the lane itself, or a thread that runs no task */
     uint32_t waker_stack;
-    struct deed behind;    /* what the waker did meanwhile, or who ran while this was runnable; start = end: not known */
+    struct deed behind;    /* what the waker did meanwhile, or who ran while this was runnable; of 0 ns: not known */
 };
 
 struct request {

@@ -333,13 +333,13 @@ static void write_findings(const struct trace_analysis *analysis, struct buf *te
 
 static void write_span(const struct trace_analysis *analysis, struct buf *text)
 {
-    buf_printf(text, "\nTrace: %.3f s, %" PRIu64 " events, %" PRIu32 " tasks, %" PRIu64 " requests",
+    buf_printf(text, "\nTrace: %.3f s; events: %" PRIu64 "; tasks: %" PRIu32 "; requests: %" PRIu64,
                time_s(analysis, analysis->end_ns), analysis->event_count, analysis->task_count - 1,
                analysis->request_count);
     if (analysis->open_count > 0)
-        buf_printf(text, ", %" PRIu64 " more not finished at its end", analysis->open_count);
+        buf_printf(text, ", and %" PRIu64 " not finished at its end", analysis->open_count);
     if (analysis->sample_count > 0)
-        buf_printf(text, ", %zu CPU samples", analysis->sample_count);
+        buf_printf(text, "; CPU samples: %zu", analysis->sample_count);
     buf_append_byte(text, '\n');
     for (unsigned i = 0; i < analysis->note_count; i++) {
         buf_append_string(text, "Note: ");

@@ -26,6 +26,42 @@ PLAIN = (b"\x0a\x04\x08\x01\x10\x02" b"\x0a\x04\x08\x03\x10\x04"
 PROFILE = gzip.compress(PLAIN)
 
 
+def varint(number):
+    encoded = b""
+    while number > 0x7f:
+        encoded += bytes([number & 0x7f | 0x80])
+        number >>= 7
+    return encoded + bytes([number])
+
+
+def record(kind, *values, counted=True):
+    """One of an execution trace of Go's first format: up to three values are counted in its type, more have a size."""
+    body = b"".join(varint(value) for value in values)
+    if not counted or len(values) < 4:
+        return bytes([kind | (0 if not counted else len(values) - 1) << 6]) + body
+    return bytes([kind | 3 << 6]) + varint(len(body)) + body
+
+
+def string(number, text):
+    return record(37, number, len(text), counted=False) + text
+
+
+NO_LANE = 2 ** 64 - 1
+# A Produce of 50.003 ms, 50 of them in fsync, from 1 ms on. Times are in ns since the lane's record before.
+TRACE = b"".join((
+    b"go 1.19 trace\0\0\0",
+    record(1, NO_LANE, 1000), record(2, 10 ** 9, counted=False),
+    string(1, b"kafka connection"), string(2, b"src/broker/connection.c"), string(3, b"storage_log_append"),
+    string(4, b"src/storage/log.c"), string(5, b"[fsync]"), string(6, b"Produce"),
+    record(3, 1, 1, 16, 1, 2, 40), record(3, 2, 3, 64, 5, 0, 0, 32, 3, 4, 231, 48, 1, 2, 99),
+    record(1, NO_LANE, 1000),
+    record(13, 0, 7, 1, 0), record(4, 1, 1, 0),
+    record(1, 0, 1001000), record(5, 0, 4242), record(14, 0, 7, 1),
+    record(45, 0, 1, 0, 6, 0), record(26, 1000, 2),
+    record(6, 0), record(5, 50000000, 4242), record(21, 0, 7, 2, 0), record(14, 1000, 7, 3), record(46, 1000, 1, 0),
+    record(20, 1000, 0), record(6, 0)))
+
+
 def response(status, body, *headers, length=None):
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
     return "\r\n".join(head).encode() + body
@@ -165,6 +201,63 @@ class Success(ProfilerTest):
         with Server(response("200 OK", PROFILE)) as server:
             self.assertEqual(self.profile("--remote=" + server.address).returncode, 0)
         self.assertIn("?seconds=30 HTTP", server.requests[0])
+
+    def test_a_trace_is_of_five_seconds_or_of_those_before_now(self):
+        cases = {
+            (): ("?seconds=5 ", "for 5s\n"),
+            ("-duration", "250ms"): ("?seconds=0.25 ", "for 250ms\n"),
+            ("-last", "10s"): ("?last=10s ", "\n"),
+            ("-last=1500ms",): ("?last=1.5s ", "\n"),
+        }
+        for arguments, (query, progress) in cases.items():
+            with self.subTest(arguments=arguments), Server(response("200 OK", TRACE)) as server:
+                result = self.profile("-type", "trace", "-remote", server.address, *arguments)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertIn(f"GET /debug/pprof/trace{query}HTTP", server.requests[0])
+                self.assertEqual((self.folder / "trace.out").read_bytes(), TRACE)
+                self.assertRegex(result.stdout, r"^wrote trace.out: \d+B, 13 events and 1 request in 51ms\n")
+                self.assertIn("\n  go tool trace trace.out\n", result.stdout)
+                self.assertNotIn("pprof", result.stdout)
+                self.assertRegex(result.stderr, f"^collecting a trace of {server.address} ?{progress}$")
+
+    def test_chunked_trace_is_put_together(self):
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (TRACE[:1], TRACE[1:70], TRACE[70:]))
+        answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+        with Server(answer + b"0\r\n\r\n") as server:
+            result = self.profile("-type", "trace", "-remote", server.address)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.folder / "trace.out").read_bytes(), TRACE)
+        (self.folder / "trace.out").unlink()
+        with Server(answer) as server:
+            result = self.profile("-type", "trace", "-remote", server.address)
+        self.assert_fails(result, "broke before the trace was complete")
+
+    def test_analyze_says_what_made_a_request_slow_and_where(self):
+        with Server(response("200 OK", TRACE)) as server:
+            result = self.profile("-type", "trace", "-last", "10s", "-remote", server.address, "-analyze", "-quiet")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        first = result.stdout.split("\n")[0]
+        self.assertEqual(first, "Slowest: Produce #1 took 50.0 ms, 50.0 ms of it waiting for fsync, "
+                                "in storage_log_append storage/log.c:231.")
+        self.assertRegex(result.stdout, r"\nProduce +1 +50.003 ")
+        self.assertNotIn("next:", result.stdout)
+
+    def test_trace_without_requests_is_explained(self):
+        quiet = TRACE.replace(record(45, 0, 1, 0, 6, 0), b"").replace(record(46, 1000, 1, 0), b"")
+        with Server(response("200 OK", quiet)) as server:
+            result = self.profile("-type", "trace", "-remote", server.address, "-analyze")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("\nNo requests: No request ended in that time.", result.stdout)
+        self.assertIn("No request is in this trace", result.stdout)
+
+    def test_damaged_trace_is_kept_and_read_as_far_as_it_goes(self):
+        damaged = TRACE.replace(record(21, 0, 7, 2, 0), b"")
+        with Server(response("200 OK", damaged)) as server:
+            result = self.profile("-type", "trace", "-remote", server.address, "-analyze")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.folder / "trace.out").read_bytes(), damaged)
+        self.assertIn("can be read in part only: after 51001 us: ", result.stderr)
+        self.assertIn("Produce #1 has taken", result.stdout)
 
     def test_analyze_prints_the_table_and_flamegraph_its_command(self):
         with Server(response("200 OK", PROFILE)) as server:
@@ -321,6 +414,24 @@ class Failure(ProfilerTest):
             result = self.profile("-remote", server.address)
         self.assert_fails(result, "is no profile", '"<html>?[31mlogin</html>"')
 
+    def test_flight_recorder_that_is_off(self):
+        answer = response("500 Internal Server Error", b"Could not enable tracing: there is no flight recorder\n",
+                          "X-Go-Pprof: 1")
+        with Server(answer) as server:
+            result = self.profile("-type", "trace", "-last", "10s", "-remote", server.address)
+            plain = self.profile("-type", "trace", "-remote", server.address)
+        self.assert_fails(result, "there is no flight recorder\n", "profiler.trace_buffer: 16MiB", "-duration 5s")
+        self.assertNotIn("trace_buffer", plain.stderr)
+
+    def test_what_is_no_trace_is_not_written(self):
+        newer = b"go 1.22 trace\0\0\0" + TRACE[16:]
+        for body, text in ((PROFILE, "is no trace: it does not begin as an execution trace does"),
+                           (b"", "is no trace: the file ends within its header"),
+                           (newer, 'is no trace: it is of the format "go 1.22 trace"'),
+                           (TRACE[:-2] + b"\x3f\x00", "is no trace: the record at byte")):
+            with self.subTest(text=text), Server(response("200 OK", body)) as server:
+                self.assert_fails(self.profile("-type", "trace", "-remote", server.address), text)
+
     def test_truncated_body(self):
         with Server(response("200 OK", PROFILE[:40], length=len(PROFILE))) as server:
             result = self.profile("-remote", server.address)
@@ -399,6 +510,12 @@ class CommandLine(ProfilerTest):
             ("-type", "block", "-sample-rate", "3600000000001"):
                 "-sample-rate: must be from 0 to 3600000000000 for block",
             ("-sample-rate", "1000000001", "-type", "mutex"): "-sample-rate: must be from 0 to 1000000000 for mutex",
+            ("-last", "10s"): "-last is for trace, not for cpu",
+            ("-type", "trace", "-last", "0s"): "-last 0s: must be from 1ms to 24h",
+            ("-type", "trace", "-last", "soon"): "-last soon: not a duration",
+            ("-type", "trace", "-last", "10s", "-duration", "5s"): "-last is of the time before now",
+            ("-type", "trace", "-flamegraph"): "-flamegraph is for profiles",
+            ("-type", "trace", "-sample-rate", "5"): "-sample-rate is for block and mutex, not for trace",
             ("-output-dir", "x"): "-output-dir: no such flag",
         }
         for arguments, text in cases.items():
@@ -406,18 +523,19 @@ class CommandLine(ProfilerTest):
                 self.assert_fails(self.profile(*arguments), text, status=2)
 
     def test_other_types_are_refused_by_name(self):
-        for name in ("trace", "all", "x"):
+        for name in ("all", "x"):
             with self.subTest(name=name):
                 result = self.profile("-type", name)
                 self.assert_fails(result, f"-type {name}: this version collects cpu, heap, allocs, goroutine, block, "
-                                  "mutex, threadcreate, fgprof, goroutineleak profiles only", status=2)
+                                  "mutex, threadcreate, fgprof, goroutineleak, trace only", status=2)
 
     def test_help_names_every_flag_and_the_exit_statuses(self):
         for flag in ("-h", "--help"):
             result = self.profile(flag)
             self.assertEqual(result.returncode, 0)
             for text in ("-type", "-duration", "-sample-rate", "-mem-rate", "-output", "-remote", "threadcreate",
-                         "-config", "-analyze", "-flamegraph", "-quiet", "-version", "TAKHIN_PROFILER_ENABLED=true",
+                         "-config", "-analyze", "-flamegraph", "-last", "go tool trace", "-quiet",
+                         "-version", "TAKHIN_PROFILER_ENABLED=true",
                          "127.0.0.1:6060", "EXIT STATUS"):
                 self.assertIn(text, result.stdout)
 
