@@ -162,8 +162,8 @@ static void take_lane_stop(struct trace_encoder *encoder, const struct trace_eve
 
 static struct go_task *create(struct trace_encoder *encoder, const struct trace_event *event, uint32_t lane)
 {
-    RECORD(encoder, lane, ticks_of(encoder, event), V1_GO_CREATE, event->task, go_entry(&encoder->names, event->entry, event->name),
-           stack_of(encoder, event));
+    RECORD(encoder, lane, ticks_of(encoder, event), V1_GO_CREATE, event->task,
+           go_entry(&encoder->names, event->entry, event->name), stack_of(encoder, event));
     return task_map_add(&encoder->tasks, event->task);
 }
 

@@ -31,7 +31,7 @@ struct broker {
     uint64_t random;
     uint64_t now[REACTORS], worker_free; /* until when each is done with what it has done */
     uint64_t parked_at[CONNECTIONS];     /* 0: it waits since before the trace */
-    uint64_t requests;
+    uint64_t requests, pause_ns; /* pause_ns: at most, between two requests */
     struct broker_totals totals;
 };
 
@@ -176,7 +176,7 @@ static inline void broker_request(struct broker *broker)
     uint64_t request = ++broker->requests;
     uint32_t lane = request % REACTORS;
     unsigned connection = (unsigned)(request % CONNECTIONS);
-    uint64_t task = FIRST_CONNECTION + connection, now = broker->now[lane] + broker_random(broker, 5000, 50000);
+    uint64_t task = FIRST_CONNECTION + connection, now = broker->now[lane] + broker_random(broker, 5000, broker->pause_ns);
     bool is_produce = request / REACTORS % 2 == 0;
     struct trace_event *event;
     broker_add(broker, TRACE_EVENT_LANE_START, lane, now, 0);
@@ -275,9 +275,10 @@ static inline void broker_sort(struct broker *broker)
 }
 
 /* Makes the events, in order; free them with mem_free. */
-static inline struct broker broker_run(struct trace_tables *tables, unsigned requests)
+static inline struct broker broker_run(struct trace_tables *tables, unsigned requests, uint64_t pause_ns)
 {
-    struct broker broker = {.tables = tables, .random = 42, .now = {10000, 12345}, .worker_free = 10000};
+    struct broker broker = {
+        .tables = tables, .random = 42, .now = {10000, 12345}, .worker_free = 10000, .pause_ns = pause_ns};
     broker_lane(&broker, 0, "reactor-0", 101, false);
     broker_lane(&broker, 1, "reactor-1", 102, false);
     broker_lane(&broker, WORKER_LANE, "worker", 103, true);
