@@ -92,6 +92,68 @@ static void what_slow_readers_hold_is_bounded(void **state)
     close_debug(&fixture);
 }
 
+#define PIECE_BYTES (20u << 20) /* more than any socket takes while nobody reads */
+
+static void answer_with_a_piece(struct http_exchange *exchange)
+{
+    void *piece = mem_alloc(PIECE_BYTES);
+    if (http_respond_begin(exchange, &(struct http_response){200, "text/plain", NULL, {0}}) == 0 &&
+        debug_respond_write(exchange, bytes_of(piece, PIECE_BYTES)) == 0)
+        http_respond_end(exchange);
+    mem_free(piece);
+}
+
+static void answer_unsent_bytes(struct http_exchange *exchange)
+{
+    const struct debug_port *debug = exchange->context;
+    const char *text = arena_printf(exchange->request->arena, "%zu", debug->limits.unsent_bytes);
+    http_respond(exchange, &(struct http_response){200, "text/plain", NULL, bytes_of_string(text)});
+}
+
+static size_t ask_unsent_bytes(uint16_t number)
+{
+    char *answer = client_request(number, "GET", "/unsent");
+    size_t bytes = strtoull(strstr(answer, "\r\n\r\n") + 4, NULL, 10);
+    mem_free(answer);
+    return bytes;
+}
+
+static void a_piece_counts_until_its_client_has_read_it(void **state)
+{
+    (void)state;
+    static const struct http_route routes[] = {
+        {"/piece", HTTP_ALLOW_GET, answer_with_a_piece}, {"/unsent", HTTP_ALLOW_GET, answer_unsent_bytes},
+    };
+    struct debug_port debug = {.profiler = NULL};
+    struct reactor *reactor;
+    struct http_port *port;
+    debug_limits_init(&debug.limits);
+    assert_int_equal(reactor_start(&reactor, &(struct reactor_options){.name = "debug"}), 0);
+    assert_int_equal(http_port_open(&port, reactor, &(struct http_port_setup){
+        .name = "test",
+        .host = "127.0.0.1",
+        .routes = routes,
+        .route_count = ARRAY_COUNT(routes),
+        .context = &debug,
+    }), 0);
+    uint16_t number = http_port_number(port);
+    int fd = send_get(number, "/piece");
+    assert_int_equal(await_status(fd), 200);
+    AWAIT(ask_unsent_bytes(number) == PIECE_BYTES);
+
+    struct buf text;
+    struct bytes body;
+    receive_answer(fd, &text, &body);
+
+    assert_true(body.size > PIECE_BYTES);
+    assert_int_equal(ask_unsent_bytes(number), 0);
+    buf_deinit(&text);
+    close(fd);
+    http_port_close(port);
+    reactor_stop(reactor);
+    reactor_join(reactor);
+}
+
 /* What never comes must fail the test, not hang it. */
 static void await(sem_t *semaphore)
 {
@@ -183,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_slow_readers_hold_is_bounded),
+        cmocka_unit_test(a_piece_counts_until_its_client_has_read_it),
         cmocka_unit_test(four_work_at_once_and_who_waits_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,34 @@ static void several_are_taken_at_once(void **state)
     close_debug(&fixture);
 }
 
+/* Each of them holds memory, and has a thread. */
+static void one_too_many_is_told_so(void **state)
+{
+    (void)state;
+    enum { TOO_MANY = 32 };
+    struct fixture fixture;
+    open_with_buffer(&fixture, HOUR_MS, 0);
+    int fds[TOO_MANY];
+    unsigned count = 0;
+    struct buf start;
+    buf_init(&start);
+    do {
+        assert_true(count < TOO_MANY);
+        buf_clear(&start);
+        fds[count] = send_get(fixture.number, TRACE "?seconds=3600");
+        assert_true(client_receive_some(fds[count++], &start));
+    } while (strncmp(buf_string(&start), "HTTP/1.1 200", 12) == 0 );
+    assert_true(count > 2);
+    assert_starts_with(buf_string(&start), "HTTP/1.1 500 Internal Server Error\r\n");
+    assert_non_null(strstr(buf_string(&start), "\r\nX-Go-Pprof: 1\r\n"));
+    assert_non_null(strstr(buf_string(&start), "\r\n\r\nCould not enable tracing: too many traces are being taken\n"));
+    buf_deinit(&start);
+    while (count > 0)
+        close(fds[--count]);
+    AWAIT(!trace_is_on());
+    close_debug(&fixture);
+}
+
 /* As in Go: it may still read. The hour is not waited for. */
 static void a_client_that_has_said_all_gets_what_there_is(void **state)
 {
@@ -306,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_head_waits_for_no_trace),
         cmocka_unit_test(to_http_1_0_it_goes_without_chunks),
         cmocka_unit_test(several_are_taken_at_once),
+        cmocka_unit_test(one_too_many_is_told_so),
         cmocka_unit_test(a_client_that_has_said_all_gets_what_there_is),
         cmocka_unit_test(a_client_that_leaves_ends_it),
         cmocka_unit_test(a_port_that_closes_breaks_it_off),
