@@ -218,7 +218,7 @@ static void one_too_many_is_told_so(void **state)
         buf_clear(&start);
         fds[count] = send_get(fixture.number, TRACE "?seconds=3600");
         assert_true(client_receive_some(fds[count++], &start));
-    } while (strncmp(buf_string(&start), "HTTP/1.1 200", 12) == 0 );
+    } while (strncmp(buf_string(&start), "HTTP/1.1 200", 12) == 0);
     assert_true(count > 2);
     assert_starts_with(buf_string(&start), "HTTP/1.1 500 Internal Server Error\r\n");
     assert_non_null(strstr(buf_string(&start), "\r\nX-Go-Pprof: 1\r\n"));
