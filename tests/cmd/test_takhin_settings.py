@@ -44,16 +44,17 @@ class Settings(unittest.TestCase):
         self.write(cpu_hz=10)
         self.broker.start()
         before = self.settings()
-        self.assertEqual([before[name] for name in ("hz", "mem_rate", "block_rate", "mutex_fraction", "labels")],
-                         [10, 512 * 1024, 10_000, 1, {"topic": True, "client_id": True}])
+        names = ("hz", "mem_rate", "block_rate", "mutex_fraction", "trace_buffer", "slow_request_ms", "labels")
+        self.assertEqual([before[name] for name in names],
+                         [10, 512 * 1024, 10_000, 1, 16 << 20, 0, {"topic": True, "client_id": True}])
 
-        self.write(cpu_hz=20, mem_rate="4KiB", block_rate="1us", mutex_fraction=7, label_topics=False,
-                   label_clients=False)
+        self.write(cpu_hz=20, mem_rate="4KiB", block_rate="1us", mutex_fraction=7, trace_buffer="32MiB",
+                   slow_request_ms=60_000, label_topics=False, label_clients=False)
         self.reload()
 
         after = self.settings()
-        self.assertEqual([after[name] for name in ("hz", "mem_rate", "block_rate", "mutex_fraction", "labels")],
-                         [20, 4096, 1000, 7, {"topic": False, "client_id": False}])
+        self.assertEqual([after[name] for name in names],
+                         [20, 4096, 1000, 7, 32 << 20, 60_000, {"topic": False, "client_id": False}])
         self.assertEqual([self.metric(key) for key in ("cpu_hz", "mem_rate", "block_rate", "mutex_fraction")],
                          [20, 4096, 1000, 7])
 
