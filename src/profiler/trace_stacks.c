@@ -12,6 +12,8 @@
 
 /* A task's stack from here outwards is the same for all of them. */
 #define OUTSIDE_OF_TASKS "task_main"
+/* Inline functions in here are not where something happened, but how it is told. */
+#define PROBE_POINTS "base/trace.h"
 
 /* Of addresses: a CPU sample in a record has room for no more. */
 #define DEPTH_MAX (2 * TRACE_MORE_MAX)
@@ -66,6 +68,13 @@ uint32_t trace_stacks_entry(struct trace_stacks *stacks, const char *name, uintp
     return trace_stack(stacks->tables, &frame, 1);
 }
 
+static bool says_nothing(const struct symbol_frame *frame)
+{
+    size_t size = strlen(frame->file), suffix = strlen(PROBE_POINTS);
+    return wait_frames_have(frame->function) ||
+           (size >= suffix && strcmp(frame->file + size - suffix, PROBE_POINTS) == 0);
+}
+
 /* The frames at one address, as many as fit. False: the task's own frames end here. */
 static bool add_frames(struct trace_stacks *stacks, uint32_t epoch, uintptr_t address, struct trace_frame *frames,
                        unsigned *count, unsigned capacity)
@@ -80,7 +89,7 @@ static bool add_frames(struct trace_stacks *stacks, uint32_t epoch, uintptr_t ad
         const struct symbol_frame *frame = &place->frames[i];
         if (strcmp(frame->function, OUTSIDE_OF_TASKS) == 0)
             return false;
-        if (!wait_frames_have(frame->function) && *count < capacity)
+        if (!says_nothing(frame) && *count < capacity)
             frames[(*count)++] = (struct trace_frame){
                 .function = trace_string_of(stacks->tables, frame->function),
                 .file = trace_string_of(stacks->tables, frame->file),

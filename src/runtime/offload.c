@@ -13,18 +13,21 @@ struct offload {
     void (*work)(void *argument);
     void *argument;
     const char *thread_name; /* of a new thread */
+    struct task_wake ended;  /* when the work did, if that was recorded */
     atomic_bool done;
 };
 
-static void run_work(const struct offload *offload)
+static void run_work(struct offload *offload)
 {
     const struct label_set *before = probe_execution.labels;
     probe_execution.labels = &offload->task->labels;
     if (trace_is_on())
         trace_work_begun(offload->task->id, offload->work);
     offload->work(offload->argument);
-    if (trace_is_on())
+    if (trace_is_on()) {
         trace_work_ended(offload->task->id);
+        offload->ended = (struct task_wake){.session = trace_writer.session, .ticks = trace_writer.last_ticks};
+    }
     probe_execution.labels = before;
 }
 
@@ -54,6 +57,8 @@ static void on_done(uv_work_t *request, int status)
     (void)status; /* Nobody calls uv_cancel on it. */
     struct offload *offload = CONTAINER_OF(request, struct offload, request);
     atomic_store(&offload->done, true);
+    if (trace_is_on())
+        task_trace_work_ended(offload->task, offload->ended);
     task_resume(offload->task);
 }
 

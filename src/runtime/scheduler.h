@@ -30,7 +30,7 @@ struct task_creator {
     uintptr_t pc; /* the return address of that call */
 };
 
-/* Another thread has written down in the trace that it wakes a task. */
+/* Another thread has written down in the trace that it wakes a task, or that it has done its work. */
 struct task_wake {
     uint64_t ticks;
     uintptr_t where;
@@ -66,6 +66,7 @@ struct task {
     uint64_t since_ns; /* when it got into this state, by the reactor's clock */
     uint64_t since_ticks; /* the same by the trace's clock, if since_session is that of the recording that is on */
     uint32_t since_session;
+    bool work_ended; /* then, so it is parked, but has been able to run since */
     uv_timer_t timer;  /* opened by the first wait with a timeout, closed with the loop */
     _Atomic uint64_t id; /* written by the reactor's thread, read by who wakes it, perhaps too late */
     struct task_creator creator;
@@ -191,6 +192,8 @@ void task_trace_resumed(struct task *task, uintptr_t where);
 void task_trace_left(struct task *task, enum wait_reason reason, const void *frame);
 void task_trace_woken(struct task *task, uintptr_t where);
 void task_trace_ended(const struct task *task);
+/* The thread that worked for it wrote down then that it has ended; the task is about to be resumed. */
+void task_trace_work_ended(struct task *task, struct task_wake end);
 /* A wake by another thread is written down there, by who set wake_posted. Delivered to a parked task it is so once
  * more, if the first time was before the park or before the recording. */
 void task_trace_wake_posted(struct task *task, uintptr_t where); /* [any] */

@@ -39,7 +39,18 @@ void task_trace_started(struct task *task, enum trace_start start)
 
 void task_trace_resumed(struct task *task, uintptr_t where)
 {
-    enter_state(task, trace_task_resumed(task->id, where), parked_total(task));
+    enter_state(task, trace_task_resumed(task->id, where),
+                task->work_ended ? &task->reactor->runnable_ticks : parked_total(task));
+    task->work_ended = false;
+}
+
+void task_trace_work_ended(struct task *task, struct task_wake end)
+{
+    bool is_parked = task_reason(task) > WAIT_READY;
+    if (!is_parked || end.session != task->since_session || (int64_t)(end.ticks - task->since_ticks) < 0)
+        return;
+    enter_state(task, end.ticks, parked_total(task));
+    task->work_ended = true;
 }
 
 void task_trace_left(struct task *task, enum wait_reason reason, const void *frame)
