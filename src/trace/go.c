@@ -90,16 +90,19 @@ static uint8_t *put_frame(struct go_names *names, uint8_t *at, enum go_form form
     return varint_put(at, frame->line);
 }
 
-uint64_t go_stack(struct go_names *names, uint32_t text, uint32_t stack)
+/* No more than `depth_max` frames of the tables' stack. */
+static uint64_t define_stack(struct go_names *names, uint32_t text, uint32_t stack, unsigned depth_max)
 {
     if (text == 0 && stack == 0)
         return 0;
-    bool is_new;
-    uint32_t id = id_map_get(&names->stack_ids, text, stack, &is_new);
-    if (!is_new)
-        return id;
     unsigned depth = 0;
     const struct trace_frame *frames = stack == 0 ? NULL : trace_stack_frames(names->tables, stack, &depth);
+    bool is_new, is_cut = depth > depth_max;
+    uint32_t id = id_map_get(&names->stack_ids, (uint64_t)is_cut << 32 | text, stack, &is_new);
+    if (!is_new)
+        return id;
+    if (is_cut)
+        depth = depth_max;
     uint8_t record[STACK_SIZE_MAX], *end = record;
     end = varint_put(end, id);
     end = varint_put(end, depth + (text != 0));
@@ -114,6 +117,16 @@ uint64_t go_stack(struct go_names *names, uint32_t text, uint32_t stack)
         varint_append(&names->stacks, size);
     buf_append(&names->stacks, record, size);
     return id;
+}
+
+uint64_t go_stack(struct go_names *names, uint32_t text, uint32_t stack)
+{
+    return define_stack(names, text, stack, TRACE_STACK_MAX);
+}
+
+uint64_t go_place(struct go_names *names, uint32_t stack)
+{
+    return define_stack(names, 0, stack, 1);
 }
 
 uint64_t go_entry(struct go_names *names, uint32_t entry, uint32_t name)

@@ -56,6 +56,8 @@ enum go_form {
 uint64_t go_string(struct go_names *names, enum go_form form, uint32_t text);
 /* Of the tables' stack; a text stands on it as a frame of its own, "[text]", where it is not 0. */
 uint64_t go_stack(struct go_names *names, uint32_t text, uint32_t stack);
+/* Its innermost frame alone: where a region is. Go 1.26 would take the outermost one for that. */
+uint64_t go_place(struct go_names *names, uint32_t stack);
 /* A task's: its name stands in for a function that is not known, as viewers need one. */
 uint64_t go_entry(struct go_names *names, uint32_t entry, uint32_t name);
 

@@ -250,7 +250,7 @@ static void take_region(struct trace_encoder *encoder, const struct trace_event 
 {
     RECORD(encoder, event->lane, ticks_of(encoder, event), V1_REGION, event->request,
            event->type == TRACE_EVENT_REGION_END, go_string(&encoder->names, GO_PLAIN, event->text),
-           stack_of(encoder, event));
+           go_place(&encoder->names, event->stack));
 }
 
 static void take_log(struct trace_encoder *encoder, const struct trace_event *event)

@@ -359,7 +359,7 @@ static void take_region(struct trace_encoder *encoder, const struct trace_event 
 {
     RECORD(encoder, lane_of(encoder, event),
            event->type == TRACE_EVENT_REGION_BEGIN ? V2_REGION_BEGIN : V2_REGION_END, event->request,
-           go_string(&encoder->names, GO_PLAIN, event->text), stack_of(encoder, event));
+           go_string(&encoder->names, GO_PLAIN, event->text), go_place(&encoder->names, event->stack));
 }
 
 static void take_log(struct trace_encoder *encoder, const struct trace_event *event)

@@ -1,7 +1,7 @@
 /* events.h: what a small broker does, made up: events that hold to the rules of trace/event.h, and what they add up to.
  *
- * Two reactors serve ten connections; a worker syncs files for them. Every other request is a Produce, which waits for
- * the worker, every sixth a Fetch that waits for data, every fourth a lock. */
+ * Two reactors serve ten connections; a worker syncs files for them. Half of the requests are Produce, which wait for
+ * the worker, and some for a lock; some Fetches wait for data. In the middle, a second worker turns up. */
 #ifndef TESTS_TRACE_EVENTS_H
 #define TESTS_TRACE_EVENTS_H
 
@@ -14,8 +14,10 @@
 
 #define REACTORS 2
 #define WORKER_LANE REACTORS
+#define LATE_LANE (REACTORS + 1)
 #define CONNECTIONS 10
 #define WORKER_TASK 500
+#define LATE_TASK 501
 #define FIRST_CONNECTION 1001
 
 /* Sums of what has ended, in ns, and counts. */
@@ -176,7 +178,8 @@ static inline void broker_request(struct broker *broker)
     uint64_t request = ++broker->requests;
     uint32_t lane = request % REACTORS;
     unsigned connection = (unsigned)(request % CONNECTIONS);
-    uint64_t task = FIRST_CONNECTION + connection, now = broker->now[lane] + broker_random(broker, 5000, broker->pause_ns);
+    uint64_t task = FIRST_CONNECTION + connection;
+    uint64_t now = broker->now[lane] + broker_random(broker, 5000, broker->pause_ns);
     bool is_produce = request / REACTORS % 2 == 0;
     struct trace_event *event;
     broker_add(broker, TRACE_EVENT_LANE_START, lane, now, 0);
@@ -243,6 +246,22 @@ static inline void broker_visitor(struct broker *broker, uint32_t lane, uint64_t
     broker->now[lane] = now;
 }
 
+/* A thread that nobody knew of works for a task from before the trace, and is in a call when the trace ends. */
+static inline void broker_latecomer(struct broker *broker)
+{
+    uint64_t now = broker->now[0] > broker->now[1] ? broker->now[0] : broker->now[1];
+    uint32_t stack = stack_of(broker->tables, "files_open", "src/storage/files.c", 20, "late worker");
+    broker_lane(broker, LATE_LANE, "late worker", 101, true); /* its thread's id was another's before */
+    broker->events[broker->count - 1].time_ns = now;
+    broker_task(broker, TRACE_EVENT_TASK_EXISTS, TRACE_NO_LANE, now, LATE_TASK, "late worker");
+    broker_add(broker, TRACE_EVENT_LANE_START, LATE_LANE, now += 1000, 0);
+    broker_unpark(broker, LATE_LANE, now += 1000, LATE_TASK, "worker_main", "src/runtime/offload.c", 30);
+    broker_add(broker, TRACE_EVENT_TASK_START, LATE_LANE, now += 1000, LATE_TASK);
+    struct trace_event *event = broker_add(broker, TRACE_EVENT_CALL_BEGIN, LATE_LANE, now += 1000, LATE_TASK);
+    event->text = text_of(broker->tables, "open");
+    event->stack = stack;
+}
+
 /* Samples come late, and keep their time. */
 static inline uint64_t broker_order(const struct trace_event *event)
 {
@@ -289,6 +308,8 @@ static inline struct broker broker_run(struct trace_tables *tables, unsigned req
         broker_request(&broker);
         if (i % 10 == 9)
             broker_visitor(&broker, i / 10 % REACTORS, 5000 + i);
+        if (i == requests / 2)
+            broker_latecomer(&broker);
     }
     broker_sort(&broker);
     for (unsigned i = 0; i < REACTORS; i++)

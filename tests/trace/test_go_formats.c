@@ -155,12 +155,13 @@ static void broker_is_read_back_with_the_same_sums(void **state)
         uint64_t condition = counts.waited_ns[TRACE_EVENT_WAIT_CONDITION];
         assert_int_equal(counts.waited_ns[TRACE_EVENT_WAIT_SELECT], totals->select_ns);
         assert_int_equal(sync + condition, totals->sync_ns + totals->condition_ns);
+        assert_int_equal(counts.waited_ns[TRACE_EVENT_WAIT_NETWORK], totals->network_ns);
         assert_int_equal(counts.call_ns, totals->call_ns);
-        assert_int_equal(counts.calls, totals->call_count);
+        assert_int_equal(counts.calls, totals->call_count + 1); /* one has not ended */
         assert_int_equal(counts.requests, totals->produce_count + totals->fetch_count);
         assert_int_equal(counts.regions, totals->region_count);
         assert_int_equal(counts.samples, totals->sample_count);
-        assert_int_equal(counts.tasks, CONNECTIONS + 1 + 30);
+        assert_int_equal(counts.tasks, CONNECTIONS + 2 + 30);
         assert_int_equal(counts.logs, counts.requests);
         assert_int_equal(counts.yields, 30);
         buf_deinit(&out);
