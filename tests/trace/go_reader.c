@@ -87,26 +87,35 @@ void *list_grow(struct reader *reader, void *items, size_t count, size_t item_si
     return grown;
 }
 
+static void check(struct reader *reader)
+{
+    struct bytes header = read_bytes(reader, GO_HEADER_BYTES);
+    if (memcmp(header.data, "go 1.19 trace\0\0", GO_HEADER_BYTES) == 0)
+        go_reader_v1(reader);
+    else if (memcmp(header.data, "go 1.22 trace\0\0", GO_HEADER_BYTES) == 0)
+        go_reader_v2(reader);
+    else
+        refuse(reader, "unknown or unsupported trace version");
+}
+
+static void check_once(struct reader *reader, struct bytes file, struct go_reader_counts *counts, bool last_of_equals)
+{
+    memset(counts, 0, sizeof *counts);
+    *reader = (struct reader){.start = file.data, .at = file.data, .end = file.data + file.size, .counts = counts,
+                              .last_of_equals = last_of_equals};
+    arena_init(&reader->arena);
+    if (setjmp(reader->refused) == 0)
+        check(reader);
+    for (unsigned i = 0; i < reader->map_count; i++)
+        HASH_CLEAR(hh, *reader->maps[i]);
+    arena_deinit(&reader->arena);
+}
+
 const char *go_reader_check(struct bytes file, struct go_reader_counts *counts)
 {
     static struct reader reader; /* the fault lives on */
-    memset(&reader, 0, sizeof reader);
-    memset(counts, 0, sizeof *counts);
-    reader.start = reader.at = file.data;
-    reader.end = file.data + file.size;
-    reader.counts = counts;
-    arena_init(&reader.arena);
-    if (setjmp(reader.refused) == 0) {
-        struct bytes header = read_bytes(&reader, GO_HEADER_BYTES);
-        if (memcmp(header.data, "go 1.19 trace\0\0", GO_HEADER_BYTES) == 0)
-            go_reader_v1(&reader);
-        else if (memcmp(header.data, "go 1.22 trace\0\0", GO_HEADER_BYTES) == 0)
-            go_reader_v2(&reader);
-        else
-            refuse(&reader, "unknown or unsupported trace version");
-    }
-    for (unsigned i = 0; i < reader.map_count; i++)
-        HASH_CLEAR(hh, *reader.maps[i]);
-    arena_deinit(&reader.arena);
+    check_once(&reader, file, counts, false);
+    if (!reader.fault[0])
+        check_once(&reader, file, counts, true);
     return reader.fault[0] ? reader.fault : NULL;
 }

@@ -22,6 +22,7 @@ struct map_entry {
 struct reader {
     const uint8_t *start, *at, *end;
     struct go_reader_counts *counts;
+    bool last_of_equals; /* of events of the same time; Go takes any */
     struct arena arena;
     struct map_entry **maps[32]; /* to be cleared */
     unsigned map_count;

@@ -369,6 +369,12 @@ static void move(struct v1 *v1, const struct event *event)
     task->sequence += kind->sequence != FREE;
 }
 
+static bool is_before(const struct v1 *v1, const struct queue *a, const struct queue *b)
+{
+    uint64_t a_ticks = a->events[a->taken].ticks, b_ticks = b->events[b->taken].ticks;
+    return a_ticks < b_ticks || (a_ticks == b_ticks && v1->reader->last_of_equals);
+}
+
 /* Of the records at the heads that could come next: the earliest. A head that was ready once stays a candidate. */
 static struct queue *next_queue(struct v1 *v1)
 {
@@ -379,8 +385,7 @@ static struct queue *next_queue(struct v1 *v1)
             continue;
         if (!queue->is_selected)
             queue->is_selected = is_ready(v1, &queue->events[queue->taken]);
-        if (queue->is_selected &&
-            (!next || queue->events[queue->taken].ticks < next->events[next->taken].ticks))
+        if (queue->is_selected && (!next || is_before(v1, queue, next)))
             next = queue;
     }
     return next;

@@ -553,6 +553,12 @@ static bool advance(struct v2 *v2, struct machine *machine, const struct event *
     return true;
 }
 
+static bool is_before(const struct v2 *v2, const struct machine *a, const struct machine *b)
+{
+    uint64_t a_ticks = a->events[a->taken].ticks, b_ticks = b->events[b->taken].ticks;
+    return a_ticks < b_ticks || (a_ticks == b_ticks && v2->reader->last_of_equals);
+}
+
 static bool advance_one(struct v2 *v2)
 {
     /* The earliest that can, so: in the order of time, try each. */
@@ -565,7 +571,7 @@ static bool advance_one(struct v2 *v2)
             bool was_tried = machine->taken == machine->count;
             for (size_t t = 0; t < tried_count && !was_tried; t++)
                 was_tried = tried[t] == machine;
-            if (!was_tried && (!next || machine->events[machine->taken].ticks < next->events[next->taken].ticks))
+            if (!was_tried && (!next || is_before(v2, machine, next)))
                 next = machine;
         }
         if (!next)

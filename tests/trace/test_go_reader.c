@@ -298,6 +298,25 @@ static void lanes_of_version_1_19_are_counted_before_a_task_starts(void **state)
     }
 }
 
+/* Which lane's record comes first is chance. */
+static void records_of_the_same_time_may_come_in_any_order(void **state)
+{
+    (void)state;
+    for (int procs_are_late = 0; procs_are_late < 2; procs_are_late++) {
+        struct buf out;
+        buf_init(&out);
+        buf_append(&out, HEADER_1_19, 16);
+        V1_UNTIMED(1, NONE, 1000);
+        V1(13, 0, 7, 1, 0);
+        V1(4, procs_are_late ? 10 : 9, 1, 0);
+        V1_UNTIMED(1, 0, 1010);
+        V1(5, 0, 100);
+        V1(14, 0, 7, 1);
+        footer_v1(&out);
+        assert_fault(&out, procs_are_late ? "before the first Gomaxprocs" : "none", __LINE__);
+    }
+}
+
 /* --- version 1.22 --- */
 
 static const uint8_t golden_v2[] = {
@@ -540,6 +559,7 @@ int main(void)
         cmocka_unit_test(events_of_version_1_19_have_one_order),
         cmocka_unit_test(tasks_and_lanes_of_version_1_19_do_what_they_can),
         cmocka_unit_test(lanes_of_version_1_19_are_counted_before_a_task_starts),
+        cmocka_unit_test(records_of_the_same_time_may_come_in_any_order),
         cmocka_unit_test(a_minimal_trace_of_version_1_22_is_taken),
         cmocka_unit_test(every_cut_of_version_1_22_is_refused),
         cmocka_unit_test(what_is_right_in_version_1_22_is_taken),
