@@ -92,7 +92,7 @@ int capture_folder_make(const char *folder)
         end += strcspn(end, "/");
         char separator = *end;
         *end = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        if (TEMP_FAILURE_RETRY(mkdir(path, 0755)) != 0 && errno != EEXIST)
             rc = -errno;
         *end = separator;
     }
@@ -139,7 +139,7 @@ int capture_folder_list(const char *folder, const char *ending, struct capture_f
 static bool remove_file(const char *folder, const char *name)
 {
     char *path = mem_printf("%s/%s", folder, name);
-    bool removed = unlink(path) == 0;
+    bool removed = TEMP_FAILURE_RETRY(unlink(path)) == 0;
     if (!removed)
         log_warning("cannot remove a capture file=%s error=\"%s\"", path, error_text(-errno));
     mem_free(path);
@@ -184,12 +184,11 @@ static int read_all(int fd, struct buf *content)
         return ERR_TOO_LARGE;
     buf_reserve(content, (size_t)status.st_size + READ_BLOCK_BYTES);
     ssize_t size;
-    while ((size = read(fd, buf_reserve(content, READ_BLOCK_BYTES), READ_BLOCK_BYTES)) != 0) {
-        if (size < 0 && errno != EINTR)
-            return -errno;
+    do {
+        size = TEMP_FAILURE_RETRY(read(fd, buf_reserve(content, READ_BLOCK_BYTES), READ_BLOCK_BYTES));
         content->size += size > 0 ? (size_t)size : 0;
-    }
-    return 0;
+    } while (size > 0);
+    return size < 0 ? -errno : 0;
 }
 
 int capture_folder_read(const char *folder, const char *name, struct buf *content)
@@ -198,7 +197,7 @@ int capture_folder_read(const char *folder, const char *name, struct buf *conten
     if (!capture_name_read(name, CAPTURE_ENDING, &time_ns))
         return ERR_NOT_FOUND;
     char *path = mem_printf("%s/%s", folder, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = fd < 0 ? -errno : 0;
+    int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)), rc = fd < 0 ? -errno : 0;
     mem_free(path);
     if (rc == -ENOENT || rc == -ELOOP)
         return ERR_NOT_FOUND;

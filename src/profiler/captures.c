@@ -116,11 +116,10 @@ static void wake_thread(void *context)
 static int write_all(int fd, struct bytes bytes)
 {
     while (bytes.size > 0) {
-        ssize_t size = write(fd, bytes.data, bytes.size);
-        if (size < 0 && errno != EINTR)
+        ssize_t size = TEMP_FAILURE_RETRY(write(fd, bytes.data, bytes.size));
+        if (size < 0)
             return -errno;
-        size_t written = size > 0 ? (size_t)size : 0;
-        bytes = bytes_of(bytes.data + written, bytes.size - written);
+        bytes = bytes_of(bytes.data + size, bytes.size - (size_t)size);
     }
     return 0;
 }
@@ -154,14 +153,14 @@ static int write_trace(struct captures *captures, int fd, uint64_t last_ns)
 
 static int save(struct captures *captures, const struct incident *incident, const char *path, const char *part_path)
 {
-    int fd = open(part_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    int fd = TEMP_FAILURE_RETRY(open(part_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     if (fd < 0)
         return -errno;
     uint64_t last_ns = incident->duration_ns + AFTERMATH_NS + BEFORE_NS;
     int rc = write_trace(captures, fd, last_ns < LAST_MAX_NS ? last_ns : LAST_MAX_NS);
-    if (close(fd) != 0 && rc == 0)
+    if (close(fd) != 0 && errno != EINTR && rc == 0)
         rc = -errno;
-    if (rc == 0 && rename(part_path, path) != 0)
+    if (rc == 0 && TEMP_FAILURE_RETRY(rename(part_path, path)) != 0)
         rc = -errno;
     if (rc != 0)
         unlink(part_path);
