@@ -36,8 +36,6 @@ uintptr_t trace_text_start(void)
 
 static bool counter_is_trusted;
 static uint64_t call_min_ticks;
-/* The same moment on both clocks, to find out how long a tick is. */
-static uint64_t origin_ticks, origin_ns;
 
 /* Not clock_monotonic_ns, which tests may freeze. */
 static NOINLINE uint64_t monotonic_ns(void)
@@ -45,35 +43,6 @@ static NOINLINE uint64_t monotonic_ns(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-}
-
-/* The kernel has checked the counters of all CPUs against each other and against other clocks, and goes on doing so. */
-static bool kernel_trusts_counter(void)
-{
-    char name[16] = "";
-    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t size = read(fd, name, sizeof name - 1);
-    close(fd);
-    return size >= 3 && strncmp(name, "tsc\n", 4) == 0;
-}
-
-/* Before main, so that nobody asks whether it is done. How long a tick is need only be known roughly here. */
-__attribute__((constructor)) static void choose_clock(void)
-{
-    call_min_ticks = CALL_MIN_NS;
-#if defined __x86_64__
-    counter_is_trusted = kernel_trusts_counter();
-    if (counter_is_trusted) {
-        uint64_t end_ns;
-        origin_ns = monotonic_ns();
-        origin_ticks = __rdtsc();
-        while ((end_ns = monotonic_ns()) - origin_ns < 10 * NS_PER_US)
-            continue;
-        call_min_ticks = CALL_MIN_NS * (__rdtsc() - origin_ticks) / (end_ns - origin_ns);
-    }
-#endif
 }
 
 /* The same as trace_ticks, without a call. */
@@ -91,6 +60,51 @@ uint64_t trace_ticks(void)
     return now();
 }
 
+/* The same moment on both clocks: the closest of some tries, as the thread may lose its processor in between. */
+struct moment {
+    uint64_t ticks, ns;
+};
+static struct moment origin; /* the program's start */
+
+static struct moment this_moment(void)
+{
+    struct moment closest = {0};
+    for (uint64_t i = 0, distance = UINT64_MAX; i < 10; i++) {
+        uint64_t before = now(), ns = monotonic_ns(), took = now() - before;
+        if (took < distance) {
+            distance = took;
+            closest = (struct moment){before + took / 2, ns};
+        }
+    }
+    return closest;
+}
+
+/* The kernel has checked the counters of all CPUs against each other and against other clocks, and goes on doing so. */
+static bool kernel_trusts_counter(void)
+{
+#if !defined __x86_64__
+    return false;
+#endif
+    char name[16] = "";
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, name, sizeof name - 1);
+    close(fd);
+    return size >= 3 && strncmp(name, "tsc\n", 4) == 0;
+}
+
+/* Before main, so that nobody asks whether it is done. What is short need only be known roughly. */
+__attribute__((constructor)) static void choose_clock(void)
+{
+    counter_is_trusted = kernel_trusts_counter();
+    origin = this_moment();
+    struct moment later = this_moment();
+    while (later.ns - origin.ns < 10 * NS_PER_US)
+        later = this_moment();
+    call_min_ticks = CALL_MIN_NS * (later.ticks - origin.ticks) / (later.ns - origin.ns);
+}
+
 /* Not looked at again once it is known well, or sums of ticks might shrink in seconds. */
 double trace_tick_ns(void)
 {
@@ -98,9 +112,9 @@ double trace_tick_ns(void)
     double tick_ns = counter_is_trusted ? atomic_load(&known) : 1;
     if (tick_ns != 0)
         return tick_ns;
-    uint64_t elapsed_ns = monotonic_ns() - origin_ns;
-    tick_ns = (double)elapsed_ns / (double)(now() - origin_ticks);
-    if (elapsed_ns > NS_PER_S)
+    struct moment moment = this_moment();
+    tick_ns = (double)(moment.ns - origin.ns) / (double)(moment.ticks - origin.ticks);
+    if (moment.ns - origin.ns > NS_PER_S)
         atomic_store(&known, tick_ns);
     return tick_ns;
 }
@@ -120,8 +134,10 @@ static NOINLINE bool make_room(struct trace_writer *writer, unsigned count, uint
         atomic_load(&trace_sink)->next_chunk(writer);
         errno = error;
         chunk = writer->chunk;
-        if (!chunk)
+        if (!chunk) {
+            writer->last_type = 0;
             return false;
+        }
         chunk->start_ticks = writer->last_ticks = ticks;
     }
     if (ticks - writer->last_ticks >= SILENCE_TICKS) {
@@ -167,7 +183,7 @@ static inline uint32_t offset_of(uintptr_t pc)
 
 /* The time of this thread's last record, if that was one of these types: else now. */
 #define AFTER(type) (1u << (type))
-#define AFTER_ANY UINT32_MAX
+#define AFTER_ANY (~AFTER(0)) /* 0: the last one was lost */
 static inline uint64_t ticks_of_last(uint32_t types)
 {
     const struct trace_writer *writer = &trace_writer;
