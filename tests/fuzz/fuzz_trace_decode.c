@@ -1,0 +1,44 @@
+/* fuzz_trace_decode.c: any bytes as a trace; whatever events come of them hold to the rules of trace/event.h, and have
+ * an analysis. */
+#include "base/mem.h"
+#include "trace/analysis.h"
+#include "trace/decode.h"
+#include "trace/tables.h"
+
+#include "../trace/event_rules.h"
+
+struct taken {
+    struct trace_analysis *analysis;
+    struct event_rules rules;
+};
+
+static void take(const struct trace_event *event, void *context)
+{
+    struct taken *taken = context;
+    const char *broken = event_rules_check(&taken->rules, event);
+    if (broken)
+        check_failed(__FILE__, __LINE__, broken);
+    trace_analysis_add(taken->analysis, event);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct trace_tables *tables = trace_tables_create();
+    struct taken taken = {.analysis = trace_analysis_create(tables)};
+    struct buf message, text;
+    buf_init(&message);
+    buf_init(&text);
+    event_rules_init(&taken.rules, tables);
+    int result = trace_decode(bytes_of(data, size), tables, take, &taken, &message);
+    ASSERT((result == 0) == (message.size == 0));
+    trace_analysis_write(taken.analysis, &text);
+    ASSERT(text.size > 0);
+    event_rules_deinit(&taken.rules);
+    trace_analysis_destroy(taken.analysis);
+    trace_tables_destroy(tables);
+    buf_deinit(&text);
+    buf_deinit(&message);
+    return 0;
+}
