@@ -189,7 +189,7 @@ static void assert_same_event(const struct trace_tables *a_tables, const struct 
         assert_int_equal(a->thread_id, b->thread_id);
     if (a->type == TRACE_EVENT_LANE)
         return;
-    assert_int_equal(a->type == TRACE_EVENT_TASK_EXISTS ? a->time_ns : a->time_ns + 3, b->time_ns);
+    assert_int_equal(a->time_ns == 0 ? 0 : a->time_ns + 3, b->time_ns);
     assert_int_equal(a->type == TRACE_EVENT_HEAP ? 0 : a->task, b->task);
     assert_int_equal(a->request, b->request);
     assert_same_stack(a_tables, a->stack, b_tables, b->stack);
