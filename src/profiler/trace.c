@@ -44,6 +44,8 @@ struct trace_collection {
     struct buf out;         /* not handed over yet */
     size_t written_bytes;   /* handed over */
     uint64_t last_event_ns; /* since the start */
+    struct buf lane_names;  /* strings' ids, by the lane's number */
+    uint32_t noted_lane_count;
 
     pthread_mutex_t lock;
     pthread_cond_t wake; /* of the thread: it is stopped */
@@ -86,6 +88,8 @@ static void take_event(const struct trace_event *event, void *context)
     struct trace_collection *collection = context;
     if (collection->last_event_ns < event->time_ns)
         collection->last_event_ns = event->time_ns;
+    if (event->type == TRACE_EVENT_LANE)
+        buf_append(&collection->lane_names, &event->name, sizeof event->name);
     collection->query.format->event(collection->encoder, event, &collection->out);
 }
 
@@ -127,6 +131,17 @@ static void note_beginning(struct trace_collection *collection)
     note_time(collection, "from", 0);
 }
 
+/* Go's viewers know lanes by their numbers only. */
+static void note_lanes(struct trace_collection *collection)
+{
+    for (uint32_t name; collection->noted_lane_count * sizeof name < collection->lane_names.size;) {
+        char key[24];
+        snprintf(key, sizeof key, "lane %" PRIu32, collection->noted_lane_count);
+        memcpy(&name, collection->lane_names.data + collection->noted_lane_count++ * sizeof name, sizeof name);
+        note(collection, key, "%s", (const char *)trace_string_text(collection->tables, name).data);
+    }
+}
+
 /* --- the thread --- */
 
 /* Until it is stopped, or it is time to look again. */
@@ -157,6 +172,7 @@ static void carry(struct trace_collection *collection)
         switch (trace_reader_next(collection->reader, &item)) {
         case TRACE_PROGRESS_ITEM:
             trace_repair_add(collection->repair, &item);
+            note_lanes(collection);
             break;
         case TRACE_PROGRESS_WAIT:
             hand_over(collection, false);
@@ -217,6 +233,7 @@ static void *collect(void *argument)
     trace_repair_destroy(collection->repair);
     format->destroy(collection->encoder);
     trace_tables_destroy(collection->tables);
+    buf_deinit(&collection->lane_names);
     hand_over(collection, true);
     return NULL;
 }

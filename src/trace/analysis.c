@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct trace_analysis *trace_analysis_create(const struct trace_tables *tables)
@@ -526,15 +527,36 @@ static void take_task_end(struct trace_analysis *analysis, const struct trace_ev
 
 /* --- what is said, not done --- */
 
+/* Formats that have no names of lanes have them as notes: "lane 4". */
+static struct analyzed_lane *lane_of_note(struct trace_analysis *analysis, uint32_t key)
+{
+    const char *text = (const char *)trace_string_text(analysis->tables, key).data;
+    char *end;
+    if (strncmp(text, "lane ", 5) != 0)
+        return NULL;
+    unsigned long lane = strtoul(text + 5, &end, 10);
+    return end > text + 5 && *end == '\0' && lane < analysis->lane_count ? &analysis->lanes[lane] : NULL;
+}
+
+static void take_note(struct trace_analysis *analysis, const struct trace_event *event)
+{
+    struct analyzed_lane *lane = lane_of_note(analysis, event->text);
+    if (lane) {
+        lane->name = event->value;
+    } else if (analysis->note_count < NOTES_MAX) {
+        analysis->notes[analysis->note_count].key = event->text;
+        analysis->notes[analysis->note_count++].value = event->value;
+    }
+}
+
 static void take_log(struct trace_analysis *analysis, const struct trace_event *event, struct analyzed_task *task)
 {
     struct request *request = event->request != 0 && task ? task->request : NULL;
     if (request && request->log_count < LOGS_MAX) {
         request->logs[request->log_count].key = event->text;
         request->logs[request->log_count++].value = event->value;
-    } else if (event->request == 0 && analysis->note_count < NOTES_MAX) {
-        analysis->notes[analysis->note_count].key = event->text;
-        analysis->notes[analysis->note_count++].value = event->value;
+    } else if (event->request == 0) {
+        take_note(analysis, event);
     }
 }
 

@@ -29,7 +29,7 @@ enum activity {
 #define PIECES_COUNT 3  /* of a request: its longest */
 #define STRETCH_COUNT 3 /* of all reactors: the longest */
 #define LOGS_MAX 8      /* of a request */
-#define NOTES_MAX 4
+#define NOTES_MAX 12
 #define RECENT_COUNT 4
 /* Who did what in the time that others waited: what took less is not kept. */
 #define RECENT_MIN_NS 1000000

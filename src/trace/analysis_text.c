@@ -246,7 +246,7 @@ static void write_lane(const struct trace_analysis *analysis, struct buf *text, 
     if (lane->name != 0)
         write_name(text, text_of(analysis, lane->name));
     else
-        buf_printf(text, "%s %" PRIu32, analysis_lane_is_worker(lane) ? "worker" : "reactor", index);
+        buf_printf(text, "lane %" PRIu32 " (thread %" PRId32 ")", index, lane->thread_id);
 }
 
 /* --- what was worst --- */
@@ -340,14 +340,13 @@ static void write_span(const struct trace_analysis *analysis, struct buf *text)
         buf_printf(text, ", and %" PRIu64 " not finished at its end", analysis->open_count);
     if (analysis->sample_count > 0)
         buf_printf(text, "; CPU samples: %zu", analysis->sample_count);
-    buf_append_byte(text, '\n');
     for (unsigned i = 0; i < analysis->note_count; i++) {
-        buf_append_string(text, "Note: ");
+        buf_append_string(text, i > 0 ? "; " : "\nIt says: ");
         write_name(text, text_of(analysis, analysis->notes[i].key));
-        buf_append_string(text, ": ");
+        buf_append_byte(text, ' ');
         write_name(text, text_of(analysis, analysis->notes[i].value));
-        buf_append_byte(text, '\n');
     }
+    buf_append_byte(text, '\n');
 }
 
 /* --- the table of requests by name --- */

@@ -162,8 +162,9 @@ static void assert_same_text(const struct trace_tables *a_tables, uint32_t a, co
     assert_string_equal(trace_string_text(a_tables, a).data, trace_string_text(b_tables, b).data);
 }
 
+/* At most so many frames of it. */
 static void assert_same_stack(const struct trace_tables *a_tables, uint32_t a, const struct trace_tables *b_tables,
-                              uint32_t b)
+                              uint32_t b, unsigned depth_max)
 {
     assert_int_equal(a == 0, b == 0);
     if (a == 0)
@@ -171,15 +172,16 @@ static void assert_same_stack(const struct trace_tables *a_tables, uint32_t a, c
     unsigned a_depth, b_depth;
     const struct trace_frame *a_frames = trace_stack_frames(a_tables, a, &a_depth);
     const struct trace_frame *b_frames = trace_stack_frames(b_tables, b, &b_depth);
-    assert_int_equal(a_depth, b_depth);
-    for (unsigned i = 0; i < a_depth; i++) {
+    assert_int_equal(a_depth < depth_max ? a_depth : depth_max, b_depth);
+    for (unsigned i = 0; i < b_depth; i++) {
         assert_same_text(a_tables, a_frames[i].function, b_tables, b_frames[i].function);
         assert_same_text(a_tables, a_frames[i].file, b_tables, b_frames[i].file);
         assert_int_equal(a_frames[i].line, b_frames[i].line);
     }
 }
 
-/* The format has no names of lanes, and puts three ticks in after what is there at the start. */
+/* The format has no names of lanes, puts three ticks in after what is there at the start, and has only the place of
+ * regions: viewers group them by that. */
 static void assert_same_event(const struct trace_tables *a_tables, const struct trace_event *a,
                               const struct trace_tables *b_tables, const struct trace_event *b)
 {
@@ -192,8 +194,9 @@ static void assert_same_event(const struct trace_tables *a_tables, const struct 
     assert_int_equal(a->time_ns == 0 ? 0 : a->time_ns + 3, b->time_ns);
     assert_int_equal(a->type == TRACE_EVENT_HEAP ? 0 : a->task, b->task);
     assert_int_equal(a->request, b->request);
-    assert_same_stack(a_tables, a->stack, b_tables, b->stack);
-    assert_same_stack(a_tables, a->entry, b_tables, b->entry);
+    bool is_region = a->type == TRACE_EVENT_REGION_BEGIN || a->type == TRACE_EVENT_REGION_END;
+    assert_same_stack(a_tables, a->stack, b_tables, b->stack, is_region ? 1 : TRACE_STACK_MAX);
+    assert_same_stack(a_tables, a->entry, b_tables, b->entry, 1);
     assert_same_text(a_tables, a->text, b_tables, b->text);
     assert_same_text(a_tables, a->name, b_tables, b->name);
     assert_same_text(a_tables, a->value, b_tables, b->value);
@@ -226,15 +229,14 @@ static void what_was_encoded_comes_back_the_same(void **state)
     struct decoded decoded = decode(buf_bytes(&file));
 
     assert_int_equal(decoded.result, 0);
-    /* But the latecomer's lane, which ends within a call: that is a wait, as nobody can know who will end it. */
-    for (unsigned row = 0; row <= 3 + WORKER_LANE; row++) {
+    for (unsigned row = 0; row <= 3 + LATE_LANE; row++) {
         size_t a_at = 0, b_at = 0;
         for (;;) {
             const struct trace_event *a = next_in_row(broker.events, broker.count, row, &a_at);
             const struct trace_event *b = next_in_row(decoded.events, decoded.count, row, &b_at);
-            assert_int_equal(a == NULL, b == NULL);
             if (!a)
-                break;
+                break; /* what is still going on then ends in the file */
+            assert_non_null(b);
             assert_same_event(tables, a, decoded.tables, b);
         }
     }
