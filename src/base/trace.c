@@ -395,13 +395,27 @@ unsigned trace_call_totals(struct trace_call_total *totals, unsigned max)
     return count;
 }
 
+#define CALLERS_OF_CALL 2 /* beside its duration; any more are four in a record */
+
 void trace_call_done(const char *name, uint64_t begun_ticks)
 {
-    uint64_t ticks = now(), took[2] = {ticks - begun_ticks, 0};
-    if (took[0] < call_min_ticks || !trace_is_on())
+    uint64_t ticks = now(), took = ticks - begun_ticks;
+    if (took < call_min_ticks || !trace_is_on())
         return;
-    record_at(TRACE_CALL, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), took, 1, ticks);
-    count_call(name, took[0]);
+    uint32_t pcs[1 + TRACE_DEPTH_FULL + TRACE_PCS_PER_RECORD], depth_max;
+    depth_max = atomic_load_explicit(&trace_depth, memory_order_relaxed);
+    if (LIKELY(depth_max == TRACE_DEPTH_SHORT))
+        depth_max = 1 + CALLERS_OF_CALL;
+    /* Its own place comes first, and ends where the duration does: what is behind goes into the record as it is. */
+    unsigned depth = walk(__builtin_frame_address(0), pcs + 1, depth_max), more = 1;
+    if (depth > 1 + CALLERS_OF_CALL)
+        more += (depth - 1 - CALLERS_OF_CALL + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD;
+    for (unsigned i = depth > 0 ? depth : 1; i < 1 + CALLERS_OF_CALL + (more - 1) * TRACE_PCS_PER_RECORD; i++)
+        pcs[1 + i] = 0;
+    memcpy(pcs, &took, sizeof took);
+    record_at(TRACE_CALL, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), pcs, more, ticks);
+    if (trace_writer.kind != TRACE_THREAD_OTHER)
+        count_call(name, took);
 }
 
 void trace_record_request_begin(const char *name, const char *client, int32_t correlation_id, uint32_t size_bytes)

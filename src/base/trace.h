@@ -46,7 +46,8 @@ enum trace_type {
     TRACE_POLL_END,
     TRACE_WORK_BEGIN,     /* [task that waits for it] where: the function; on a thread that works for a task */
     TRACE_WORK_END,       /* [task that waits for it] */
-    TRACE_CALL,           /* [name text] a blocking call has returned; 1: how many ticks it took, as a uint64_t */
+    TRACE_CALL,           /* [name text] a blocking call has returned; 1: how many ticks it took, as a uint64_t, and two
+                             return addresses behind `where`; more of them in further ones */
     TRACE_REQUEST_BEGIN,  /* [name text] by the running task; 1: struct trace_request_facts */
     TRACE_REQUEST_END,
     TRACE_REGION_BEGIN,   /* [name text] a part of what the running task does; regions nest */
@@ -210,7 +211,7 @@ static inline void trace_call_end(const char *name, uint64_t begun_ticks)
         trace_call_done(name, begun_ticks);
 }
 
-/* How long all calls of one name took that left records, since the program began. Writes up to `max` of them in no
+/* How long all calls of one name took that left records of reactors and workers, since the program began. Writes up to `max` of them in no
  * order, each name once, and returns how many there are. [any] */
 #define TRACE_CALL_NAMES_MAX 32
 struct trace_call_total {

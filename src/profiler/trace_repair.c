@@ -102,16 +102,17 @@ static uint32_t stack_of_where(struct step *step)
     return stack_of_place(step, where ? trace_text_start() + where : 0, false);
 }
 
-/* Of a record whose continuations are nothing but a stack. */
-static uint32_t stack_of_record(struct step *step)
+/* Of a record whose continuations are nothing but a stack, behind so many bytes. */
+static uint32_t stack_of_record(struct step *step, size_t bytes_before)
 {
     uint32_t offsets[TRACE_MORE_MAX * TRACE_PCS_PER_RECORD];
     uintptr_t pcs[TRACE_DEPTH_FULL];
-    unsigned more = trace_more(step->record), depth = 0;
-    memcpy(offsets, step->record + 1, more * sizeof *step->record);
+    size_t bytes = trace_more(step->record) * sizeof *step->record - bytes_before;
+    unsigned depth = 0;
+    memcpy(offsets, (const char *)(step->record + 1) + bytes_before, bytes);
     if (step->record->where)
         pcs[depth++] = trace_text_start() + step->record->where;
-    for (unsigned i = 0; i < more * TRACE_PCS_PER_RECORD && offsets[i] && depth < TRACE_DEPTH_FULL; i++)
+    for (size_t i = 0; i < bytes / sizeof *offsets && offsets[i] && depth < TRACE_DEPTH_FULL; i++)
         pcs[depth++] = trace_text_start() + offsets[i];
     const struct trace_addresses addresses = {.pcs = pcs, .depth = depth, .entry = entry_of(step->lane)};
     return trace_stacks_id(step->repair->stacks, &addresses);
@@ -358,12 +359,12 @@ static void on_park(struct step *step)
     uint32_t reason = text_id(repair, trace_argument(step->record));
     if (reason == 0)
         reason = trace_string_of(repair->tables, REASON_UNKNOWN);
-    park(repair, step->lane, reason, trace_wait(step->record), stack_of_record(step));
+    park(repair, step->lane, reason, trace_wait(step->record), stack_of_record(step, 0));
 }
 
 static void on_yield(struct step *step)
 {
-    yield(step->repair, step->lane, stack_of_record(step));
+    yield(step->repair, step->lane, stack_of_record(step, 0));
 }
 
 /* UNPARK, and what the end of offloaded work is. */
@@ -461,7 +462,7 @@ static void on_call(struct step *step)
     repair->in_call_count++;
     emit(repair, (struct trace_event){.type = TRACE_EVENT_CALL_BEGIN, .lane = lane->number, .task = lane->task->id,
                                       .text = text_id(repair, trace_argument(step->record)),
-                                      .stack = stack_of_where(step)});
+                                      .stack = stack_of_record(step, sizeof(uint64_t))});
 }
 
 /* --- the steps: what tasks say of themselves --- */
@@ -532,19 +533,19 @@ static void leave_region(struct step *step, uint32_t stack)
 
 static void on_region_begin(struct step *step)
 {
-    begin_region(step, stack_of_record(step));
+    begin_region(step, stack_of_record(step, 0));
 }
 
 static void on_region_next(struct step *step)
 {
-    uint32_t stack = stack_of_record(step);
+    uint32_t stack = stack_of_record(step, 0);
     leave_region(step, stack);
     begin_region(step, stack);
 }
 
 static void on_region_end(struct step *step)
 {
-    leave_region(step, stack_of_record(step));
+    leave_region(step, stack_of_record(step, 0));
 }
 
 static void log_value(struct step *step, uint32_t value)

@@ -68,6 +68,7 @@ static int tear_down(void **state)
     atomic_store(&trace_depth, TRACE_DEPTH_SHORT);
     atomic_store(&trace_slow_request_ns, UINT64_MAX);
     trace_writer.chunk = NULL;
+    trace_thread_is(TRACE_THREAD_OTHER);
     free(chunk);
     return 0;
 }
@@ -285,6 +286,7 @@ static void a_call_has_its_duration_and_is_added_up(void **state)
     static const char name[] = "first call", same[] = "first call";
     (void)state;
     uint64_t took[2];
+    trace_thread_is(TRACE_THREAD_WORKER);
     trace_call_done(name, trace_ticks() - 1000000000);
     trace_call_end(same, trace_ticks() - 2000000000);
     assert_record(0, TRACE_CALL, 1, of(name));
@@ -293,6 +295,19 @@ static void a_call_has_its_duration_and_is_added_up(void **state)
     memcpy(&took[1], &chunk->records[3], 8);
     assert_in_range(took[0], 1000000000, 2000000000);
     assert_int_equal(call_total(name), took[0] + took[1]);
+
+    trace_thread_is(TRACE_THREAD_OTHER); /* which no trace shows */
+    trace_call_done(name, trace_ticks() - 1000000000);
+    assert_int_equal(call_total(name), took[0] + took[1]);
+}
+
+static NOINLINE void call_at_depth(unsigned depth)
+{
+    if (depth > 0)
+        call_at_depth(depth - 1);
+    else
+        trace_call_done("call", trace_ticks() - 1000000000);
+    __asm__ volatile("");
 }
 
 static void a_short_call_leaves_nothing(void **state)
@@ -405,6 +420,31 @@ static void a_stack_ends_at_its_bounds(void **state)
     assert_int_equal(pcs[4], 0);
     assert_record(2, TRACE_TASK_PARK, 0, trace_argument(&chunk->records[2]));
     assert_int_equal(chunk->records[2].where, 0);
+}
+
+static void a_call_has_two_callers_besides_and_all_with_full_stacks(void **state)
+{
+    (void)state;
+    claim_stack();
+    call_at_depth(10);
+    atomic_store(&trace_depth, TRACE_DEPTH_FULL);
+    call_at_depth(100);
+    release_stack();
+    call_at_depth(10);
+    assert_record(0, TRACE_CALL, 1, trace_argument(&chunk->records[0]));
+    uint32_t callers[TRACE_DEPTH_FULL - 1];
+    memcpy(callers, (char *)&chunk->records[1] + 8, 8);
+    assert_true(is_in(chunk->records[0].where, call_at_depth));
+    assert_true(is_in(callers[0], call_at_depth) && is_in(callers[1], call_at_depth));
+    assert_record(2, TRACE_CALL, 16, trace_argument(&chunk->records[2]));
+    memcpy(callers, (char *)&chunk->records[3] + 8, sizeof callers);
+    for (unsigned i = 0; i < TRACE_DEPTH_FULL - 1; i++)
+        assert_true(is_in(callers[i], call_at_depth));
+    assert_record(19, TRACE_CALL, 1, trace_argument(&chunk->records[19]));
+    assert_true(is_in(chunk->records[19].where, call_at_depth));
+    memcpy(callers, (char *)&chunk->records[20] + 8, 8);
+    assert_int_equal(callers[0], 0);
+    assert_int_equal(callers[1], 0);
 }
 
 static NOINLINE void unpark_inside(uintptr_t where)
@@ -546,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_tick_is_a_nanosecond_or_less),
         cmocka_unit_test_setup_teardown(a_call_has_its_duration_and_is_added_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_short_call_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_call_has_two_callers_besides_and_all_with_full_stacks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errno_survives_a_call, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_a_request_that_took_long_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_park_has_the_five_innermost_callers, set_up, tear_down),
