@@ -74,8 +74,8 @@ enum go_status { /* as version 1.22 numbers them */
 struct go_task {
     uint64_t id;
     uint64_t sequence;
-    uint64_t generation; /* that has it mentioned last; 1.22 only, as what follows */
     enum go_status status;
+    uint64_t generation; /* that has it mentioned last; 1.22 only, as what follows */
     uint32_t entry, name;
 };
 

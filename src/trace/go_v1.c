@@ -26,6 +26,7 @@ enum v1_type {
     V1_GO_START = 14,  /* task, sequence */
     V1_GO_END = 15,
     V1_GO_SCHED = 17,  /* stack */
+    V1_GO_PREEMPT = 18, /* stack */
     V1_GO_SLEEP = 19,  /* stack, as the other waits */
     V1_GO_BLOCK = 20,
     V1_GO_UNBLOCK = 21, /* task, sequence, stack */
@@ -184,6 +185,7 @@ static void take_create(struct trace_encoder *encoder, const struct trace_event 
 static void take_start(struct trace_encoder *encoder, const struct trace_event *event)
 {
     struct go_task *task = task_map_find(&encoder->tasks, event->task);
+    task->status = GO_RUNNING;
     go_lane(&encoder->lanes, event->lane)->running = task;
     RECORD(encoder, event->lane, ticks_of(encoder, event), V1_GO_START, event->task, ++task->sequence);
 }
@@ -197,17 +199,21 @@ static void take_park(struct trace_encoder *encoder, const struct trace_event *e
     };
     RECORD(encoder, event->lane, ticks_of(encoder, event), (enum v1_type)types[event->wait],
            go_stack(&encoder->names, event->text, event->stack));
+    go_lane(&encoder->lanes, event->lane)->running = NULL;
 }
 
 static void take_yield(struct trace_encoder *encoder, const struct trace_event *event)
 {
     RECORD(encoder, event->lane, ticks_of(encoder, event), V1_GO_SCHED, stack_of(encoder, event));
+    go_lane(&encoder->lanes, event->lane)->running = NULL;
 }
 
 static void take_end(struct trace_encoder *encoder, const struct trace_event *event)
 {
+    struct go_lane *lane = go_lane(&encoder->lanes, event->lane);
     RECORD_ALONE(encoder, event->lane, ticks_of(encoder, event), V1_GO_END);
-    task_map_remove(&encoder->tasks, go_lane(&encoder->lanes, event->lane)->running);
+    task_map_remove(&encoder->tasks, lane->running);
+    lane->running = NULL;
 }
 
 static void take_unpark(struct trace_encoder *encoder, const struct trace_event *event)
@@ -221,6 +227,7 @@ static void take_unpark(struct trace_encoder *encoder, const struct trace_event 
 static void take_call_begin(struct trace_encoder *encoder, const struct trace_event *event)
 {
     uint64_t ticks = ticks_of(encoder, event);
+    go_lane(&encoder->lanes, event->lane)->running->status = GO_IN_CALL;
     RECORD(encoder, event->lane, ticks, V1_GO_SYS_CALL, go_stack(&encoder->names, event->text, event->stack));
     RECORD_ALONE(encoder, event->lane, ticks, V1_GO_SYS_BLOCK);
     RECORD_ALONE(encoder, event->lane, ticks, V1_PROC_STOP);
@@ -230,6 +237,7 @@ static void take_call_end(struct trace_encoder *encoder, const struct trace_even
 {
     struct go_task *task = go_lane(&encoder->lanes, event->lane)->running;
     uint64_t ticks = ticks_of(encoder, event);
+    task->status = GO_RUNNING;
     RECORD(encoder, event->lane, ticks, V1_PROC_START, go_lane(&encoder->lanes, event->lane)->thread);
     RECORD(encoder, event->lane, ticks, V1_GO_SYS_EXIT, task->id, ++task->sequence, 0 /* at this very time */);
     RECORD(encoder, event->lane, ticks, V1_GO_START, task->id, ++task->sequence);
@@ -336,7 +344,13 @@ static void v1_finish(struct trace_encoder *encoder, uint64_t end_ns, struct buf
 {
     if (!encoder->has_started)
         start(encoder, 0);
-    write_procs(encoder, GO_START_TICKS + encoder->shift + end_ns); /* so that it lasts until then */
+    uint64_t ticks = GO_START_TICKS + encoder->shift + end_ns;
+    for (uint32_t i = 0; i < encoder->lanes.count; i++) { /* 1.19's viewer fails where one still runs */
+        const struct go_task *task = go_lane(&encoder->lanes, i)->running;
+        if (task && task->status == GO_RUNNING)
+            RECORD(encoder, i, ticks, V1_GO_PREEMPT, 0);
+    }
+    write_procs(encoder, ticks); /* so that it lasts until then */
     flush(encoder, true, out);
 }
 
@@ -344,8 +358,8 @@ static size_t v1_pending_bytes(const struct trace_encoder *encoder)
 {
     size_t size = encoder->head.size + encoder->names.strings.size + encoder->names.stacks.size;
     for (uint32_t i = 0; i <= encoder->lanes.count; i++)
-        size += encoder->lanes.all[i].bytes.size;
-    return size + 64; /* the end */
+        size += encoder->lanes.all[i].bytes.size + 64; /* with its end */
+    return size;
 }
 
 static void v1_destroy(struct trace_encoder *encoder)

@@ -42,6 +42,8 @@ class Viewer:
         self.address = address
 
     def get(self, path):
+        """A path as a page's link has it."""
+        path = html.unescape(path).replace(" ", "%20")
         with urllib.request.urlopen(self.address + path, timeout=START_TIMEOUT_S) as answer:
             return answer.read()
 

@@ -526,7 +526,7 @@ static void on_leave(struct v1 *v1, const struct event *event)
         task->call_since = event->ticks;
         counts->calls++;
     } else if (task->status == RUNNABLE) {
-        counts->yields++;
+        counts->yields += event->type == SCHED; /* GoPreempt: the trace ends */
     } else {
         task->wait = wait_of(event->type);
         counts->parks[task->wait]++;
@@ -672,6 +672,16 @@ static void check_procs(struct v1 *v1)
         refuse(v1->reader, "GoStart stands before the first Gomaxprocs");
 }
 
+/* The viewer of Go 1.19 looks for the end of each GoStart, and fails where there is none. */
+static void check_end(struct v1 *v1)
+{
+    for (const struct map_entry *entry = v1->ps; entry; entry = entry->hh.next) {
+        const struct p *p = entry->value;
+        if (p->task != 0)
+            refuse(v1->reader, "g %llu runs on at the end", (unsigned long long)p->task);
+    }
+}
+
 void go_reader_v1(struct reader *reader)
 {
     struct v1 *v1 = arena_alloc(&reader->arena, sizeof *v1);
@@ -682,5 +692,6 @@ void go_reader_v1(struct reader *reader)
     check_procs(v1);
     for (size_t i = 0; i < v1->event_count; i++)
         check_event(v1, &v1->events[i]);
+    check_end(v1);
     reader->counts->generations = 1;
 }

@@ -170,14 +170,21 @@ static void every_cut_of_version_1_19_is_refused(void **state)
 static void what_is_right_in_version_1_19_is_taken(void **state)
 {
     (void)state;
-    V1_CASE("none", (void)0);
+    V1_CASE("none", V1(15, 1));
+    V1_CASE("none", V1(18, 1, 0));
     V1_CASE("none", V1(28, 1, 1); V1(30, 0); V1(6, 0); V1(5, 50, 100); V1(29, 0, 7, 2, 0); V1(14, 0, 7, 3); V1(15, 1));
-    V1_CASE("none", V1(21, 1, 8, 2, 1); V1(17, 1, 1); V1(14, 1, 8, 3); V1(15, 1); V1(14, 1, 7, 2));
-    V1_CASE("none", V1(47, 1, 0, 1, 4, 1)); /* an end of what began before */
-    V1_CASE("none", V1(47, 1, 0, 0, 4, 1)); /* a begin without an end */
-    V1_CASE("none", V1(46, 1, 9, 1); V1(45, 1, 9, 0, 3, 1));
-    V1_CASE("none", V1(45, 1, 9, 0, 3, 1); V1(46, 1, 9, 1); V1(45, 1, 9, 0, 3, 1));
-    V1_CASE("none", V1(49, 0, 1005, 0, 7, 1); V1(33, 1, 4096); V1(34, 0, 8192));
+    V1_CASE("none", V1(21, 1, 8, 2, 1); V1(17, 1, 1); V1(14, 1, 8, 3); V1(15, 1); V1(14, 1, 7, 2); V1(15, 1));
+    V1_CASE("none", V1(47, 1, 0, 1, 4, 1); V1(15, 1)); /* an end of what began before */
+    V1_CASE("none", V1(47, 1, 0, 0, 4, 1); V1(15, 1)); /* a begin without an end */
+    V1_CASE("none", V1(46, 1, 9, 1); V1(45, 1, 9, 0, 3, 1); V1(15, 1));
+    V1_CASE("none", V1(45, 1, 9, 0, 3, 1); V1(46, 1, 9, 1); V1(45, 1, 9, 0, 3, 1); V1(15, 1));
+    V1_CASE("none", V1(49, 0, 1005, 0, 7, 1); V1(33, 1, 4096); V1(34, 0, 8192); V1(15, 1));
+}
+
+static void nothing_of_version_1_19_runs_on_at_the_end(void **state)
+{
+    (void)state;
+    V1_CASE("g 7 runs on at the end", (void)0);
 }
 
 static void a_file_of_version_1_19_begins_with_a_batch(void **state)
@@ -312,6 +319,7 @@ static void records_of_the_same_time_may_come_in_any_order(void **state)
         V1_UNTIMED(1, 0, 1010);
         V1(5, 0, 100);
         V1(14, 0, 7, 1);
+        V1(15, 0);
         footer_v1(&out);
         assert_fault(&out, procs_are_late ? "before the first Gomaxprocs" : "none", __LINE__);
     }
@@ -553,6 +561,7 @@ int main(void)
         cmocka_unit_test(a_minimal_trace_of_version_1_19_is_taken),
         cmocka_unit_test(every_cut_of_version_1_19_is_refused),
         cmocka_unit_test(what_is_right_in_version_1_19_is_taken),
+        cmocka_unit_test(nothing_of_version_1_19_runs_on_at_the_end),
         cmocka_unit_test(a_file_of_version_1_19_begins_with_a_batch),
         cmocka_unit_test(records_of_version_1_19_are_whole),
         cmocka_unit_test(a_record_of_version_1_19_has_2048_bytes_at_most),
