@@ -1,14 +1,12 @@
 /* debug_captures.c: /debug/pprof/captures: the traces that the profiler has saved of slow requests. */
 #include "http/debug_port.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "profiler/captures.h"
 #include "profiler/profiler.h"
 
 #include <inttypes.h>
-#include <time.h>
 
 /* What reads the folder, on a thread of its own. */
 struct listing {
@@ -36,25 +34,14 @@ static void read_work(void *argument)
     reading->result = captures_read(reading->captures, reading->name, &reading->content);
 }
 
-/* RFC 3339, to the second. */
-static void write_time(int64_t since_1970_ns, char text[32])
-{
-    time_t seconds = (time_t)(since_1970_ns / (int64_t)NS_PER_S);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    if (strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-        *text = '\0';
-}
-
 static void write_json(const struct listing *listing, struct buf *text)
 {
     buf_append_string(text, "{\"captures\":[");
     for (int i = 0; i < listing->count; i++) {
         const struct capture_file *file = &listing->files[i];
-        char time[32];
-        write_time(file->time_ns, time);
-        buf_printf(text, "%s{\"name\":\"%s\",\"time\":\"%s\",\"size_bytes\":%" PRIu64 "}", i > 0 ? "," : "", file->name,
-                   time, file->size_bytes);
+        buf_printf(text, "%s{\"name\":\"%s\",\"time\":\"", i > 0 ? "," : "", file->name);
+        debug_append_time(text, file->time_ns);
+        buf_printf(text, "\",\"size_bytes\":%" PRIu64 "}", file->size_bytes);
     }
     buf_append_string(text, "]}\n");
 }
@@ -70,10 +57,10 @@ static void write_page(const struct listing *listing, struct buf *page)
     buf_append_string(page, "<table>\n<thead><td>Time</td><td>KiB</td><td>Capture</td></thead>\n");
     for (int i = 0; i < listing->count; i++) {
         const struct capture_file *file = &listing->files[i];
-        char time[32];
-        write_time(file->time_ns, time);
-        buf_printf(page, "<tr><td>%s</td><td>%" PRIu64 "</td><td><a href='" DEBUG_CAPTURES "/%s'>%s</a></td></tr>\n",
-                   time, (file->size_bytes + 1023) / 1024, file->name, file->name);
+        buf_append_string(page, "<tr><td>");
+        debug_append_time(page, file->time_ns);
+        buf_printf(page, "</td><td>%" PRIu64 "</td><td><a href='" DEBUG_CAPTURES "/%s'>%s</a></td></tr>\n",
+                   (file->size_bytes + 1023) / 1024, file->name, file->name);
     }
     buf_append_string(page, "</table>\n</body>\n</html>\n");
 }

@@ -1,7 +1,6 @@
 /* debug_control.c: /debug/profiler/config: how the profiler is set, shown and changed at once. */
 #include "http/debug_port.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "http/control.h"
 #include "profiler/profiler.h"
@@ -9,18 +8,6 @@
 #include "runtime/stream.h"
 
 #include <inttypes.h>
-#include <time.h>
-
-/* RFC 3339, to the second. */
-static void write_time(int64_t since_1970_ns, struct buf *json)
-{
-    time_t seconds = (time_t)(since_1970_ns / (int64_t)NS_PER_S);
-    struct tm utc;
-    char text[32];
-    gmtime_r(&seconds, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    buf_append_string(json, text);
-}
 
 /* What is configured; since when; and where requests that run now want more, what is in force. */
 static void answer_settings(struct http_exchange *exchange, struct profiler *profiler)
@@ -35,7 +22,7 @@ static void answer_settings(struct http_exchange *exchange, struct profiler *pro
     buf_append_byte(&json, '{');
     control_write(&configured, &json);
     buf_append_string(&json, ",\"since\":\"");
-    write_time(profiler_configured_ns(profiler), &json);
+    debug_append_time(&json, profiler_configured_ns(profiler));
     buf_append_string(&json, "\",\"overridden_by_requests\":\"");
     control_write_changes(&configured, &in_force, &json);
     buf_append_string(&json, "\"}\n");

@@ -1,6 +1,7 @@
 /* debug_port.c: the debug port: its routes, and who can reach it. */
 #include "http/debug_port.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/ports.h"
@@ -8,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <time.h>
 
 static const struct http_route routes[] = {
     {DEBUG_PREFIX, HTTP_ALLOW_GET, debug_answer_below_prefix},
@@ -27,6 +29,16 @@ void debug_answer_text(struct http_exchange *exchange, struct bytes body)
         .content_type = "text/plain; charset=utf-8",
         .body = body,
     });
+}
+
+void debug_append_time(struct buf *text, int64_t since_1970_ns)
+{
+    time_t seconds = (time_t)(since_1970_ns / (int64_t)NS_PER_S);
+    struct tm utc;
+    char time[32];
+    gmtime_r(&seconds, &utc);
+    strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    buf_append_string(text, time);
 }
 
 static void debug_port_closed(void *context)

@@ -48,6 +48,8 @@ void debug_answer_symbol(struct http_exchange *exchange);
 void debug_answer_control(struct http_exchange *exchange);
 
 void debug_answer_text(struct http_exchange *exchange, struct bytes body);
+/* As RFC 3339 has it, to the second. */
+void debug_append_time(struct buf *text, int64_t since_1970_ns);
 
 /* debug_limits.c: what all clients may cost together. */
 void debug_limits_init(struct debug_limits *limits);

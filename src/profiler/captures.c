@@ -28,6 +28,10 @@
 /* How often what is too old is looked for. */
 #define TRIM_INTERVAL_NS (60 * NS_PER_S)
 
+/* What the configuration allows is what these take. */
+_Static_assert(PROFILER_TRACE_BUFFER_MAX == TRACE_BUFFER_MAX, "one limit");
+_Static_assert(PROFILER_CAPTURE_BYTES_MIN >= TRACE_BYTES_MAX, "one capture fits");
+
 /* Who serves a slow request may not wait for us, so the first one claims the place and leaves its facts there; it is
  * free again when the cooldown is over. */
 enum claim { CLAIM_FREE, CLAIM_TAKEN, CLAIM_READY };
