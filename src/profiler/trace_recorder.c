@@ -1,9 +1,10 @@
 /* trace_recorder.c: hands chunks to threads that record, and switches recording on and off. */
-#include "profiler/trace_recorder_private.h"
+#include "profiler/trace_recorder.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "profiler/own_thread.h"
+#include "profiler/trace_recorder_private.h"
 
 #include <fcntl.h>
 #include <malloc.h>

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "profiler/trace_recorder_private.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -197,6 +198,19 @@ static void what_was_recorded_before_is_not_read_along(void **state)
     trace_reader_close(reader);
 }
 
+static void *record_one(void *argument)
+{
+    record_numbers(*(uint64_t *)argument, 1);
+    return NULL;
+}
+
+static void record_on_another_thread(uint64_t number)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, record_one, &number), 0);
+    pthread_join(thread, NULL);
+}
+
 /* --- what is kept --- */
 
 static void the_oldest_chunks_are_used_again(void **state)
@@ -289,6 +303,46 @@ static void a_reader_that_is_too_slow_is_told_where_it_lost(void **state)
     trace_reader_close(slow);
 }
 
+/* As if every chunk that there may be were pinned by readers. */
+static uint32_t take_all_free_chunks(void)
+{
+    pthread_mutex_lock(&recorder->lock);
+    uint32_t touched_count = recorder->chunks.touched_count;
+    recorder->chunks.touched_count = TRACE_CHUNKS_MAX;
+    while (!list_empty(&recorder->chunks.free))
+        list_remove(recorder->chunks.free.next);
+    pthread_mutex_unlock(&recorder->lock);
+    return touched_count;
+}
+
+static void a_record_that_finds_no_chunk_is_told(void **state)
+{
+    (void)state;
+    uint64_t first;
+    trace_recorder_configure(recorder, 1 << 20);
+    record_numbers(0, 1);
+    struct trace_reader *along = trace_reader_open(recorder, 0, false);
+    record_numbers(1, 10);
+    while (trace_recorder_stats(recorder).held_bytes < 2 * CHUNK_BYTES) /* the one that counts memory has a chunk too */
+        usleep(1000);
+    uint32_t touched_count = take_all_free_chunks();
+    record_on_another_thread(1000);
+    pthread_mutex_lock(&recorder->lock);
+    recorder->chunks.touched_count = touched_count;
+    pthread_mutex_unlock(&recorder->lock);
+    record_numbers(11, 10);
+    assert_int_equal(trace_recorder_stats(recorder).lost_count, 1);
+
+    trace_reader_stop(along);
+    assert_int_equal(read_numbers(along, &first, TRACE_PROGRESS_LOST), 10);
+    trace_reader_close(along);
+    /* And a window begins behind it. */
+    struct trace_reader *window = trace_reader_open(recorder, FOREVER_NS, false);
+    assert_int_equal(read_numbers(window, &first, TRACE_PROGRESS_END), 10);
+    assert_int_equal(first, 11);
+    trace_reader_close(window);
+}
+
 static void memory_follows_the_configuration(void **state)
 {
     (void)state;
@@ -345,19 +399,6 @@ static void it_records_as_long_as_somebody_reads(void **state)
 }
 
 /* --- records that are not like the others --- */
-
-static void *record_one(void *argument)
-{
-    record_numbers(*(uint64_t *)argument, 1);
-    return NULL;
-}
-
-static void record_on_another_thread(uint64_t number)
-{
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, record_one, &number), 0);
-    pthread_join(thread, NULL);
-}
 
 static void expect_number(struct trace_reader *reader, struct trace_item *item, uint64_t number)
 {
@@ -617,6 +658,7 @@ int main(void)
         TEST(a_window_begins_when_it_says),
         TEST(what_a_reader_has_is_not_used_again),
         TEST(a_reader_that_is_too_slow_is_told_where_it_lost),
+        TEST(a_record_that_finds_no_chunk_is_told),
         TEST(memory_follows_the_configuration),
         TEST(a_new_session_knows_nothing_of_the_old),
         TEST(it_records_as_long_as_somebody_reads),
