@@ -291,11 +291,9 @@ uint64_t trace_task_created(uint64_t task, const char *name, void (*run)(void *a
     return ticks;
 }
 
-uint64_t trace_task_started(uint64_t task, enum trace_start start)
+uint64_t trace_task_started(uint64_t task, bool at_once)
 {
-    if (start == TRACE_START_RESUMED)
-        return trace_task_resumed(task, 0);
-    uint64_t ticks = start == TRACE_START_AT_ONCE ? ticks_of_last(AFTER_ANY) : now();
+    uint64_t ticks = at_once ? ticks_of_last(AFTER_ANY) : now();
     record_at(TRACE_TASK_START, task, 0, NULL, 0, ticks);
     return ticks;
 }
@@ -353,9 +351,11 @@ void trace_work_begun(uint64_t task, void (*work)(void *argument))
     record_at(TRACE_WORK_BEGIN, task, (uintptr_t)work, NULL, 0, now());
 }
 
-void trace_work_ended(uint64_t task)
+uint64_t trace_work_ended(uint64_t task)
 {
-    record_at(TRACE_WORK_END, task, 0, NULL, 0, now());
+    uint64_t ticks = now();
+    record_at(TRACE_WORK_END, task, 0, NULL, 0, ticks);
+    return ticks;
 }
 
 /* One literal may lie at several addresses; who reads the totals adds those up. */

@@ -180,13 +180,9 @@ void trace_thread_is(enum trace_thread_kind kind);
  * the frame address (__builtin_frame_address) whose callers are the stack; the running task's stack bounds hold. Those
  * that return something return the record's time in ticks, for sums that agree with the trace. */
 uint64_t trace_task_created(uint64_t task, const char *name, void (*run)(void *argument), uintptr_t spawned_at);
-enum trace_start {
-    TRACE_START_NOW,    /* from the run queue */
-    TRACE_START_AT_ONCE, /* the same, at the time of the record before: what this thread did in between is nothing */
-    TRACE_START_RESUMED, /* woken by this thread, right now */
-};
-uint64_t trace_task_started(uint64_t task, enum trace_start start);
-/* TRACE_START_RESUMED, with the return address of who woke it. */
+/* From the run queue. at_once: at the time of the record before, as what this thread did since is nothing. */
+uint64_t trace_task_started(uint64_t task, bool at_once);
+/* Woken by this thread right now. where: the return address of who did. */
 uint64_t trace_task_resumed(uint64_t task, uintptr_t where);
 uint64_t trace_task_parked(const char *reason, enum trace_wait wait, const void *frame);
 uint64_t trace_task_yielded(const void *frame);
@@ -197,7 +193,7 @@ void trace_poll_ended(void);
 uint64_t trace_task_unparked(uint64_t task, uintptr_t where);
 /* On a thread that works for a task. */
 void trace_work_begun(uint64_t task, void (*work)(void *argument));
-void trace_work_ended(uint64_t task);
+uint64_t trace_work_ended(uint64_t task);
 
 /* Around a system call that may block. One that takes less than 2 us leaves no record. The name is a literal. [any] */
 void trace_call_done(const char *name, uint64_t begun_ticks);
@@ -211,8 +207,8 @@ static inline void trace_call_end(const char *name, uint64_t begun_ticks)
         trace_call_done(name, begun_ticks);
 }
 
-/* How long all calls of one name took that left records of reactors and workers, since the program began. Writes up to `max` of them in no
- * order, each name once, and returns how many there are. [any] */
+/* How long all calls of one name took that left a record of a reactor or a worker, since the program began. Writes up to
+ * `max` of them in no order, each name once, and returns how many there are. [any] */
 #define TRACE_CALL_NAMES_MAX 32
 struct trace_call_total {
     const char *name;

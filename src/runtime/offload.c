@@ -24,10 +24,11 @@ static void run_work(struct offload *offload)
     if (trace_is_on())
         trace_work_begun(offload->task->id, offload->work);
     offload->work(offload->argument);
-    if (trace_is_on()) {
-        trace_work_ended(offload->task->id);
-        offload->ended = (struct task_wake){.session = trace_writer.session, .ticks = trace_writer.last_ticks};
-    }
+    if (trace_is_on())
+        offload->ended = (struct task_wake){
+            .session = atomic_load_explicit(&trace_session, memory_order_relaxed),
+            .ticks = trace_work_ended(offload->task->id),
+        };
     probe_execution.labels = before;
 }
 

@@ -178,7 +178,7 @@ static void run_ready(struct reactor *reactor)
             reactor->ready_last = NULL;
         /* What lies between two tasks of a batch is too little to read the clock for. */
         if (trace_is_on())
-            task_trace_started(task, i == 0 ? TRACE_START_NOW : TRACE_START_AT_ONCE);
+            task_trace_started(task, i > 0);
         reactor_run_task(reactor, task);
     }
     reactor->now_ns = clock_monotonic_ns();

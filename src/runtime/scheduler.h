@@ -187,7 +187,7 @@ void reactor_block_release(struct reactor *reactor, void *block);
 /* What a task's life leaves in the trace, one call for each change of its state, before the change; call them only
  * while trace_is_on(). [loop] [task] */
 void task_trace_created(struct task *task);
-void task_trace_started(struct task *task, enum trace_start start);
+void task_trace_started(struct task *task, bool at_once);
 void task_trace_resumed(struct task *task, uintptr_t where);
 void task_trace_left(struct task *task, enum wait_reason reason, const void *frame);
 void task_trace_woken(struct task *task, uintptr_t where);

@@ -20,6 +20,7 @@ static void enter_state(struct task *task, uint64_t ticks, _Atomic uint64_t *tot
                               memory_order_relaxed);
     task->since_session = session;
     task->since_ticks = ticks;
+    task->work_ended = false;
 }
 
 static _Atomic uint64_t *parked_total(const struct task *task)
@@ -32,16 +33,15 @@ void task_trace_created(struct task *task)
     enter_state(task, trace_task_created(task->id, task->name, task->run, task->creator.pc), NULL);
 }
 
-void task_trace_started(struct task *task, enum trace_start start)
+void task_trace_started(struct task *task, bool at_once)
 {
-    enter_state(task, trace_task_started(task->id, start), &task->reactor->runnable_ticks);
+    enter_state(task, trace_task_started(task->id, at_once), &task->reactor->runnable_ticks);
 }
 
 void task_trace_resumed(struct task *task, uintptr_t where)
 {
     enter_state(task, trace_task_resumed(task->id, where),
                 task->work_ended ? &task->reactor->runnable_ticks : parked_total(task));
-    task->work_ended = false;
 }
 
 void task_trace_work_ended(struct task *task, struct task_wake end)

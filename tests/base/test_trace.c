@@ -192,7 +192,7 @@ static void what_follows_at_once_shares_a_time(void **state)
     trace_request_end("Produce", 1);                          /* 8 */
     trace_request_begin("Produce", NULL, 2, 1);               /* 9, 10 */
     uint64_t parked = trace_task_parked("x", TRACE_WAIT_OTHER, NULL); /* 11 */
-    uint64_t started = trace_task_started(2, TRACE_START_AT_ONCE);    /* 12 */
+    uint64_t started = trace_task_started(2, true);    /* 12 */
     trace_task_yielded(NULL);                                 /* 13 */
     trace_poll_begun();                                       /* 14 */
     assert_int_equal(used(), 15);
@@ -216,7 +216,7 @@ static void assert_later(unsigned a, unsigned b)
 static void what_took_time_has_a_time_of_its_own(void **state)
 {
     (void)state;
-    trace_task_started(1, TRACE_START_NOW);                   /* 0 */
+    trace_task_started(1, false);                   /* 0 */
     trace_region_begin("a");                                  /* 1: no request began */
     trace_region_next("b");                                   /* 2 */
     trace_request_end("Produce", 1);                          /* 3: no call was before */
