@@ -254,12 +254,16 @@ class UnderLoad(Traced):
 
     def test_chrome_reads_the_same_requests(self):
         events = json.loads((self.folder / "chrome").read_text())
-        self.assertTrue(events)
+        for api in ("Produce", "Fetch"):
+            wanted = self.counted[f'takhin_request_latency_seconds_count{{api="{api}"}}']
+            for phase in "be":
+                self.assertEqual(sum((event["ph"], event.get("name")) == (phase, api) for event in events), wanted)
 
     def test_perfetto_s_messages_decode(self):
         with open(self.folder / "perfetto", "rb") as file:
             text = run("protoc", "--decode_raw", stdin=file).stdout
-        self.assertIn("kafka connection", text)
+        for name in ("kafka connection", "reactor-0", "Produce", "append", "fsync"):
+            self.assertIn(f'"{name}"', text)
 
 
 class AfterTheFact(Traced):
