@@ -598,11 +598,8 @@ static void (*const takers[TRACE_EVENT_TYPE_COUNT])(struct trace_analysis *analy
 void trace_analysis_add(struct trace_analysis *analysis, const struct trace_event *event)
 {
     ASSERT(!analysis->is_finished);
-    if (event->type != TRACE_EVENT_SAMPLE && event->type != TRACE_EVENT_LANE) {
-        if (analysis->event_count == 0)
-            analysis->start_ns = event->time_ns;
+    if (event->type != TRACE_EVENT_SAMPLE)
         analysis->end_ns = event->time_ns;
-    }
     analysis->event_count++;
     if (takers[event->type])
         takers[event->type](analysis, event, find_task(analysis, event->task));
@@ -613,7 +610,7 @@ struct trace_analysis_counts trace_analysis_counts(const struct trace_analysis *
     return (struct trace_analysis_counts){
         .event_count = analysis->event_count,
         .request_count = analysis->request_count,
-        .span_ns = analysis->end_ns - analysis->start_ns,
+        .span_ns = analysis->end_ns,
     };
 }
 

@@ -119,7 +119,8 @@ struct sample {
 
 struct trace_analysis {
     const struct trace_tables *tables;
-    uint64_t start_ns, end_ns, event_count; /* of the events */
+    uint64_t end_ns; /* the last event's time */
+    uint64_t event_count;
     bool is_finished;
     struct index_map task_indexes;
     struct analyzed_task **tasks; /* [0] is none; NULL once it has ended */

@@ -49,18 +49,18 @@ static double ms_of(uint64_t ns)
     return (double)ns / (double)NS_PER_MS;
 }
 
+static double seconds_of(uint64_t ns)
+{
+    return (double)ns / (double)NS_PER_S;
+}
+
 /* Three digits or so that matter. */
 static void write_duration(struct buf *text, uint64_t ns)
 {
-    if (ns >= 10 * NS_PER_S)
-        buf_printf(text, "%.1f s", (double)ns / (double)NS_PER_S);
+    if (ns >= NS_PER_S)
+        buf_printf(text, "%.2f s", seconds_of(ns));
     else
         buf_printf(text, "%.*f ms", ns >= 10 * NS_PER_MS ? 1 : ns >= NS_PER_MS ? 2 : 3, ms_of(ns));
-}
-
-static double time_s(const struct trace_analysis *analysis, uint64_t time_ns)
-{
-    return (double)(time_ns - analysis->start_ns) / (double)NS_PER_S;
 }
 
 /* --- places --- */
@@ -262,7 +262,7 @@ static void write_stall(const struct trace_analysis *analysis, struct buf *text,
     write_lane(analysis, text, stretch->lane);
     buf_append_string(text, " was held for ");
     write_duration(text, stretch->end_ns - stretch->start_ns);
-    buf_printf(text, " at %.6f s", time_s(analysis, stretch->start_ns));
+    buf_printf(text, " at %.6f s", seconds_of(stretch->start_ns));
     if (deed_ns(deed) == 0) {
         buf_append_string(text, " by what it runs outside of tasks");
         return;
@@ -289,33 +289,65 @@ static void write_nothing_served(const struct trace_analysis *analysis, struct b
                             "-duration 30s\n");
 }
 
+/* What most of a request's time went into, but for waits for data. */
+static enum activity main_activity(const struct request *request)
+{
+    enum activity most = ACTIVITY_RUNNING;
+    for (unsigned i = 0; i < ACTIVITY_COUNT; i++)
+        if (i != ACTIVITY_DATA && request->split_ns[i] > request->split_ns[most])
+            most = (enum activity)i;
+    return most;
+}
+
+/* The longest piece of that; NULL: it came in pieces that are too short to be kept. */
+static const struct piece *main_piece(const struct request *request)
+{
+    for (unsigned i = 0; i < PIECES_COUNT; i++)
+        if (request->pieces[i].deed.activity == main_activity(request) && deed_ns(&request->pieces[i].deed) > 0)
+            return &request->pieces[i];
+    return NULL;
+}
+
+static void write_slowest_finding(const struct trace_analysis *analysis, struct buf *text)
+{
+    const struct request *request = &analysis->slowest[0];
+    const struct piece *piece = main_piece(request);
+    enum activity activity = main_activity(request);
+    buf_append_string(text, "Slowest: ");
+    write_actor(analysis, text, &request->who);
+    buf_append_string(text, request->is_open ? " has taken " : " took ");
+    write_duration(text, request_own_ns(request));
+    buf_append_string(text, request->split_ns[ACTIVITY_DATA] > 0 ? " without its wait for data, " : ", ");
+    write_duration(text, request->split_ns[activity]);
+    buf_append_string(text, " of it ");
+    if (!piece) {
+        write_name(text, activity_name(analysis, activity));
+        buf_append_string(text, ", in many pieces.\n");
+        return;
+    }
+    write_activity(analysis, text, &piece->deed);
+    if (deed_ns(&piece->deed) < request->split_ns[activity]) {
+        buf_append_string(text, ", ");
+        write_duration(text, deed_ns(&piece->deed));
+        buf_append_string(text, " at once");
+    }
+    write_deed_place(analysis, text, &piece->deed);
+    if (activity == ACTIVITY_RUNNING)
+        write_samples(analysis, text, &piece->deed);
+    buf_append_string(text, ".\n");
+    size_t before = text->size;
+    write_cause(analysis, text, piece, activity == ACTIVITY_RUNNABLE ? "Its reactor: " : "That was ");
+    buf_append_string(text, text->size > before ? ".\n" : "");
+}
+
 static void write_findings(const struct trace_analysis *analysis, struct buf *text)
 {
     const struct piece *piece = NULL;
     if (analysis->slowest_count == 0) {
         write_nothing_served(analysis, text);
     } else {
-        const struct request *request = &analysis->slowest[0];
-        piece = &request->pieces[0];
-        buf_append_string(text, "Slowest: ");
-        write_actor(analysis, text, &request->who);
-        buf_append_string(text, request->is_open ? " has taken " : " took ");
-        write_duration(text, request_own_ns(request));
-        if (request->split_ns[ACTIVITY_DATA] > 0)
-            buf_append_string(text, " without its wait for data");
-        if (deed_ns(&piece->deed) > 0) {
-            buf_append_string(text, ", ");
-            write_duration(text, deed_ns(&piece->deed));
-            buf_append_string(text, " of it ");
-            write_activity(analysis, text, &piece->deed);
-            write_deed_place(analysis, text, &piece->deed);
-            if (piece->deed.activity == ACTIVITY_RUNNING)
-                write_samples(analysis, text, &piece->deed);
-        }
-        buf_append_string(text, ".\n");
-        size_t before = text->size;
-        write_cause(analysis, text, piece, piece->deed.activity == ACTIVITY_RUNNABLE ? "Its reactor: " : "That was ");
-        buf_append_string(text, text->size > before ? ".\n" : "");
+        write_slowest_finding(analysis, text);
+        piece = main_piece(&analysis->slowest[0]);
     }
     for (unsigned i = 0; i < analysis->stretch_count; i++) {
         const struct stretch *stretch = &analysis->stretches[i];
@@ -334,7 +366,7 @@ static void write_findings(const struct trace_analysis *analysis, struct buf *te
 static void write_span(const struct trace_analysis *analysis, struct buf *text)
 {
     buf_printf(text, "\nTrace: %.3f s; events: %" PRIu64 "; tasks: %" PRIu32 "; requests: %" PRIu64,
-               time_s(analysis, analysis->end_ns), analysis->event_count, analysis->task_count - 1,
+               seconds_of(analysis->end_ns), analysis->event_count, analysis->task_count - 1,
                analysis->request_count);
     if (analysis->open_count > 0)
         buf_printf(text, ", and %" PRIu64 " not finished at its end", analysis->open_count);
@@ -477,7 +509,7 @@ static void write_request_head(const struct trace_analysis *analysis, struct buf
 {
     buf_printf(text, "%u. ", rank);
     write_actor(analysis, text, &request->who);
-    buf_printf(text, " at %.6f s%s", time_s(analysis, request->start_ns), request->is_open ? ", not finished" : "");
+    buf_printf(text, " at %.6f s%s", seconds_of(request->start_ns), request->is_open ? ", not finished" : "");
     for (unsigned i = 0; i < request->log_count; i++) {
         buf_append_string(text, ", ");
         write_name(text, text_of(analysis, request->logs[i].key));
@@ -548,7 +580,7 @@ static void write_stretches(const struct trace_analysis *analysis, struct buf *t
 
 static void write_lanes(const struct trace_analysis *analysis, struct buf *text)
 {
-    double span_ns = (double)(analysis->end_ns - analysis->start_ns);
+    double span_ns = (double)analysis->end_ns;
     unsigned shown = 0, left = 0;
     if (analysis->lane_count == 0 || span_ns == 0)
         return;
