@@ -34,7 +34,7 @@ enum trace_event_type {
     TRACE_EVENT_CALL_BEGIN,   /* task, text: the system call; stack */
     TRACE_EVENT_CALL_END,     /* task */
     TRACE_EVENT_REQUEST_BEGIN, /* task, request: a new id, text: its name, stack */
-    TRACE_EVENT_REQUEST_END,  /* task, request */
+    TRACE_EVENT_REQUEST_END,   /* task, request, stack */
     TRACE_EVENT_REGION_BEGIN, /* task, request (0: none), text: its name, stack */
     TRACE_EVENT_REGION_END,   /* the same, of the innermost open one */
     TRACE_EVENT_LOG,          /* task, request (0: none), text: the key, value: a text; stack */

@@ -272,6 +272,23 @@ static void a_request_has_facts_and_regions(void **state)
     assert_int_equal(repaired(), 0);
 }
 
+static void a_worker_without_work_is_on_no_lane(void **state)
+{
+    (void)state;
+    run_7();
+    record_text(&reactor, 1, TRACE_TASK_PARK, "lock");
+    record(&pool, 2, TRACE_TASK_UNPARK, 7);
+    record(&pool, 3, TRACE_WORK_BEGIN, 8);
+    record(&pool, 4, TRACE_TASK_CREATE, 9);
+    record(&pool, 5, TRACE_WORK_END, 8);
+    buf_clear(&hand.told);
+    record(&reactor, 6, TRACE_TASK_START, 7);
+    record_text(&reactor, 7, TRACE_TASK_PARK, "lock");
+    record(&pool, 8, TRACE_TASK_UNPARK, 7);
+    record(&pool, 9, TRACE_TASK_CREATE, 10);
+    assert_told("6/0 start 7, 7/0 park 7 lock, 8 unpark 7, 9 create 10 'connection'");
+}
+
 static void heap_sizes_belong_to_no_lane(void **state)
 {
     (void)state;
@@ -365,6 +382,14 @@ static void a_living_task_may_have_been_created_after_the_start(void **state)
 }
 
 /* --- clocks differ, or records are missing --- */
+
+static void what_comes_too_late_counts_as_of_now(void **state)
+{
+    (void)state;
+    record(&reactor, 5, TRACE_POLL_END, 0);
+    record(&other_reactor, 3, TRACE_POLL_END, 0);
+    assert_told("5/0 lane 'reactor-0', 5/0 busy, 5/1 lane 'r-1', 5/1 busy");
+}
 
 static void a_start_without_a_wake_gets_one(void **state)
 {
@@ -616,6 +641,19 @@ static void a_stack_is_the_tasks_own(void **state)
     assert_true(strstr(text_of(frames[2].file), "test_trace_repair.c") != NULL);
     assert_true(frames[2].line > 0 && frames[2].line < frames[1].line);
     assert_int_equal(park(1) + task_main(1), 6);
+}
+
+static void a_call_has_its_callers(void **state)
+{
+    (void)state;
+    run_7();
+    struct trace_record call[3] = {{.where = offset_in(sim_place),
+                                    .word = trace_word(TRACE_CALL, TRACE_WAIT_OTHER, 2,
+                                                       (uint64_t)(uintptr_t)"fsync")}};
+    uint32_t pcs[6] = {offset_in(handler), offset_in(sim_place), offset_in(handler)};
+    memcpy((char *)(call + 1) + sizeof(uint64_t), pcs, sizeof pcs);
+    add(&reactor, 1, call, 5);
+    assert_stack(hand.last.stack, "sim_place < handler < sim_place < handler < connection");
 }
 
 static void a_sample_keeps_its_time_and_its_stack(void **state)
@@ -871,7 +909,24 @@ static void compare_with_reader(struct run *run, unsigned format, uint64_t seed)
     COMPARE(seed, name, "samples", found.samples, wanted->samples);
 }
 
-static void try_seed(uint64_t seed, struct damage damage, bool is_true)
+/* Has it all happened, over many seeds? */
+static void add_sums(struct rules_sums *sums, const struct rules_sums *more)
+{
+    _Static_assert(sizeof *sums % sizeof(uint64_t) == 0, "nothing but counts");
+    uint64_t *to = (uint64_t *)sums;
+    const uint64_t *from = (const uint64_t *)more;
+    for (size_t i = 0; i < sizeof *sums / sizeof *to; i++)
+        to[i] += from[i];
+}
+
+static void assert_all_has_happened(const struct rules_sums *sums)
+{
+    const uint64_t *counts = (const uint64_t *)sums;
+    for (size_t i = 0; i < sizeof *sums / sizeof *counts; i++)
+        assert_true(counts[i] > 0);
+}
+
+static void try_seed(uint64_t seed, struct damage damage, bool is_true, struct rules_sums *sums)
 {
     static struct run run;
     run_init(&run, seed, damage);
@@ -881,6 +936,7 @@ static void try_seed(uint64_t seed, struct damage damage, bool is_true)
         compare_with_truth(&run, seed);
     for (unsigned i = 0; i < ARRAY_COUNT(run.formats); i++)
         compare_with_reader(&run, i, seed);
+    add_sums(sums, &run.rules.sums);
     run_deinit(&run);
 }
 
@@ -890,8 +946,11 @@ static void try_seeds(struct damage damage, bool is_true)
     const char *count_text = getenv("SEEDS"), *first_text = getenv("FIRST_SEED");
     uint64_t count = count_text ? strtoull(count_text, NULL, 10) : 1000;
     uint64_t first = first_text ? strtoull(first_text, NULL, 10) : 0;
+    struct rules_sums sums = {0};
     for (uint64_t seed = first; seed < first + count; seed++)
-        try_seed(seed, damage, is_true);
+        try_seed(seed, damage, is_true, &sums);
+    if (count >= 100)
+        assert_all_has_happened(&sums);
 }
 
 static void whole_records_make_a_true_trace(void **state)
@@ -942,6 +1001,7 @@ int main(void)
         BY_HAND(a_call_spans_what_others_do_meanwhile),
         BY_HAND(calls_on_two_lanes_end_in_the_order_of_time),
         BY_HAND(a_request_has_facts_and_regions),
+        BY_HAND(a_worker_without_work_is_on_no_lane),
         BY_HAND(heap_sizes_belong_to_no_lane),
         BY_HAND(a_task_that_starts_was_runnable_before),
         BY_HAND(a_task_that_is_woken_was_waiting_before),
@@ -951,6 +1011,7 @@ int main(void)
         BY_HAND(a_thread_may_have_been_at_work),
         BY_HAND(living_tasks_are_there_from_the_start),
         BY_HAND(a_living_task_may_have_been_created_after_the_start),
+        BY_HAND(what_comes_too_late_counts_as_of_now),
         BY_HAND(a_start_without_a_wake_gets_one),
         BY_HAND(a_wake_before_its_park_tells_who_woke),
         BY_HAND(a_wake_of_a_task_that_is_not_parked_is_left_out),
@@ -968,6 +1029,7 @@ int main(void)
         BY_HAND(regions_that_never_end_are_bounded),
         BY_HAND(what_comes_after_the_end_of_a_task_is_left_out),
         BY_HAND(a_stack_is_the_tasks_own),
+        BY_HAND(a_call_has_its_callers),
         BY_HAND(a_sample_keeps_its_time_and_its_stack),
         BY_HAND(a_note_is_a_log_of_the_traces_own_lane),
         cmocka_unit_test(whole_records_make_a_true_trace),

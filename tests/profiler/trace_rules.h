@@ -189,7 +189,7 @@ static inline void rules_take_said(struct rules *rules, struct rules_task *task,
     unsigned top = task->region_count - 1;
     switch (event->type) {
     case TRACE_EVENT_CALL_BEGIN:
-        RULE(event->text != 0);
+        RULE(event->text != 0 && event->request == 0);
         lane->is_in_call = true;
         task->call_since_ns = event->time_ns;
         RULES_ADD(calls, 1);
