@@ -84,11 +84,16 @@ static void end_object(struct trace_encoder *encoder)
     buf_append_byte(encoder->out, '}');
 }
 
-/* What names a thread, or the process. */
-static void put_metadata(struct trace_encoder *encoder, const char *what, uint32_t thread, struct bytes name)
+/* What is said of a thread, or of the process. */
+static void begin_metadata(struct trace_encoder *encoder, const char *what, uint32_t thread)
 {
     begin_object(encoder, "M", 0);
     buf_printf(encoder->out, ",\"pid\":1,\"tid\":%u,\"name\":\"%s\",\"args\":{", thread, what);
+}
+
+static void put_metadata_name(struct trace_encoder *encoder, const char *what, uint32_t thread, struct bytes name)
+{
+    begin_metadata(encoder, what, thread);
     put_text(encoder, "name", name);
     buf_append_byte(encoder->out, '}');
     end_object(encoder);
@@ -122,9 +127,13 @@ static void chrome_track(struct trace_encoder *encoder, const struct track *trac
 {
     if (track->kind != TRACK_LANE)
         return;
+    uint32_t thread = (uint32_t)track->number + 1;
     if (!encoder->has_begun)
-        put_metadata(encoder, "process_name", 0, bytes_of_string("takhin"));
-    put_metadata(encoder, "thread_name", (uint32_t)track->number + 1, track->name);
+        put_metadata_name(encoder, "process_name", 0, bytes_of_string("takhin"));
+    put_metadata_name(encoder, "thread_name", thread, track->name);
+    begin_metadata(encoder, "thread_sort_index", thread);
+    buf_printf(encoder->out, "\"sort_index\":%u}", thread);
+    end_object(encoder);
 }
 
 static void chrome_begin(struct trace_encoder *encoder, const struct track *track, const struct track_mark *mark)

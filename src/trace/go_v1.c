@@ -340,16 +340,22 @@ static void v1_event(struct trace_encoder *encoder, const struct trace_event *ev
         encoder->last_flush_ns = event->time_ns;
 }
 
+/* The viewer of 1.19 fails where a task still runs at the end. */
+static void stop_tasks(struct trace_encoder *encoder, uint64_t ticks)
+{
+    for (uint32_t i = 0; i < encoder->lanes.count; i++) {
+        const struct go_task *task = go_lane(&encoder->lanes, i)->running;
+        if (task && task->status == GO_RUNNING)
+            RECORD(encoder, i, ticks, V1_GO_PREEMPT, 0);
+    }
+}
+
 static void v1_finish(struct trace_encoder *encoder, uint64_t end_ns, struct buf *out)
 {
     if (!encoder->has_started)
         start(encoder, 0);
     uint64_t ticks = GO_START_TICKS + encoder->shift + end_ns;
-    for (uint32_t i = 0; i < encoder->lanes.count; i++) { /* 1.19's viewer fails where one still runs */
-        const struct go_task *task = go_lane(&encoder->lanes, i)->running;
-        if (task && task->status == GO_RUNNING)
-            RECORD(encoder, i, ticks, V1_GO_PREEMPT, 0);
-    }
+    stop_tasks(encoder, ticks);
     write_procs(encoder, ticks); /* so that it lasts until then */
     flush(encoder, true, out);
 }

@@ -20,6 +20,7 @@ static void chrome_has_the_golden_lines(void **state)
         "[\n"
         "{\"ph\":\"M\",\"ts\":0.000,\"pid\":1,\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"takhin\"}},\n"
         "{\"ph\":\"M\",\"ts\":0.000,\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":\"reactor-0\"}},\n"
+        "{\"ph\":\"M\",\"ts\":0.000,\"pid\":1,\"tid\":1,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":1}},\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":1,\"tid\":1,\"name\":\"busy\"},\n"
         "{\"ph\":\"X\",\"ts\":0.020,\"pid\":1,\"tid\":1,\"name\":\"wake\",\"args\":{\"value\":\"conn_task\"},"
         "\"dur\":0},\n"
