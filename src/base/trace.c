@@ -194,54 +194,71 @@ static inline uint64_t ticks_of_last(uint32_t types)
 }
 _Static_assert(TRACE_TYPE_COUNT <= 32, "a bit each");
 
-/* Return addresses from the frame outwards, all of them our own code's, which has frame pointers. */
-static inline unsigned walk(const void *frame, uint32_t *pcs, unsigned depth_max)
+static ALWAYS_INLINE uint32_t stack_depth(void)
 {
-    uintptr_t at = (uintptr_t)frame, low = probe_execution.stack_low, high = probe_execution.stack_high;
-    unsigned depth = 0;
-    while (depth < depth_max && at >= low && at < high && high - at >= 2 * sizeof at && at % sizeof at == 0) {
-        const uintptr_t *link = (const uintptr_t *)at;
-        uint32_t offset = offset_of(link[1]);
-        if (offset == 0 || link[0] <= at)
-            break;
-        pcs[depth++] = offset;
-        at = link[0];
-    }
-    return depth;
+    return atomic_load_explicit(&trace_depth, memory_order_relaxed);
 }
 
-/* Drop what is inside of `where`. A thread that runs no task has no more than that. */
-static unsigned begin_at(uintptr_t where, uint32_t *pcs, unsigned depth)
+/* A walk over the running task's stack, from a frame outwards. */
+struct walk {
+    uintptr_t frame, low, high;
+};
+
+static ALWAYS_INLINE struct walk walk_from(const void *frame)
 {
-    uint32_t offset = offset_of(where);
-    unsigned first = 0;
-    while (first < depth && pcs[first] != offset)
-        first++;
-    if (first == depth) {
-        pcs[0] = offset;
-        return 1;
-    }
-    memmove(pcs, pcs + first, (depth - first) * sizeof *pcs);
-    return depth - first;
+    return (struct walk){(uintptr_t)frame, probe_execution.stack_low, probe_execution.stack_high};
 }
 
-/* One with the stack of who called the function whose frame this is, or, if that is not 0, from `where` on. */
-static inline void record_stack(enum trace_type type, enum trace_wait wait, uint64_t argument, uintptr_t where,
-                                const void *frame, uint64_t ticks)
+/* The next return address: all are our own code's, which has frame pointers. 0: there is none. */
+static ALWAYS_INLINE uint32_t walk_next(struct walk *walk)
 {
-    uint32_t pcs[TRACE_DEPTH_FULL + TRACE_PCS_PER_RECORD];
-    unsigned depth = walk(frame, pcs, atomic_load_explicit(&trace_depth, memory_order_relaxed));
-    if (where)
-        depth = begin_at(where, pcs, depth);
-    unsigned more = depth > 1 ? (depth - 1 + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD : 0;
-    struct trace_record *record = reserve(1 + more, ticks);
+    uintptr_t at = walk->frame;
+    if (at < walk->low || at >= walk->high || walk->high - at < 2 * sizeof at || at % sizeof at != 0)
+        return 0;
+    const uintptr_t *link = (const uintptr_t *)at;
+    if (link[0] <= at)
+        return 0;
+    walk->frame = link[0];
+    return offset_of(link[1]);
+}
+
+/* One with the stack of who called the function whose frame this is, written right where it is to stay. A number may
+ * come before it: 1 for a number, 0 for none. `where` is for a thread that runs no task. */
+static ALWAYS_INLINE void record_stack(enum trace_type type, enum trace_wait wait, uint64_t argument, uint32_t where,
+                                       const void *frame, unsigned numbers, uint64_t number, unsigned depth_max,
+                                       uint64_t ticks)
+{
+    unsigned before = numbers * (unsigned)(sizeof number / sizeof(uint32_t)), slot_max = before + depth_max - 1;
+    struct trace_record *record = reserve(1 + (slot_max + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD, ticks);
     if (!record)
         return;
-    for (unsigned i = depth; i < 1 + more * TRACE_PCS_PER_RECORD; i++)
-        pcs[i] = 0;
-    *record = (struct trace_record){(uint32_t)ticks, pcs[0], trace_word(type, wait, more, argument)};
-    memcpy(record + 1, pcs + 1, more * sizeof *record);
+    uint32_t *slots = (uint32_t *)(record + 1), innermost;
+    unsigned count = before;
+    struct walk walk = walk_from(frame);
+    if (numbers)
+        memcpy(slots, &number, sizeof number);
+    innermost = walk_next(&walk);
+    while (count < slot_max && (slots[count] = walk_next(&walk)) != 0)
+        count++;
+    unsigned more = (count + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD;
+    for (unsigned i = count; i < more * TRACE_PCS_PER_RECORD; i++)
+        slots[i] = 0;
+    *record = (struct trace_record){(uint32_t)ticks, innermost ? innermost : where,
+                                    trace_word(type, wait, more, argument)};
     commit(type, 1 + more);
+}
+
+/* The same where all stacks are full, from `where` on: what is inside of that is left out. */
+static NOINLINE void record_stack_from(enum trace_type type, uint64_t argument, uintptr_t where, const void *frame,
+                                       uint64_t ticks)
+{
+    uint32_t first = offset_of(where), pc;
+    struct walk walk = walk_from(frame), outside = walk;
+    while ((pc = walk_next(&walk)) != 0 && pc != first)
+        outside = walk;
+    /* A thread that runs no task, or one that was called from elsewhere, has no more than that. */
+    const void *begin = pc == first ? (const void *)outside.frame : NULL;
+    record_stack(type, TRACE_WAIT_OTHER, argument, first, begin, 0, 0, TRACE_DEPTH_FULL, ticks);
 }
 
 /* One with `more` continuations from `data`; where: in the caller of the probe, and from there on if stacks are full. */
@@ -261,9 +278,9 @@ static ALWAYS_INLINE void record_at(enum trace_type type, uint64_t argument, uin
 /* For records that have no continuation but a stack. */
 #define RECORD_HERE(type, argument, ticks) \
     do { \
-        if (UNLIKELY(atomic_load_explicit(&trace_depth, memory_order_relaxed) > TRACE_DEPTH_SHORT)) \
-            record_stack((type), TRACE_WAIT_OTHER, (argument), (uintptr_t)__builtin_return_address(0), \
-                         __builtin_frame_address(0), (ticks)); \
+        if (UNLIKELY(stack_depth() > TRACE_DEPTH_SHORT)) \
+            record_stack_from((type), (argument), (uintptr_t)__builtin_return_address(0), __builtin_frame_address(0), \
+                              (ticks)); \
         else \
             record_at((type), (argument), (uintptr_t)__builtin_return_address(0), NULL, 0, (ticks)); \
     } while (0)
@@ -308,14 +325,14 @@ uint64_t trace_task_resumed(uint64_t task, uintptr_t where)
 uint64_t trace_task_parked(const char *reason, enum trace_wait wait, const void *frame)
 {
     uint64_t ticks = now();
-    record_stack(TRACE_TASK_PARK, wait, (uint64_t)(uintptr_t)reason, 0, frame, ticks);
+    record_stack(TRACE_TASK_PARK, wait, (uint64_t)(uintptr_t)reason, 0, frame, 0, 0, stack_depth(), ticks);
     return ticks;
 }
 
 uint64_t trace_task_yielded(const void *frame)
 {
     uint64_t ticks = now();
-    record_stack(TRACE_TASK_YIELD, TRACE_WAIT_OTHER, 0, 0, frame, ticks);
+    record_stack(TRACE_TASK_YIELD, TRACE_WAIT_OTHER, 0, 0, frame, 0, 0, stack_depth(), ticks);
     return ticks;
 }
 
@@ -339,8 +356,8 @@ void trace_poll_ended(void)
 uint64_t trace_task_unparked(uint64_t task, uintptr_t where)
 {
     uint64_t ticks = now();
-    if (UNLIKELY(atomic_load_explicit(&trace_depth, memory_order_relaxed) > TRACE_DEPTH_SHORT))
-        record_stack(TRACE_TASK_UNPARK, TRACE_WAIT_OTHER, task, where, __builtin_frame_address(0), ticks);
+    if (UNLIKELY(stack_depth() > TRACE_DEPTH_SHORT))
+        record_stack_from(TRACE_TASK_UNPARK, task, where, __builtin_frame_address(0), ticks);
     else
         record_at(TRACE_TASK_UNPARK, task, where, NULL, 0, ticks);
     return ticks;
@@ -395,25 +412,17 @@ unsigned trace_call_totals(struct trace_call_total *totals, unsigned max)
     return count;
 }
 
-#define CALLERS_OF_CALL 2 /* beside its duration; any more are four in a record */
+#define CALL_DEPTH_SHORT 3 /* its place, and the callers that find room beside the duration */
 
 void trace_call_done(const char *name, uint64_t begun_ticks)
 {
     uint64_t ticks = now(), took = ticks - begun_ticks;
     if (took < call_min_ticks || !trace_is_on())
         return;
-    uint32_t pcs[1 + TRACE_DEPTH_FULL + TRACE_PCS_PER_RECORD], depth_max;
-    depth_max = atomic_load_explicit(&trace_depth, memory_order_relaxed);
-    if (LIKELY(depth_max == TRACE_DEPTH_SHORT))
-        depth_max = 1 + CALLERS_OF_CALL;
-    /* Its own place comes first, and ends where the duration does: what is behind goes into the record as it is. */
-    unsigned depth = walk(__builtin_frame_address(0), pcs + 1, depth_max), more = 1;
-    if (depth > 1 + CALLERS_OF_CALL)
-        more += (depth - 1 - CALLERS_OF_CALL + TRACE_PCS_PER_RECORD - 1) / TRACE_PCS_PER_RECORD;
-    for (unsigned i = depth > 0 ? depth : 1; i < 1 + CALLERS_OF_CALL + (more - 1) * TRACE_PCS_PER_RECORD; i++)
-        pcs[1 + i] = 0;
-    memcpy(pcs, &took, sizeof took);
-    record_at(TRACE_CALL, (uint64_t)(uintptr_t)name, (uintptr_t)__builtin_return_address(0), pcs, more, ticks);
+    uint32_t depth = stack_depth();
+    record_stack(TRACE_CALL, TRACE_WAIT_OTHER, (uint64_t)(uintptr_t)name,
+                 offset_of((uintptr_t)__builtin_return_address(0)), __builtin_frame_address(0), 1, took,
+                 depth > TRACE_DEPTH_SHORT ? depth : CALL_DEPTH_SHORT, ticks);
     if (trace_writer.kind != TRACE_THREAD_OTHER)
         count_call(name, took);
 }
