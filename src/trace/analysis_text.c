@@ -154,7 +154,7 @@ static void write_activity(const struct trace_analysis *analysis, struct buf *te
         [ACTIVITY_RUNNABLE] = {"runnable, waiting for its reactor", false},
         [ACTIVITY_LOCK] = {"waiting for a lock", true},
         [ACTIVITY_FSYNC] = {"waiting for fsync", false},
-        [ACTIVITY_QUEUE] = {"waiting for a free thread of the pool", false},
+        [ACTIVITY_QUEUE] = {"waiting for a thread of the pool", false},
         [ACTIVITY_FILE] = {"waiting for work on files", true},
         [ACTIVITY_NETWORK] = {"waiting for the network", true},
         [ACTIVITY_DATA] = {"waiting for data", false},
@@ -326,7 +326,7 @@ static void write_slowest_finding(const struct trace_analysis *analysis, struct 
         return;
     }
     write_activity(analysis, text, &piece->deed);
-    if (deed_ns(&piece->deed) < request->split_ns[activity]) {
+    if (deed_ns(&piece->deed) < request->split_ns[activity] / 100 * 98) {
         buf_append_string(text, ", ");
         write_duration(text, deed_ns(&piece->deed));
         buf_append_string(text, " at once");
@@ -340,27 +340,36 @@ static void write_slowest_finding(const struct trace_analysis *analysis, struct 
     buf_append_string(text, text->size > before ? ".\n" : "");
 }
 
-static void write_findings(const struct trace_analysis *analysis, struct buf *text)
+/* Of reactors, beside what made the slowest request slow: that may be the same. */
+static void write_stall_findings(const struct trace_analysis *analysis, struct buf *text, const struct piece *slowest)
 {
-    const struct piece *piece = NULL;
-    if (analysis->slowest_count == 0) {
-        write_nothing_served(analysis, text);
-    } else {
-        write_slowest_finding(analysis, text);
-        piece = main_piece(&analysis->slowest[0]);
-    }
+    const struct stretch *longest = NULL, *same = NULL;
     for (unsigned i = 0; i < analysis->stretch_count; i++) {
         const struct stretch *stretch = &analysis->stretches[i];
         if (stretch->end_ns - stretch->start_ns < STALL_NS)
             break;
-        if (piece && is_same_time(&piece->deed, stretch)) {
-            write_lane(analysis, text, stretch->lane);
-            buf_append_string(text, " was held all that time: its other tasks waited.\n");
-        } else if (i == 0) {
-            write_stall(analysis, text, stretch);
-            buf_append_string(text, ".\n");
-        }
+        if (slowest && is_same_time(&slowest->deed, stretch))
+            same = stretch;
+        else if (!longest)
+            longest = stretch;
     }
+    if (same) {
+        write_lane(analysis, text, same->lane);
+        buf_append_string(text, " was held all that time: its other tasks waited.\n");
+    }
+    if (longest) {
+        write_stall(analysis, text, longest);
+        buf_append_string(text, ".\n");
+    }
+}
+
+static void write_findings(const struct trace_analysis *analysis, struct buf *text)
+{
+    if (analysis->slowest_count == 0)
+        write_nothing_served(analysis, text);
+    else
+        write_slowest_finding(analysis, text);
+    write_stall_findings(analysis, text, analysis->slowest_count > 0 ? main_piece(&analysis->slowest[0]) : NULL);
 }
 
 static void write_span(const struct trace_analysis *analysis, struct buf *text)
