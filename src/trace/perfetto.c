@@ -1,7 +1,7 @@
 /* perfetto.c: Perfetto's protobuf, for ui.perfetto.dev: one TracePacket after the other, as fields of a Trace.
  *
- * Field numbers are from protos/perfetto/trace/{trace,trace_packet}.proto and track_event/ *.proto of Perfetto. Names
- * are interned: the packet that needs one first says its number. */
+ * Field numbers are from Perfetto's protos/perfetto/trace: trace.proto, trace_packet.proto, and in track_event those of
+ * events, descriptors and interned data. Names are interned: the packet that needs one first says its number. */
 #include "trace/format.h"
 
 #include "base/mem.h"
