@@ -286,7 +286,8 @@ static int check_header(struct bytes bytes, struct buf *message)
 {
     static const char *const known[] = {"go 1.11 trace", "go 1.19 trace", "go 1.21 trace"};
     char header[GO_V1_HEADER_SIZE + 1] = "";
-    memcpy(header, bytes.data, bytes.size < GO_V1_HEADER_SIZE ? bytes.size : GO_V1_HEADER_SIZE);
+    if (bytes.size > 0)
+        memcpy(header, bytes.data, bytes.size < GO_V1_HEADER_SIZE ? bytes.size : GO_V1_HEADER_SIZE);
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
         char whole[GO_V1_HEADER_SIZE] = "";
         memcpy(whole, known[i], strlen(known[i]));

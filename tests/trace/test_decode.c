@@ -47,8 +47,8 @@ static struct decoded decode(struct bytes file)
     buf_init(&decoded.message);
     event_rules_init(&decoded.rules, decoded.tables);
     /* In memory of its own size, so that reading beyond the end is seen. */
-    uint8_t *copy = mem_alloc(file.size);
-    if (file.size > 0)
+    uint8_t *copy = file.size > 0 ? mem_alloc(file.size) : NULL;
+    if (copy)
         memcpy(copy, file.data, file.size);
     decoded.result = trace_decode(bytes_of(copy, file.size), decoded.tables, keep, &decoded, &decoded.message);
     mem_free(copy);
