@@ -6,47 +6,14 @@
  * below, where it makes a difference; the format's own description is internal/trace/parser.go of Go 1.19. */
 #include "trace/format.h"
 
-#include "base/check.h"
 #include "base/mem.h"
 #include "trace/go.h"
+#include "trace/go_v1_events.h"
 #include "trace/tables.h"
 #include "trace/varint.h"
 
 #define BATCH_SIZE 4096
 #define FLUSH_EVERY_NS 100000000
-
-enum v1_type {
-    V1_BATCH = 1,      /* P, ticks */
-    V1_FREQUENCY = 2,  /* ticks a second */
-    V1_STACK = 3,
-    V1_PROCS = 4,      /* how many Ps, stack */
-    V1_PROC_START = 5, /* thread */
-    V1_PROC_STOP = 6,
-    V1_GO_CREATE = 13, /* task, stack of its entry, stack */
-    V1_GO_START = 14,  /* task, sequence */
-    V1_GO_END = 15,
-    V1_GO_SCHED = 17,  /* stack */
-    V1_GO_PREEMPT = 18, /* stack */
-    V1_GO_SLEEP = 19,  /* stack, as the other waits */
-    V1_GO_BLOCK = 20,
-    V1_GO_UNBLOCK = 21, /* task, sequence, stack */
-    V1_GO_BLOCK_SELECT = 24,
-    V1_GO_BLOCK_SYNC = 25,
-    V1_GO_BLOCK_COND = 26,
-    V1_GO_BLOCK_NET = 27,
-    V1_GO_SYS_CALL = 28,  /* stack */
-    V1_GO_SYS_EXIT = 29,  /* task, sequence, when it really was */
-    V1_GO_SYS_BLOCK = 30,
-    V1_GO_WAITING = 31,   /* task */
-    V1_HEAP_ALLOC = 33,   /* bytes */
-    V1_HEAP_GOAL = 34,    /* bytes */
-    V1_STRING = 37,
-    V1_TASK_CREATE = 45,  /* request, parent, name, stack */
-    V1_TASK_END = 46,     /* request, stack */
-    V1_REGION = 47,       /* request, 0 begins or 1 ends, name, stack */
-    V1_LOG = 48,          /* request, key, stack; behind it the value */
-    V1_CPU_SAMPLE = 49,   /* when, P, task, stack */
-};
 
 struct trace_encoder {
     struct go_names names;
@@ -61,7 +28,7 @@ struct trace_encoder {
 
 /* All are taken with the next batch, so no run is ever full. */
 static const struct go_dialect dialect = {
-    .string_type = V1_STRING, .stack_type = V1_STACK | 3 << 6, .stack_has_size = true, .run_max = SIZE_MAX,
+    .string_type = GO_V1_STRING, .stack_type = GO_V1_STACK | 3 << 6, .stack_has_size = true, .run_max = SIZE_MAX,
 };
 
 /* --- records --- */
@@ -72,13 +39,13 @@ static uint64_t ticks_of(const struct trace_encoder *encoder, const struct trace
 }
 
 /* Up to two arguments are counted in the type; more than that have their size in bytes before them. */
-static void record(struct trace_encoder *encoder, uint32_t lane_number, uint64_t ticks, enum v1_type type,
+static void record(struct trace_encoder *encoder, uint32_t lane_number, uint64_t ticks, enum go_v1_event type,
                    unsigned argument_count, const uint64_t *arguments)
 {
     struct go_lane *lane = go_lane(&encoder->lanes, lane_number);
     if (lane->bytes.size == 0) {
         uint8_t *start = buf_reserve(&lane->bytes, 1 + 2 * VARINT_MAX), *end = start;
-        *end++ = V1_BATCH | 1 << 6;
+        *end++ = GO_V1_BATCH | 1 << 6;
         end = varint_put(end, go_proc(lane_number));
         end = varint_put(end, ticks);
         lane->bytes.size += (size_t)(end - start);
@@ -130,7 +97,7 @@ static uint64_t stack_of(struct trace_encoder *encoder, const struct trace_event
 
 static void write_procs(struct trace_encoder *encoder, uint64_t ticks)
 {
-    RECORD(encoder, TRACE_NO_LANE, ticks, V1_PROCS, encoder->lanes.count, 0);
+    RECORD(encoder, TRACE_NO_LANE, ticks, GO_V1_PROC_COUNT, encoder->lanes.count, 0);
 }
 
 /* What comes before the first Gomaxprocs is the state at the start; Go since 1.23 swallows that one, so there is a
@@ -152,18 +119,18 @@ static void take_lane(struct trace_encoder *encoder, const struct trace_event *e
 
 static void take_lane_start(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_PROC_START,
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_PROC_START,
            go_lane(&encoder->lanes, event->lane)->thread);
 }
 
 static void take_lane_stop(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD_ALONE(encoder, event->lane, ticks_of(encoder, event), V1_PROC_STOP);
+    RECORD_ALONE(encoder, event->lane, ticks_of(encoder, event), GO_V1_PROC_STOP);
 }
 
 static struct go_task *create(struct trace_encoder *encoder, const struct trace_event *event, uint32_t lane)
 {
-    RECORD(encoder, lane, ticks_of(encoder, event), V1_GO_CREATE, event->task,
+    RECORD(encoder, lane, ticks_of(encoder, event), GO_V1_CREATE, event->task,
            go_entry(&encoder->names, event->entry, event->name), stack_of(encoder, event));
     return task_map_add(&encoder->tasks, event->task);
 }
@@ -173,7 +140,7 @@ static void take_exists(struct trace_encoder *encoder, const struct trace_event 
     struct go_task *task = create(encoder, event, TRACE_NO_LANE);
     if (!event->is_waiting)
         return;
-    RECORD(encoder, TRACE_NO_LANE, ticks_of(encoder, event), V1_GO_WAITING, event->task);
+    RECORD(encoder, TRACE_NO_LANE, ticks_of(encoder, event), GO_V1_WAITING, event->task);
     task->sequence++; /* though it is not written */
 }
 
@@ -187,31 +154,34 @@ static void take_start(struct trace_encoder *encoder, const struct trace_event *
     struct go_task *task = task_map_find(&encoder->tasks, event->task);
     task->status = GO_RUNNING;
     go_lane(&encoder->lanes, event->lane)->running = task;
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_GO_START, event->task, ++task->sequence);
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_START, event->task, ++task->sequence);
 }
 
 static void take_park(struct trace_encoder *encoder, const struct trace_event *event)
 {
     static const uint8_t types[] = {
-        [TRACE_EVENT_WAIT_OTHER] = V1_GO_BLOCK,         [TRACE_EVENT_WAIT_SLEEP] = V1_GO_SLEEP,
-        [TRACE_EVENT_WAIT_NETWORK] = V1_GO_BLOCK_NET,   [TRACE_EVENT_WAIT_SYNC] = V1_GO_BLOCK_SYNC,
-        [TRACE_EVENT_WAIT_CONDITION] = V1_GO_BLOCK_COND, [TRACE_EVENT_WAIT_SELECT] = V1_GO_BLOCK_SELECT,
+        [TRACE_EVENT_WAIT_OTHER] = GO_V1_BLOCK,
+        [TRACE_EVENT_WAIT_SLEEP] = GO_V1_SLEEP,
+        [TRACE_EVENT_WAIT_NETWORK] = GO_V1_BLOCK_NETWORK,
+        [TRACE_EVENT_WAIT_SYNC] = GO_V1_BLOCK_SYNC,
+        [TRACE_EVENT_WAIT_CONDITION] = GO_V1_BLOCK_CONDITION,
+        [TRACE_EVENT_WAIT_SELECT] = GO_V1_BLOCK_SELECT,
     };
-    RECORD(encoder, event->lane, ticks_of(encoder, event), (enum v1_type)types[event->wait],
+    RECORD(encoder, event->lane, ticks_of(encoder, event), (enum go_v1_event)types[event->wait],
            go_stack(&encoder->names, event->text, event->stack));
     go_lane(&encoder->lanes, event->lane)->running = NULL;
 }
 
 static void take_yield(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_GO_SCHED, stack_of(encoder, event));
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_YIELD, stack_of(encoder, event));
     go_lane(&encoder->lanes, event->lane)->running = NULL;
 }
 
 static void take_end(struct trace_encoder *encoder, const struct trace_event *event)
 {
     struct go_lane *lane = go_lane(&encoder->lanes, event->lane);
-    RECORD_ALONE(encoder, event->lane, ticks_of(encoder, event), V1_GO_END);
+    RECORD_ALONE(encoder, event->lane, ticks_of(encoder, event), GO_V1_END);
     task_map_remove(&encoder->tasks, lane->running);
     lane->running = NULL;
 }
@@ -219,7 +189,7 @@ static void take_end(struct trace_encoder *encoder, const struct trace_event *ev
 static void take_unpark(struct trace_encoder *encoder, const struct trace_event *event)
 {
     struct go_task *task = task_map_find(&encoder->tasks, event->task);
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_GO_UNBLOCK, event->task, ++task->sequence,
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_UNBLOCK, event->task, ++task->sequence,
            stack_of(encoder, event));
 }
 
@@ -228,9 +198,9 @@ static void take_call_begin(struct trace_encoder *encoder, const struct trace_ev
 {
     uint64_t ticks = ticks_of(encoder, event);
     go_lane(&encoder->lanes, event->lane)->running->status = GO_IN_CALL;
-    RECORD(encoder, event->lane, ticks, V1_GO_SYS_CALL, go_stack(&encoder->names, event->text, event->stack));
-    RECORD_ALONE(encoder, event->lane, ticks, V1_GO_SYS_BLOCK);
-    RECORD_ALONE(encoder, event->lane, ticks, V1_PROC_STOP);
+    RECORD(encoder, event->lane, ticks, GO_V1_CALL, go_stack(&encoder->names, event->text, event->stack));
+    RECORD_ALONE(encoder, event->lane, ticks, GO_V1_CALL_BLOCK);
+    RECORD_ALONE(encoder, event->lane, ticks, GO_V1_PROC_STOP);
 }
 
 static void take_call_end(struct trace_encoder *encoder, const struct trace_event *event)
@@ -238,25 +208,25 @@ static void take_call_end(struct trace_encoder *encoder, const struct trace_even
     struct go_task *task = go_lane(&encoder->lanes, event->lane)->running;
     uint64_t ticks = ticks_of(encoder, event);
     task->status = GO_RUNNING;
-    RECORD(encoder, event->lane, ticks, V1_PROC_START, go_lane(&encoder->lanes, event->lane)->thread);
-    RECORD(encoder, event->lane, ticks, V1_GO_SYS_EXIT, task->id, ++task->sequence, 0 /* at this very time */);
-    RECORD(encoder, event->lane, ticks, V1_GO_START, task->id, ++task->sequence);
+    RECORD(encoder, event->lane, ticks, GO_V1_PROC_START, go_lane(&encoder->lanes, event->lane)->thread);
+    RECORD(encoder, event->lane, ticks, GO_V1_CALL_EXIT, task->id, ++task->sequence, 0 /* at this very time */);
+    RECORD(encoder, event->lane, ticks, GO_V1_START, task->id, ++task->sequence);
 }
 
 static void take_request_begin(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_TASK_CREATE, event->request, 0 /* no parent */,
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_REQUEST_BEGIN, event->request, 0 /* no parent */,
            go_string(&encoder->names, GO_PLAIN, event->text), stack_of(encoder, event));
 }
 
 static void take_request_end(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_TASK_END, event->request, stack_of(encoder, event));
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_REQUEST_END, event->request, stack_of(encoder, event));
 }
 
 static void take_region(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_REGION, event->request,
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_REGION, event->request,
            event->type == TRACE_EVENT_REGION_END, go_string(&encoder->names, GO_PLAIN, event->text),
            go_place(&encoder->names, event->stack));
 }
@@ -265,7 +235,7 @@ static void take_log(struct trace_encoder *encoder, const struct trace_event *ev
 {
     struct buf *bytes = &go_lane(&encoder->lanes, event->lane)->bytes;
     struct bytes value = trace_string_text(encoder->names.tables, event->value);
-    RECORD(encoder, event->lane, ticks_of(encoder, event), V1_LOG, event->request,
+    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_LOG, event->request,
            go_string(&encoder->names, GO_PLAIN, event->text), stack_of(encoder, event));
     varint_append(bytes, value.size);
     buf_append_bytes(bytes, value);
@@ -274,14 +244,14 @@ static void take_log(struct trace_encoder *encoder, const struct trace_event *ev
 static void take_heap(struct trace_encoder *encoder, const struct trace_event *event)
 {
     uint64_t ticks = ticks_of(encoder, event);
-    RECORD(encoder, event->lane, ticks, V1_HEAP_ALLOC, event->bytes);
-    RECORD(encoder, event->lane, ticks, V1_HEAP_GOAL, event->limit_bytes);
+    RECORD(encoder, event->lane, ticks, GO_V1_HEAP_SIZE, event->bytes);
+    RECORD(encoder, event->lane, ticks, GO_V1_HEAP_GOAL, event->limit_bytes);
 }
 
 /* Has its time in itself, which may be long ago, so it takes that of the record before. Readers sort samples. */
 static void take_sample(struct trace_encoder *encoder, const struct trace_event *event)
 {
-    RECORD(encoder, TRACE_NO_LANE, go_lane(&encoder->lanes, TRACE_NO_LANE)->ticks, V1_CPU_SAMPLE,
+    RECORD(encoder, TRACE_NO_LANE, go_lane(&encoder->lanes, TRACE_NO_LANE)->ticks, GO_V1_SAMPLE,
            ticks_of(encoder, event), go_proc(event->lane), event->task, stack_of(encoder, event));
 }
 
@@ -317,10 +287,10 @@ static struct trace_encoder *v1_create(const struct trace_tables *tables)
     task_map_init(&encoder->tasks, sizeof(struct go_task));
     /* Definitions, and the frequency, count from the first batch on: an empty one makes them count at once. */
     buf_append(&encoder->head, "go 1.19 trace\0\0", GO_HEADER_SIZE);
-    buf_append_byte(&encoder->head, V1_BATCH | 1 << 6);
+    buf_append_byte(&encoder->head, GO_V1_BATCH | 1 << 6);
     varint_append(&encoder->head, GO_NONE);
     varint_append(&encoder->head, GO_START_TICKS);
-    buf_append_byte(&encoder->head, V1_FREQUENCY);
+    buf_append_byte(&encoder->head, GO_V1_FREQUENCY);
     varint_append(&encoder->head, GO_FREQUENCY);
     return encoder;
 }
@@ -346,7 +316,7 @@ static void stop_tasks(struct trace_encoder *encoder, uint64_t ticks)
     for (uint32_t i = 0; i < encoder->lanes.count; i++) {
         const struct go_task *task = go_lane(&encoder->lanes, i)->running;
         if (task && task->status == GO_RUNNING)
-            RECORD(encoder, i, ticks, V1_GO_PREEMPT, 0);
+            RECORD(encoder, i, ticks, GO_V1_PREEMPT, 0);
     }
 }
 

@@ -9,7 +9,6 @@
  * that is new in a state after the first one; order.go of Go's internal/trace tells all rules. */
 #include "trace/format.h"
 
-#include "base/check.h"
 #include "base/mem.h"
 #include "trace/go.h"
 #include "trace/tables.h"
