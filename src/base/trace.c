@@ -14,7 +14,8 @@
 #include <x86intrin.h>
 #endif
 
-/* A longer silence than this many ticks is told by a TRACE_CLOCK: the next time is then not a little before the last. */
+/* A longer silence than this many ticks is told by a TRACE_CLOCK: else the next time could be taken for one soon after
+ * the last. */
 #define SILENCE_TICKS (1ull << 31)
 /* A call that took less is no event. */
 #define CALL_MIN_NS 2000
@@ -261,7 +262,7 @@ static NOINLINE void record_stack_from(enum trace_type type, uint64_t argument, 
     record_stack(type, TRACE_WAIT_OTHER, argument, first, begin, 0, 0, TRACE_DEPTH_FULL, ticks);
 }
 
-/* One with `more` continuations from `data`; where: in the caller of the probe, and from there on if stacks are full. */
+/* One with `more` continuations from `data`. */
 static ALWAYS_INLINE void record_at(enum trace_type type, uint64_t argument, uintptr_t where, const void *data,
                                     unsigned more, uint64_t ticks)
 {

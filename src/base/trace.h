@@ -207,8 +207,8 @@ static inline void trace_call_end(const char *name, uint64_t begun_ticks)
         trace_call_done(name, begun_ticks);
 }
 
-/* How long all calls of one name took that left a record of a reactor or a worker, since the program began. Writes up to
- * `max` of them in no order, each name once, and returns how many there are. [any] */
+/* How long all calls of one name took that left a record of a reactor or a worker, since the program began. Writes up
+ * to `max` of them in no order, each name once, and returns how many it wrote. [any] */
 #define TRACE_CALL_NAMES_MAX 32
 struct trace_call_total {
     const char *name;

@@ -20,8 +20,8 @@ struct task;
 struct reactor;
 
 /* Why a task is parked: also what a goroutine profile says. `told`: the wait is for something that the program itself
- * does or has, so the probe sink hears of it; not for a client's next request, for time to pass, or for a profile. `kind`:
- * what a viewer of the execution trace takes it for (base/trace.h). */
+ * does or has, so the probe sink hears of it; not for a client's next request, for time to pass, or for a profile.
+ * `kind`: what viewers of an execution trace take it for (enum trace_wait of base/trace.h). */
 #define WAIT_REASON_LIST(X) \
     /* name, text, told, kind */ \
     X(WAIT_NONE, "running", false, TRACE_WAIT_OTHER) \

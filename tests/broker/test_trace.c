@@ -111,8 +111,8 @@ static void say(struct fixture *fixture, const char *format, const char *name)
     assert_in_range(more, 1, sizeof fixture->text - size - 1);
 }
 
-/* The records of the first request of this name, from its begin to its end, as words; without calls, which leave a record
- * or not. All threads have written by then. */
+/* The records of the first request of this name, from its begin to its end, as words; without calls, which leave a
+ * record or not. All threads have written by then. */
 static const char *request_text(struct fixture *fixture, const char *name, struct trace_request_facts *facts)
 {
     ask_once_more(fixture);

@@ -85,9 +85,9 @@ static struct life life_of(const char *name)
         struct runner *runner = runner_of(runners, items[i].thread_id);
         if (type == TRACE_TASK_START || type == TRACE_TASK_RESUME)
             runner->task = trace_argument(record);
-        bool is_own = type == TRACE_TASK_PARK || type == TRACE_TASK_YIELD ? runner->task == task
-                                                                          : words[type] && trace_argument(record) == task;
-        if (!is_own)
+        bool is_of_runner = type == TRACE_TASK_PARK || type == TRACE_TASK_YIELD;
+        uint64_t subject = is_of_runner ? runner->task : words[type] ? trace_argument(record) : 0;
+        if (subject != task)
             continue;
         if (type == TRACE_TASK_PARK) {
             char word[64];

@@ -54,7 +54,7 @@ UNUSED static void kafka_end(struct buf *frame)
     memcpy(frame->data, &size, sizeof size);
 }
 
-/* A batch of one record (KIP-98), uncompressed; the value is shorter than 64 bytes, so its lengths take one byte each. */
+/* A batch of one record (KIP-98), uncompressed; the value is so short that its lengths take one byte each. */
 UNUSED static void put_batch(struct buf *buf, const char *value)
 {
     size_t size = strlen(value), start = buf->size;
