@@ -97,7 +97,7 @@ static void on_create(struct step *step)
         return;
     }
     name_task_by_entry(step, task);
-    task->state = TRACE_TASK_RUNNABLE;
+    repair_know_task(repair, task, false);
     uint32_t lane = lane_of_deed(step);
     repair_emit(repair, (struct trace_event){.type = TRACE_EVENT_TASK_CREATE, .lane = lane, .task = task->id,
                                              .entry = task->entry, .name = task->name, .stack = stack_of_where(step)});
@@ -305,7 +305,8 @@ static struct trace_lane *lane_of_thread_id(struct trace_repair *repair, int32_t
     return lane;
 }
 
-/* Written down by another thread, later. Of a task that has ended since, only the stack is told. */
+/* Written down by another thread, later. Of a task that has ended since, only the stack is told; and of one that was
+ * not known yet at the sample's time, as readers refuse it if it appears before it was created. */
 static void on_sample(struct step *step)
 {
     struct trace_repair *repair = step->repair;
@@ -321,14 +322,13 @@ static void on_sample(struct step *step)
     const struct trace_task *task = trace_task_table_find(repair->tasks, trace_argument(step->record));
     if (trace_argument(step->record) == 0 && lane && lane->task && lane->task == lane->own_task)
         task = lane->own_task;
-    if (task && task->state == TRACE_TASK_UNTOLD)
+    uint64_t time_ns = step->item->sample_ns < repair->now_ns ? step->item->sample_ns : repair->now_ns;
+    if (task && (task->state == TRACE_TASK_UNTOLD || time_ns <= task->told_ns))
         task = NULL;
     const struct trace_addresses addresses = {.pcs = pcs, .depth = depth, .epoch = sample.epoch,
                                               .entry = task ? task->entry : 0, .first_is_exact = true};
-    uint64_t sample_ns = step->item->sample_ns;
     repair_emit(repair, (struct trace_event){.type = TRACE_EVENT_SAMPLE, .lane = lane ? lane->number : TRACE_NO_LANE,
-                                             .time_ns = sample_ns < repair->now_ns ? sample_ns : repair->now_ns,
-                                             .task = task ? task->id : 0,
+                                             .time_ns = time_ns, .task = task ? task->id : 0,
                                              .stack = trace_stacks_id(repair->stacks, &addresses)});
 }
 

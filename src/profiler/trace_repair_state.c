@@ -39,13 +39,19 @@ void repair_name_task(struct trace_repair *repair, struct trace_task *task, cons
     task->entry = trace_stacks_entry(repair->stacks, name, run);
 }
 
+void repair_know_task(struct trace_repair *repair, struct trace_task *task, bool is_waiting)
+{
+    task->state = is_waiting ? TRACE_TASK_WAITING : TRACE_TASK_RUNNABLE;
+    task->told_ns = repair->now_ns;
+}
+
 void repair_tell_task(struct trace_repair *repair, struct trace_task *task, bool is_waiting)
 {
     if (task->state != TRACE_TASK_UNTOLD)
         return;
     if (task->entry == 0)
         repair_name_task(repair, task, UNKNOWN_TASK_NAME, 0);
-    task->state = is_waiting ? TRACE_TASK_WAITING : TRACE_TASK_RUNNABLE;
+    repair_know_task(repair, task, is_waiting);
     repair_emit(repair, (struct trace_event){.type = TRACE_EVENT_TASK_EXISTS, .lane = TRACE_NO_LANE, .task = task->id,
                                              .entry = task->entry, .name = task->name, .is_waiting = is_waiting});
 }

@@ -49,6 +49,8 @@ void repair_count(struct trace_repair *repair);
 
 /* What it is, before anything is told of it. run: its function, 0: not known. */
 void repair_name_task(struct trace_repair *repair, struct trace_task *task, const char *name, uintptr_t run);
+/* An event names it for the first time right now: it is waiting, or runnable. */
+void repair_know_task(struct trace_repair *repair, struct trace_task *task, bool is_waiting);
 /* If it has not been told of until now, it was there from before the trace. */
 void repair_tell_task(struct trace_repair *repair, struct trace_task *task, bool is_waiting);
 

@@ -28,6 +28,7 @@ struct trace_task {
     uint64_t id;
     enum trace_task_state state;
     struct trace_lane *lane;  /* where it runs */
+    uint64_t told_ns;         /* when the first event named it */
     uint32_t name, entry;     /* entry 0: nobody has said what it is */
     uint32_t waker_stack;     /* of a wake that came while it was not waiting */
     uint32_t deep_count;      /* open regions that were left out */

@@ -39,7 +39,8 @@ enum trace_event_type {
     TRACE_EVENT_REGION_END,   /* the same, of the innermost open one */
     TRACE_EVENT_LOG,          /* task, request (0: none), text: the key, value: a text; stack */
     TRACE_EVENT_HEAP,         /* bytes: allocated, limit_bytes: resident. TRACE_NO_LANE, or by a busy lane */
-    TRACE_EVENT_SAMPLE,       /* of CPU time: task (0: none), stack; time_ns is when, which may lie before others' */
+    TRACE_EVENT_SAMPLE,       /* of CPU time: task (there already by then; 0: none), stack; time_ns is when, which may
+                                 lie before others' */
     TRACE_EVENT_TYPE_COUNT,
 };
 

@@ -225,9 +225,9 @@ static void a_thread_that_works_for_a_task_has_a_task_of_its_own(void **state)
     record(&reactor, 9, TRACE_TASK_RESUME, 7);
     record(&saver, 10, TRACE_WORK_BEGIN, 7);
     assert_told("1/0 park 7 fsync, 2/1 lane 'pool-3', 2 exists own1 'pool worker' waiting, 2/1 busy, 2/1 unpark own1, "
-                "2/1 start own1, 3/1 call own1 pwritev, 7/1 return own1, 8/1 unpark 7, 8/1 park own1 no work, 8/1 idle, "
-                "9/0 start 7, "
-                "10/2 lane 'captures', 10 exists own2 'captures' waiting, 10/2 busy, 10/2 unpark own2, 10/2 start own2");
+                "2/1 start own1, 3/1 call own1 pwritev, 7/1 return own1, 8/1 unpark 7, 8/1 park own1 no work, "
+                "8/1 idle, 9/0 start 7, 10/2 lane 'captures', 10 exists own2 'captures' waiting, 10/2 busy, "
+                "10/2 unpark own2, 10/2 start own2");
     assert_int_equal(repaired(), 0);
 }
 
@@ -266,9 +266,9 @@ static void a_request_has_facts_and_regions(void **state)
     record(&reactor, 5, TRACE_TASK_RESUME, 7);
     record(&reactor, 6, TRACE_REGION_END, 0);
     record(&reactor, 7, TRACE_REQUEST_END, 0);
-    assert_told("1/0 serve 7 #1 Produce, 1/0 log 7 #1 client=kcat, 1/0 log 7 #1 correlation_id=42, 1/0 log 7 #1 size=1000, "
-                "2/0 enter 7 #1 decode, 3/0 leave 7 #1 decode, 3/0 enter 7 #1 append, 4/0 park 7 lock, 5/0 unpark 7, "
-                "5/0 start 7, 6/0 leave 7 #1 append, 7/0 served 7 #1");
+    assert_told("1/0 serve 7 #1 Produce, 1/0 log 7 #1 client=kcat, 1/0 log 7 #1 correlation_id=42, "
+                "1/0 log 7 #1 size=1000, 2/0 enter 7 #1 decode, 3/0 leave 7 #1 decode, 3/0 enter 7 #1 append, "
+                "4/0 park 7 lock, 5/0 unpark 7, 5/0 start 7, 6/0 leave 7 #1 append, 7/0 served 7 #1");
     assert_int_equal(repaired(), 0);
 }
 
@@ -671,6 +671,11 @@ static void a_sample_keeps_its_time_and_its_stack(void **state)
     trace_repair_add(hand.repair, &item);
     assert_told("20/0 sample 7");
     assert_stack(hand.last.stack, "sim_place < handler < handler < connection");
+    item.sample_ns = 0; /* when it was created */
+    trace_repair_add(hand.repair, &item);
+    assert_told("0/0 sample");
+    assert_stack(hand.last.stack, "sim_place < handler < handler");
+    item.sample_ns = 20;
     records[0].word = trace_word(TRACE_SAMPLE, TRACE_WAIT_OTHER, 3, 0);
     memcpy(records + 1, &(struct trace_sample){.thread_id = 999}, sizeof sample);
     trace_repair_add(hand.repair, &item);
@@ -686,9 +691,9 @@ static void a_note_is_a_log_of_the_traces_own_lane(void **state)
     run_7();
     trace_repair_note(hand.repair, "cut", "at 32 MiB");
     trace_repair_note(hand.repair, "to", "now");
-    assert_told("0/1 lane 'takhin trace', 0 exists own1 'takhin trace' waiting, 0/1 busy, 0/1 unpark own1, 0/1 start own1, "
-                "0/1 log own1 cut=at 32 MiB, 0/1 park own1 no work, 0/1 idle, 0/1 busy, 0/1 unpark own1, 0/1 start own1, "
-                "0/1 log own1 to=now, 0/1 park own1 no work, 0/1 idle");
+    assert_told("0/1 lane 'takhin trace', 0 exists own1 'takhin trace' waiting, 0/1 busy, 0/1 unpark own1, "
+                "0/1 start own1, 0/1 log own1 cut=at 32 MiB, 0/1 park own1 no work, 0/1 idle, "
+                "0/1 busy, 0/1 unpark own1, 0/1 start own1, 0/1 log own1 to=now, 0/1 park own1 no work, 0/1 idle");
     assert_int_equal(repaired(), 0);
 }
 
@@ -841,8 +846,8 @@ static void run_repair(struct run *run)
 
 #define COMPARE(seed, subject, name, found, wanted) COMPARE_NEAR(seed, subject, name, found, wanted, 0)
 #define COMPARE_NEAR(seed, subject, name, found, wanted, more) \
-    FAIL_IF((found) < (wanted) || (found) > (wanted) + (more), "%s %" PRIu64 ": %s is %" PRIu64 ", not %" PRIu64, (subject), subject_id, (name), \
-            (uint64_t)(found), (uint64_t)(wanted))
+    FAIL_IF((found) < (wanted) || (found) > (wanted) + (more), "%s %" PRIu64 ": %s is %" PRIu64 ", not %" PRIu64, \
+            (subject), subject_id, (name), (uint64_t)(found), (uint64_t)(wanted))
 
 /* Every task did what it did, and every ns of it is where it belongs. */
 static void compare_with_truth(struct run *run, uint64_t seed)

@@ -28,7 +28,7 @@ struct rules_task {
     uint64_t id;
     enum rules_status status;
     uint32_t lane, entry;
-    uint64_t since_ns, call_since_ns;
+    uint64_t since_ns, call_since_ns, told_ns;
     enum trace_event_wait wait;
     uint64_t request, request_since_ns;
     struct {
@@ -123,7 +123,7 @@ static inline void rules_take_new(struct rules *rules, struct rules_task *task, 
     const struct trace_frame *entry = trace_stack_frames(rules->tables, event->entry, &depth);
     RULE(depth == 1 && entry->function == event->name);
     task->status = event->is_waiting ? RULES_WAITING : RULES_RUNNABLE;
-    task->since_ns = event->time_ns;
+    task->since_ns = task->told_ns = event->time_ns;
     task->entry = event->entry;
     RULES_ADD(tasks, 1);
 }
@@ -239,6 +239,8 @@ static inline void rules_take(const struct trace_event *event, void *context)
     RULE(event->stack <= trace_stack_count(rules->tables));
     RULE(event->text <= trace_string_count(rules->tables) && event->value <= trace_string_count(rules->tables));
     if (event->type == TRACE_EVENT_SAMPLE) {
+        const struct rules_task *task = event->task ? rules_task(rules, event->task) : NULL;
+        RULE(!task || (task->status != RULES_NONE && task->told_ns < event->time_ns));
         rules->sums.samples++;
         return;
     }

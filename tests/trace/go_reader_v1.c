@@ -85,7 +85,7 @@ struct task {
     uint64_t sequence;
     /* afterwards */
     enum status status;
-    bool exists, started;
+    bool exists, is_sampled;
     uint64_t since, call_since;
     unsigned wait;
     bool is_in_call;
@@ -476,7 +476,7 @@ static void on_create(struct v1 *v1, const struct event *event)
 {
     need_running(v1, p_of(v1, event->p), task_of(v1, event->task), event, true);
     struct task *task = task_of(v1, event->argument[0]);
-    if (event->argument[0] == 0 || task->exists)
+    if (event->argument[0] == 0 || task->exists || task->is_sampled)
         refuse(v1->reader, "g %llu already exists", (unsigned long long)event->argument[0]);
     check_entry(v1, event->argument[1]);
     task->exists = true;
@@ -628,6 +628,8 @@ static void check_event(struct v1 *v1, const struct event *event)
     struct go_reader_counts *counts = v1->reader->counts;
     if (event->type == CPU_SAMPLE) {
         counts->samples++;
+        if (event->argument[2] != 0) /* from here on it is known */
+            task_of(v1, event->argument[2])->is_sampled = true;
         return;
     }
     struct p *p = p_of(v1, event->p);

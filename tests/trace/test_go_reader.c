@@ -279,6 +279,10 @@ static void tasks_and_lanes_of_version_1_19_do_what_they_can(void **state)
     V1_CASE("misuse of region", V1(47, 1, 1, 0, 4, 1); V1(47, 1, 2, 1, 4, 1));
     V1_CASE("invalid user region mode", V1(47, 1, 1, 2, 4, 1));
     V1_CASE("region without a running task", V1(27, 1, 1); V1(47, 1, 1, 0, 4, 1));
+    V1_CASE("already exists", V1(13, 50, 9, 1, 0); V1(49, 0, 1030, 0, 9, 1); V1(15, 1));
+    /* At the same time: in any order. */
+    V1_CASE("already exists", V1(13, 50, 9, 1, 0); V1(49, 0, 1070, 0, 9, 1); V1(15, 1));
+    V1_CASE("none", V1(13, 50, 9, 1, 0); V1(49, 0, 1071, 0, 9, 1); V1(15, 1));
     V1_CASE("missing stack information", V1(13, 1, 9, 0, 0));
     V1_CASE("hides it", string_v1(&out, 9, "runtime.main"); V1_UNTIMED(3, 9, 1, 0x1040, 9, 2, 1); V1(13, 1, 9, 9, 0));
     V1_CASE("stands behind GoSysBlock", V1(28, 1, 1); V1(30, 0); V1(29, 9, 7, 2, 0));
