@@ -488,18 +488,29 @@ static void take_heap(struct decoder *decoder, struct decoded_lane *lane, const 
     give(decoder, event);
 }
 
-static void take_sample(struct decoder *decoder, const struct go_v1_record *record)
+static void give_sample(struct decoder *decoder, const struct go_v1_record *record)
 {
     uint64_t lane = record->arguments[1] + 1;
     bool has_lane = lane > 0 && lane < decoder->file.lane_count && decoder->file.lanes[lane].batch_count > 0;
-    bool has_task = record->arguments[2] != 0 && index_map_find(&decoder->task_indexes, record->arguments[2]) != 0;
+    const struct decoded_task *task = &decoder->tasks[index_map_find(&decoder->task_indexes, record->arguments[2])];
     give(decoder, (struct trace_event){
                       .type = TRACE_EVENT_SAMPLE,
                       .time_ns = time_of(decoder, record->arguments[0]),
                       .lane = has_lane ? (uint32_t)lane - 1 : TRACE_NO_LANE,
-                      .task = has_task ? record->arguments[2] : 0,
+                      .task = task->status != TASK_UNKNOWN ? task->id : 0,
                       .stack = go_v1_stack_of(&decoder->file, record->arguments[3])->stack,
                   });
+}
+
+/* They have a time of their own, and stand anywhere: also before what they are of. So they come after all else. */
+static void give_samples(struct decoder *decoder)
+{
+    for (uint32_t i = 0; decoder->file.has_samples && i < decoder->file.lane_count; i++) {
+        struct go_v1_cursor cursor = {.lane = &decoder->file.lanes[i]};
+        for (struct go_v1_record record; go_v1_next(&cursor, &record);)
+            if (record.type == GO_V1_SAMPLE)
+                give_sample(decoder, &record);
+    }
 }
 
 /* --- */
@@ -541,8 +552,7 @@ static void take_record(struct decoder *decoder, struct decoded_lane *lane, cons
     case GO_V1_LOG: take_log(decoder, lane, record); break;
     case GO_V1_HEAP_SIZE: take_heap(decoder, lane, record); break;
     case GO_V1_HEAP_GOAL: decoder->heap_goal = arguments[0]; break;
-    case GO_V1_SAMPLE: take_sample(decoder, record); break;
-    default: break; /* of Go's garbage collector and timers */
+    default: break; /* of Go's garbage collector and timers; samples come at the end */
     }
 }
 
@@ -584,6 +594,7 @@ static void merge(struct decoder *decoder)
         take_next(decoder);
     if (decoder->waiting_count > 0)
         refuse(decoder, "what follows does not fit together: something is missing");
+    give_samples(decoder);
 }
 
 static void free_tasks(struct decoder *decoder)

@@ -212,6 +212,7 @@ static void scan_timed(struct scan *scan, uint8_t first_byte)
     }
     scan->ticks += record.ticks;
     scan->batch_has_record = true;
+    scan->file->has_samples |= record.type == GO_V1_SAMPLE;
     struct go_v1_lane *lane = &scan->file->lanes[scan->lane];
     if (record.type == GO_V1_PROC_START && !lane->has_thread) {
         lane->has_thread = true;

@@ -54,6 +54,7 @@ struct go_v1_file {
     uint32_t lane_count;
     uint64_t frequency;   /* ticks in a second */
     uint64_t start_ticks; /* no record is earlier */
+    bool has_samples;
     struct index_map strings; /* the file's id -> the tables' */
     struct index_map stack_indexes;
     struct go_v1_stack *stacks; /* [0] is none */
