@@ -282,6 +282,8 @@ static void states_go_on_in_the_next_generation(void **state)
     on_lane(&trace, TRACE_EVENT_TASK_START, 1, SECOND + 50, 2);
     on_lane(&trace, TRACE_EVENT_TASK_UNPARK, 1, SECOND + 60, 3);
     on_lane(&trace, TRACE_EVENT_CALL_END, 0, SECOND + 70, 1);
+    on_lane(&trace, TRACE_EVENT_CALL_BEGIN, 0, SECOND + 72, 1);
+    on_lane(&trace, TRACE_EVENT_CALL_END, 0, SECOND + 75, 1);
     on_lane(&trace, TRACE_EVENT_TASK_PARK, 1, 2 * SECOND + 80, 2); /* and here the third */
     on_lane(&trace, TRACE_EVENT_REGION_END, 0, 2 * SECOND + 90, 1)->request = 5;
     on_lane(&trace, TRACE_EVENT_REQUEST_END, 0, 2 * SECOND + 90, 1)->request = 5;
@@ -290,7 +292,7 @@ static void states_go_on_in_the_next_generation(void **state)
     for (unsigned i = 0; i < ARRAY_COUNT(versions); i++) {
         struct go_reader_counts counts = read_small(&trace, versions[i]);
 
-        assert_int_equal(counts.call_ns, SECOND + 40);
+        assert_int_equal(counts.call_ns, SECOND + 43);
         assert_int_equal(counts.starts, 3);
         assert_int_equal(counts.request_ns, 2 * SECOND + 70);
         assert_int_equal(counts.region_ns, 2 * SECOND + 70);
@@ -392,6 +394,24 @@ static void names_of_any_size_are_read(void **state)
     trace_tables_destroy(trace.tables);
 }
 
+/* Go 1.26 shows the outermost frame as a region's place, older ones the innermost. */
+static void region_has_the_stack_of_its_place_alone(void **state)
+{
+    (void)state;
+    static const uint8_t stack[] = {0xc3, 9, 2, 1, 0x90, 0xa0, 0x80, 0x02, 3, 4, 60}; /* of one frame: append's */
+    struct small_trace trace = two_lanes();
+    on_lane(&trace, TRACE_EVENT_LANE_START, 0, 10, 0);
+    on_lane(&trace, TRACE_EVENT_TASK_CREATE, 0, 20, 1);
+    on_lane(&trace, TRACE_EVENT_TASK_START, 0, 30, 1);
+    struct trace_event *event = on_lane(&trace, TRACE_EVENT_REGION_BEGIN, 0, 40, 1);
+    event->stack = stack_of(trace.tables, "append", "produce.c", 60, "job");
+    event->text = text_of(trace.tables, "append");
+    struct buf out = encode("1.19", trace.tables, trace.events, trace.count);
+    assert_non_null(memmem(out.data, out.size, stack, sizeof(stack)));
+    buf_deinit(&out);
+    trace_tables_destroy(trace.tables);
+}
+
 /* Viewers fail without a task's function (1.19), and hide tasks that have no name (R5). */
 static void task_of_unknown_function_has_its_name_for_one(void **state)
 {
@@ -469,6 +489,7 @@ int main(void)
         cmocka_unit_test(lanes_have_threads_of_their_own),
         cmocka_unit_test(heap_of_no_lane_is_said_when_one_is_busy),
         cmocka_unit_test(names_of_any_size_are_read),
+        cmocka_unit_test(region_has_the_stack_of_its_place_alone),
         cmocka_unit_test(task_of_unknown_function_has_its_name_for_one),
         cmocka_unit_test(what_is_pending_is_no_less_than_what_comes),
         cmocka_unit_test(empty_trace_is_read),
