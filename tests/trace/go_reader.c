@@ -21,6 +21,8 @@ uint64_t read_varint(struct reader *reader)
         if (reader->at == reader->end)
             refuse(reader, "truncated");
         uint8_t byte = *reader->at++;
+        if (shift == 63 && byte > 1)
+            break;
         value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
             return value;

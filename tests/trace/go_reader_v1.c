@@ -8,6 +8,7 @@
 #define STACK_FRAMES_MAX 128
 #define LENGTH_MAX 2048
 #define STRING_MAX 1000000
+#define P_MAX (1u << 20)
 #define PROFILE_P (NONE - 1) /* the queue of CPU samples */
 
 enum {
@@ -137,6 +138,8 @@ static void push(struct v1 *v1, struct queue *queue, struct event event)
 static void take_batch(struct v1 *v1)
 {
     uint64_t p = read_varint(v1->reader), ticks = read_varint(v1->reader);
+    if (p != NONE && p >= P_MAX)
+        refuse(v1->reader, "a P's number is too large");
     v1->current = queue_of(v1, p);
     if (ticks < v1->current->ticks)
         refuse(v1->reader, "a batch of P %llu goes back in time", (unsigned long long)p);

@@ -214,6 +214,9 @@ static void records_of_version_1_19_are_whole(void **state)
     (void)state;
     V1_CASE("Frequency is there twice", V1_UNTIMED(2, 1000000000));
     V1_CASE("Frequency is 0", V1_UNTIMED(2, 0));
+    V1_CASE("P's number is too large", V1_UNTIMED(1, 1 << 20, 2000));
+    V1_CASE("number is too long", buf_append_byte(&out, 6); for (int i = 0; i < 9; i++) buf_append_byte(&out, 0x80);
+            buf_append_byte(&out, 2));
     V1_CASE("unknown record type", V1(50, 0));
     V1_CASE("unknown record type", V1(10, 0));
     V1_CASE("wrong number of arguments", V1(6, 0, 1));
