@@ -32,7 +32,8 @@ enum trace_wait {
     TRACE_WAIT_SELECT,    /* the first of several things, such as data in one of several logs */
 };
 
-/* In brackets: the argument; `more` continuations, where there are any. */
+/* In brackets: the argument; `more` continuations, where there are any. Where stacks are full (trace_depth), wakes and
+ * regions have theirs behind `where` too. */
 enum trace_type {
     TRACE_CLOCK = 1,      /* [ticks >> 32] after a silence that 32 bits do not span; time has the low half */
     TRACE_TASK_CREATE,    /* [task] where: it was spawned; 2: struct trace_task_entry */

@@ -146,7 +146,7 @@ static void wake(struct step *step, uint32_t stack)
 
 static void on_unpark(struct step *step)
 {
-    wake(step, stack_of_where(step));
+    wake(step, stack_of_record(step, 0));
 }
 
 static void on_end(struct step *step)
