@@ -157,14 +157,3 @@ void trace_slot_unpin(struct trace_chunks *chunks, struct trace_slot *slot)
     chunks->pinned_count--;
     release(chunks, slot);
 }
-
-void trace_chunks_clear(struct trace_chunks *chunks)
-{
-    ASSERT(chunks->pinned_count == 0);
-    madvise(chunks->memory, chunks->touched_count * TRACE_CHUNK_BYTES, MADV_DONTNEED);
-    for (uint32_t i = 0; i < chunks->touched_count; i++)
-        chunks->slots[i].is_warm = false;
-    chunks->warm_count = 0;
-    while (!list_empty(&chunks->history))
-        forget_oldest(chunks);
-}

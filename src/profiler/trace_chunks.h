@@ -85,9 +85,8 @@ static inline bool trace_slot_is(const struct trace_slot *slot, const struct tra
     return slot && slot->source == source && slot->sequence == sequence;
 }
 
-/* Let go of some of what is beyond the limit. False: nothing more is. */
+/* Let go of some of what is beyond the limit, but not of what threads hold: they may be storing. False: nothing more
+ * is. */
 bool trace_chunks_shrink(struct trace_chunks *chunks);
-/* Forget all history, and let go of all memory, also of what threads hold. Nothing is pinned. */
-void trace_chunks_clear(struct trace_chunks *chunks);
 
 #endif

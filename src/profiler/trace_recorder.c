@@ -202,10 +202,9 @@ static void switch_off(struct trace_recorder *recorder)
 {
     atomic_store(&trace_session, 0);
     recorder->session = 0;
-    trace_chunks_clear(&recorder->chunks);
 }
 
-/* After what is wanted has changed. */
+/* After what is wanted has changed; to be followed by shrink. */
 static void apply(struct trace_recorder *recorder)
 {
     uint32_t limit = recorder->buffer_chunks;

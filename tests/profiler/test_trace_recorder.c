@@ -315,6 +315,14 @@ static uint32_t take_all_free_chunks(void)
     return touched_count;
 }
 
+static uint32_t kept_chunks(void)
+{
+    pthread_mutex_lock(&recorder->lock);
+    uint32_t count = recorder->chunks.kept_count;
+    pthread_mutex_unlock(&recorder->lock);
+    return count;
+}
+
 static void a_record_that_finds_no_chunk_is_told(void **state)
 {
     (void)state;
@@ -323,7 +331,7 @@ static void a_record_that_finds_no_chunk_is_told(void **state)
     record_numbers(0, 1);
     struct trace_reader *along = trace_reader_open(recorder, 0, false);
     record_numbers(1, 10);
-    while (trace_recorder_stats(recorder).held_bytes < 2 * CHUNK_BYTES) /* the one that counts memory has a chunk too */
+    while (kept_chunks() < 2) /* the thread that counts memory has one, too */
         usleep(1000);
     uint32_t touched_count = take_all_free_chunks();
     record_on_another_thread(1000);
@@ -371,7 +379,7 @@ static void a_new_session_knows_nothing_of_the_old(void **state)
 
     trace_recorder_configure(recorder, 0);
     assert_false(trace_is_on());
-    assert_int_equal(trace_recorder_stats(recorder).held_bytes, 0);
+    assert_true(trace_recorder_stats(recorder).held_bytes <= 2 * CHUNK_BYTES); /* of the threads that have recorded */
     assert_int_equal(trace_recorder_stats(recorder).history_ns, 0);
     record_numbers(100000, 10);
 
@@ -395,7 +403,6 @@ static void it_records_as_long_as_somebody_reads(void **state)
     assert_int_equal(trace_depth, TRACE_DEPTH_SHORT);
     trace_reader_close(other);
     assert_false(trace_is_on());
-    assert_int_equal(trace_recorder_stats(recorder).held_bytes, 0);
 }
 
 /* --- records that are not like the others --- */
