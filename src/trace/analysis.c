@@ -1,7 +1,8 @@
 /* analysis.c: each task's time, cut into what it did: summed up by request, and kept where it was long. */
-#include "trace/analysis_state.h"
+#include "trace/analysis.h"
 
 #include "base/mem.h"
+#include "trace/analysis_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -438,7 +439,9 @@ static void count_request(struct api *api, const struct request *request)
         api->capacity = api->capacity ? 2 * api->capacity : 4;
         api->durations_ns = mem_realloc(api->durations_ns, api->capacity * sizeof *api->durations_ns);
     }
-    api->durations_ns[api->count++] = request->end_ns - request->start_ns;
+    uint64_t duration_ns = request->end_ns - request->start_ns;
+    api->durations_ns[api->count++] = duration_ns;
+    api->total_ns += duration_ns;
     for (unsigned i = 0; i < ACTIVITY_COUNT; i++)
         api->split_ns[i] += request->split_ns[i];
 }

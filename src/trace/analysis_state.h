@@ -76,6 +76,7 @@ struct api {
     uint32_t name;
     uint64_t *durations_ns;
     size_t count, capacity;
+    uint64_t total_ns;
     uint64_t split_ns[ACTIVITY_COUNT];
 };
 
