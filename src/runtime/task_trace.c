@@ -10,12 +10,18 @@ static const enum trace_wait kinds[WAIT_REASON_COUNT] = {
 #undef X
 };
 
+static uint32_t session_now(void)
+{
+    return atomic_load_explicit(&trace_session, memory_order_relaxed);
+}
+
 /* The task is in another state from now on. total: what the time in the old one counts for, if it began under the same
  * recording. Processors' clocks may differ by a few ticks, so it may seem to end before it began. */
 static void enter_state(struct task *task, uint64_t ticks, _Atomic uint64_t *total)
 {
-    uint32_t session = atomic_load_explicit(&trace_session, memory_order_relaxed);
-    if (total && task->since_session == session && (int64_t)(ticks - task->since_ticks) > 0)
+    uint32_t session = session_now();
+    bool is_counted = total && session != 0 && task->since_session == session; /* 0: switched off right now */
+    if (is_counted && (int64_t)(ticks - task->since_ticks) > 0)
         atomic_store_explicit(total, atomic_load_explicit(total, memory_order_relaxed) + ticks - task->since_ticks,
                               memory_order_relaxed);
     task->since_session = session;
@@ -47,7 +53,9 @@ void task_trace_resumed(struct task *task, uintptr_t where)
 void task_trace_work_ended(struct task *task, struct task_wake end)
 {
     bool is_parked = task_reason(task) > WAIT_READY;
-    if (!is_parked || end.session != task->since_session || (int64_t)(end.ticks - task->since_ticks) < 0)
+    bool is_recorded = end.session == session_now();
+    bool is_older = task->since_session == end.session && (int64_t)(end.ticks - task->since_ticks) < 0;
+    if (!is_parked || !is_recorded || is_older)
         return;
     enter_state(task, end.ticks, parked_total(task));
     task->work_ended = true;
@@ -68,7 +76,7 @@ void task_trace_woken(struct task *task, uintptr_t where)
 void task_trace_wake_posted(struct task *task, uintptr_t where)
 {
     task->wake_posted_at = (struct task_wake){
-        .session = atomic_load_explicit(&trace_session, memory_order_relaxed),
+        .session = session_now(),
         .ticks = trace_task_unparked(atomic_load_explicit(&task->id, memory_order_relaxed), where),
         .where = where,
     };
@@ -76,7 +84,7 @@ void task_trace_wake_posted(struct task *task, uintptr_t where)
 
 void task_trace_wake_delivered(struct task *task, struct task_wake wake)
 {
-    bool is_recorded = wake.session == atomic_load_explicit(&trace_session, memory_order_relaxed);
+    bool is_recorded = wake.session == session_now();
     bool is_older = task->since_session == wake.session && (int64_t)(wake.ticks - task->since_ticks) < 0;
     if (is_recorded && !is_older)
         enter_state(task, wake.ticks, parked_total(task));

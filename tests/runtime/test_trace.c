@@ -572,6 +572,42 @@ static void nothing_is_summed_while_nobody_records(void **state)
     assert_ticks_equal(after.runnable_s, before.runnable_s, 0);
 }
 
+static void work_until_done(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    atomic_store(&sleeper->done, true);
+}
+
+static void offload_unrecorded(void *argument)
+{
+    CHECK(task_offload(WAIT_FSYNC, work_until_done, argument) == 0);
+}
+
+/* Keeps the reactor from hearing of the end until somebody records. */
+static void record_once_work_is_done(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    CHECK(task_spawn("worker's", offload_unrecorded, sleeper) != NULL);
+    task_yield();
+    WAIT_UNTIL(atomic_load(&sleeper->done));
+    tape_start();
+}
+
+static void a_wait_from_before_the_recording_is_not_summed(void **state)
+{
+    (void)state;
+    struct sleeper sleeper = {.woken = false};
+    struct wait_times before, after;
+    uint64_t start_ticks = trace_ticks();
+    wait_times_read(&before);
+    run_alone(record_once_work_is_done, &sleeper);
+    tape_stop();
+    wait_times_read(&after);
+    double elapsed_s = (double)(trace_ticks() - start_ticks) * trace_tick_ns() / (double)NS_PER_S;
+    assert_true(after.runnable_s - before.runnable_s <= elapsed_s);
+    assert_ticks_equal(after.parked_s[WAIT_FSYNC], before.parked_s[WAIT_FSYNC], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +625,7 @@ int main(void)
         cmocka_unit_test(a_socket_resumes_its_reader_in_place),
         cmocka_unit_test(sums_of_waits_are_those_of_the_records),
         cmocka_unit_test(nothing_is_summed_while_nobody_records),
+        cmocka_unit_test(a_wait_from_before_the_recording_is_not_summed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
