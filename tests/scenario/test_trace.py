@@ -1,4 +1,4 @@
-"""The execution trace of a broker under real load: every go tool trace of this machine opens it, each of its pages shows
+"""The execution trace of a broker under real load: every go tool trace of this machine opens it, each page of it shows
 what happened, and its sums are those that the broker counted itself."""
 import concurrent.futures
 import contextlib
