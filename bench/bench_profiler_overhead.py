@@ -21,8 +21,8 @@ GOALS = {"cpu at 100 Hz": 0.99, "all on, cpu at 100 Hz": 0.99}
 
 
 class Switch:
-    """What the profiler does while a block lasts; nothing at all between two of them. The flight recorder is off all the
-    time: what it costs, bench_trace_overhead.py says."""
+    """What the profiler does while a block lasts; nothing at all between two of them. The flight recorder is off all
+    the time: what it costs, bench_trace_overhead.py says."""
 
     def __init__(self, broker):
         self.broker = broker

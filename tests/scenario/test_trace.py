@@ -27,8 +27,8 @@ FORMATS = {"v1": "", "v2": "&version=1.22", "chrome": "&format=chrome", "perfett
 CLIENTS = 5
 # What go tool trace calls so, of the reasons in runtime/task.h.
 NETWORK = ("accept", "IO wait", "IO wait (write)")
-SYNC = ("mutex lock", "rwlock read", "rwlock write", "condition wait", "group wait", "offload queue", "offload", "fsync",
-        "file work", "data wait")
+SYNC = ("mutex lock", "rwlock read", "rwlock write", "condition wait", "group wait", "offload queue", "offload",
+        "fsync", "file work", "data wait")
 
 
 def load(broker):

@@ -20,8 +20,8 @@ class Stall(Story):
         self.planted.plant(fault, STALL_MS, ONE_IN)
         self.produce("orders", producers, MESSAGES // producers)
         self.planted.remove(fault)
-        text = run(PROFILER, "-type", "trace", "-last", "1h", "-analyze", "-quiet", "-output", self.folder / "trace.out",
-                   "-remote", f"127.0.0.1:{self.broker.ports['profiler']}").stdout
+        text = run(PROFILER, "-type", "trace", "-last", "1h", "-analyze", "-quiet",
+                   "-output", self.folder / "trace.out", "-remote", f"127.0.0.1:{self.broker.ports['profiler']}").stdout
         self.assertRegex(text, rf"\ASlowest: \w+ #\d+ took {LONG_TIME}, ")
         return text
 
@@ -36,8 +36,8 @@ class SlowDisk(Stall):
     def test_a_slow_fsync(self):
         text = self.analysis_of("slow_sync", producers=1)
         self.expect_piece(text, "waiting for fsync", r"in log_flush_held storage/log_flush\.c:\d+")
-        self.assertRegex(text, rf"ended by pool worker in run_flush .* which meanwhile was in the system call fdatasync "
-                               rf"for {LONG_TIME}, in segment_sync storage/segment\.c:\d+")
+        self.assertRegex(text, rf"ended by pool worker in run_flush .* which meanwhile was in the system call "
+                               rf"fdatasync for {LONG_TIME}, in segment_sync storage/segment\.c:\d+")
 
     def test_a_lock_that_is_held_during_a_slow_fsync(self):
         text = self.analysis_of("slow_sync", MANY)
