@@ -1,11 +1,13 @@
-/* trace_reader.c: follows each thread from chunk to chunk, and merges what they recorded by time.
+/* trace_reader.c: merges what threads recorded by time.
  *
  * Each thread's records are in order already. A heap holds the next record of each thread that has one; the others are
  * looked at again, with the recorder's lock, when nothing in the heap is old enough to be given out. */
-#include "profiler/trace_recorder_private.h"
+#include "profiler/trace_recorder.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "profiler/trace_cursor.h"
+#include "profiler/trace_recorder_private.h"
 
 #include <string.h>
 
@@ -14,22 +16,6 @@
 #define LAG_NS (500 * NS_PER_MS)
 #define LAG_PRESSED_NS (50 * NS_PER_MS)
 
-/* Where the reader is in what one thread recorded. */
-struct cursor {
-    struct trace_source *source;
-    struct trace_slot *slot;   /* pinned; NULL: none yet */
-    struct trace_slot *first;  /* of a window: pinned too, and all between first and last */
-    uint64_t sequence;         /* of `slot`; if it is NULL: of the one that will come */
-    uint64_t last_sequence;    /* of a window */
-    uint32_t position;         /* in the chunk: of the record after the head */
-    uint64_t ticks;            /* of the head, or of the last record if there is none */
-    /* The head, if it has one. */
-    const struct trace_record *head;
-    uint64_t begin_ticks;      /* when it happened: of a call, its beginning */
-    bool is_lost;              /* instead of a head: what came here is gone */
-    bool has_ended;            /* nothing more will come */
-};
-
 struct trace_reader {
     struct trace_reader_link link;
     struct trace_recorder *recorder;
@@ -37,13 +23,13 @@ struct trace_reader {
     uint64_t start_ticks, start_ns;
     _Atomic uint64_t stop_ticks; /* UINT64_MAX: not stopped */
 
-    struct cursor **cursors; /* by thread, in the order in which they came */
+    struct trace_cursor **cursors; /* by thread, in the order in which they came */
     uint32_t cursor_count, cursor_capacity;
     uint32_t source_count; /* threads that were looked at */
 
-    struct cursor **heap; /* those with a head, and those that are lost: the oldest in front */
+    struct trace_cursor **heap; /* those with a head, and those that are lost: the oldest in front */
     uint32_t heap_count;
-    struct cursor *given; /* heap[0], whose head was given out */
+    struct trace_cursor *given; /* heap[0], whose head was given out */
     uint64_t horizon_ticks; /* what is younger is not given out yet */
     bool is_last_round;     /* the horizon is the end */
     uint64_t now_ns;
@@ -88,135 +74,9 @@ uint64_t trace_reader_now_ns(const struct trace_reader *reader)
     return reader->now_ns;
 }
 
-/* --- one thread's records --- */
-
-/* With the lock: to the thread's next chunk. False: there is none yet, or never will be. */
-static bool enter_next_chunk(struct trace_reader *reader, struct cursor *cursor)
-{
-    struct trace_slot *next;
-    uint64_t sequence;
-    if (cursor->slot) {
-        if (reader->is_window && cursor->sequence == cursor->last_sequence) {
-            cursor->has_ended = true;
-            return false;
-        }
-        next = cursor->slot->next;
-        sequence = cursor->sequence + 1;
-    } else {
-        next = cursor->source->first;
-        sequence = cursor->sequence;
-    }
-    if (cursor->source->next_sequence == sequence) {
-        cursor->has_ended = cursor->source->has_ended;
-        return false;
-    }
-    if (!trace_slot_is(next, cursor->source, sequence)) {
-        cursor->is_lost = true;
-        return false;
-    }
-    if (!reader->is_window) {
-        trace_slot_pin(next);
-        if (cursor->slot)
-            trace_slot_unpin(&reader->recorder->chunks, cursor->slot);
-        (void)trace_chunks_shrink(&reader->recorder->chunks);
-    }
-    cursor->slot = next;
-    cursor->sequence = sequence;
-    cursor->position = 0;
-    return true;
-}
-
-static uint32_t used_records(const struct trace_reader *reader, const struct cursor *cursor)
-{
-    const struct trace_chunk *chunk = trace_chunk_of(&reader->recorder->chunks, cursor->slot);
-    uint32_t used = atomic_load_explicit(&chunk->used, memory_order_acquire);
-    return used < TRACE_CHUNK_RECORDS ? used : TRACE_CHUNK_RECORDS;
-}
-
-static bool has_records(const struct trace_reader *reader, const struct cursor *cursor)
-{
-    return cursor->slot && cursor->position < used_records(reader, cursor);
-}
-
-/* Whether the cursor has records to read, in its chunk or the next. */
-static bool find_records(struct trace_reader *reader, struct cursor *cursor)
-{
-    if (has_records(reader, cursor))
-        return true;
-    pthread_mutex_lock(&reader->recorder->lock);
-    /* The chunk that its thread holds may get more; to any other nobody writes, so what is in there now is all. */
-    bool found = has_records(reader, cursor);
-    while (!found && (!cursor->slot || cursor->source->held != cursor->slot) && enter_next_chunk(reader, cursor))
-        found = has_records(reader, cursor);
-    pthread_mutex_unlock(&reader->recorder->lock);
-    return found;
-}
-
-/* Take the time of the record at hand. Within a thread it is 32 bits that go on from the one before. */
-static void follow_time(struct cursor *cursor, const struct trace_chunk *chunk, const struct trace_record *record)
-{
-    uint64_t ticks = cursor->ticks;
-    if (cursor->position == 0 && ticks < chunk->start_ticks)
-        ticks = chunk->start_ticks;
-    if (trace_type(record) == TRACE_CLOCK) {
-        uint64_t absolute = trace_argument(record) << 32 | record->time;
-        ticks = ticks < absolute ? absolute : ticks;
-    } else {
-        int32_t step = (int32_t)(record->time - (uint32_t)ticks);
-        ticks += step > 0 ? (uint64_t)step : 0;
-    }
-    cursor->ticks = ticks;
-}
-
-/* When a call began: not before the thread's last record. */
-static uint64_t call_begin(const struct cursor *cursor, const struct trace_record *record, uint64_t earliest_ticks)
-{
-    uint64_t took;
-    memcpy(&took, record + 1, sizeof took);
-    return took < cursor->ticks - earliest_ticks ? cursor->ticks - took : earliest_ticks;
-}
-
-/* What records of these types have at least. */
-static const uint8_t continuations[TRACE_TYPE_COUNT] = {
-    [TRACE_TASK_CREATE] = 2, [TRACE_TASK_END] = 2,    [TRACE_CALL] = 1, [TRACE_REQUEST_BEGIN] = 1,
-    [TRACE_LOG_TEXT] = 1,    [TRACE_LOG_NUMBER] = 1,  [TRACE_HEAP] = 1, [TRACE_SAMPLE] = 1,
-};
-
-/* Nothing that a thread of ours has written; the rest of it cannot be told either. */
-static bool is_malformed(const struct trace_record *record, uint32_t records_left)
-{
-    enum trace_type type = trace_type(record);
-    return type == 0 || type >= TRACE_TYPE_COUNT || trace_more(record) >= records_left ||
-           trace_more(record) < continuations[type];
-}
-
-/* The next record that lies behind the start; none: head is NULL. */
-static void find_head(struct trace_reader *reader, struct cursor *cursor)
-{
-    cursor->head = NULL;
-    while (!cursor->head && !cursor->has_ended && find_records(reader, cursor)) {
-        const struct trace_chunk *chunk = trace_chunk_of(&reader->recorder->chunks, cursor->slot);
-        const struct trace_record *record = &chunk->records[cursor->position];
-        if (is_malformed(record, used_records(reader, cursor) - cursor->position)) {
-            cursor->has_ended = true;
-            return;
-        }
-        uint64_t earliest_ticks = cursor->ticks > reader->start_ticks ? cursor->ticks : reader->start_ticks;
-        follow_time(cursor, chunk, record);
-        cursor->position += 1 + trace_more(record);
-        if (trace_type(record) == TRACE_CLOCK || cursor->ticks < reader->start_ticks)
-            continue;
-        cursor->head = record;
-        cursor->begin_ticks =
-            trace_type(record) == TRACE_CALL ? call_begin(cursor, record, earliest_ticks) : cursor->ticks;
-    }
-    if (cursor->is_lost)
-        cursor->begin_ticks = cursor->ticks;
-}
-
 /* --- all threads --- */
 
-static bool is_before(const struct cursor *a, const struct cursor *b)
+static bool is_before(const struct trace_cursor *a, const struct trace_cursor *b)
 {
     return a->begin_ticks != b->begin_ticks ? a->begin_ticks < b->begin_ticks
                                             : a->source->facts.index < b->source->facts.index;
@@ -224,7 +84,7 @@ static bool is_before(const struct cursor *a, const struct cursor *b)
 
 static void sift_up(struct trace_reader *reader, uint32_t at)
 {
-    struct cursor *moved = reader->heap[at];
+    struct trace_cursor *moved = reader->heap[at];
     for (uint32_t parent; at > 0 && is_before(moved, reader->heap[parent = (at - 1) / 2]); at = parent)
         reader->heap[at] = reader->heap[parent];
     reader->heap[at] = moved;
@@ -232,7 +92,7 @@ static void sift_up(struct trace_reader *reader, uint32_t at)
 
 static void sift_down(struct trace_reader *reader, uint32_t at)
 {
-    struct cursor *moved = reader->heap[at];
+    struct trace_cursor *moved = reader->heap[at];
     for (uint32_t child; (child = 2 * at + 1) < reader->heap_count; at = child) {
         if (child + 1 < reader->heap_count && is_before(reader->heap[child + 1], reader->heap[child]))
             child++;
@@ -246,8 +106,8 @@ static void sift_down(struct trace_reader *reader, uint32_t at)
 /* The oldest one has something else in front now, or nothing. */
 static void renew_oldest(struct trace_reader *reader)
 {
-    struct cursor *oldest = reader->heap[0];
-    find_head(reader, oldest);
+    struct trace_cursor *oldest = reader->heap[0];
+    trace_cursor_find(oldest, reader->recorder, reader->start_ticks);
     if (!oldest->head && !oldest->is_lost)
         reader->heap[0] = reader->heap[--reader->heap_count];
     if (reader->heap_count > 0)
@@ -257,10 +117,10 @@ static void renew_oldest(struct trace_reader *reader)
 static void fill_heap(struct trace_reader *reader)
 {
     for (uint32_t i = 0; i < reader->cursor_count; i++) {
-        struct cursor *cursor = reader->cursors[i];
+        struct trace_cursor *cursor = reader->cursors[i];
         if (cursor->head || cursor->is_lost || cursor->has_ended)
             continue;
-        find_head(reader, cursor);
+        trace_cursor_find(cursor, reader->recorder, reader->start_ticks);
         if (!cursor->head && !cursor->is_lost)
             continue;
         reader->heap[reader->heap_count] = cursor;
@@ -274,10 +134,10 @@ static void reserve_cursors(struct trace_reader *reader, uint32_t count)
     if (count <= reader->cursor_capacity)
         return;
     count += count / 2;
-    reader->cursors = mem_realloc(reader->cursors, count * sizeof(struct cursor *));
-    reader->heap = mem_realloc(reader->heap, count * sizeof(struct cursor *));
+    reader->cursors = mem_realloc(reader->cursors, count * sizeof(struct trace_cursor *));
+    reader->heap = mem_realloc(reader->heap, count * sizeof(struct trace_cursor *));
     while (reader->cursor_capacity < count)
-        reader->cursors[reader->cursor_capacity++] = MEM_NEW(struct cursor);
+        reader->cursors[reader->cursor_capacity++] = MEM_NEW(struct trace_cursor);
 }
 
 /* With the lock: cursors for threads that are new, as far as there is room. */
@@ -289,7 +149,7 @@ static void meet_sources(struct trace_reader *reader)
         link = link->previous;
     for (; link != &reader->recorder->sources && reader->cursor_count < reader->cursor_capacity; link = link->next) {
         struct trace_source *source = LIST_ENTRY(link, struct trace_source, link);
-        *reader->cursors[reader->cursor_count++] = (struct cursor){.source = source};
+        *reader->cursors[reader->cursor_count++] = (struct trace_cursor){.source = source, .is_window = reader->is_window};
         reader->source_count = source->facts.index + 1;
     }
 }
@@ -329,7 +189,7 @@ static void look(struct trace_reader *reader)
     fill_heap(reader);
 }
 
-static void give(struct trace_reader *reader, const struct cursor *cursor, struct trace_item *item)
+static void give(struct trace_reader *reader, const struct trace_cursor *cursor, struct trace_item *item)
 {
     *item = (struct trace_item){
         .time_ns = move_on(reader, cursor->begin_ticks),
@@ -351,7 +211,7 @@ static enum trace_progress give_oldest(struct trace_reader *reader, struct trace
 {
     uint64_t lost_ticks = atomic_load(&reader->link.lost_ticks);
     while (reader->heap_count > 0 && reader->heap[0]->begin_ticks <= reader->horizon_ticks) {
-        struct cursor *oldest = reader->heap[0];
+        struct trace_cursor *oldest = reader->heap[0];
         if (oldest->is_lost || (lost_ticks != 0 && oldest->begin_ticks >= lost_ticks)) {
             move_on(reader, oldest->begin_ticks);
             return TRACE_PROGRESS_LOST;
@@ -398,28 +258,15 @@ uint64_t trace_reader_time_ns(struct trace_reader *reader, uint64_t ticks)
 
 /* --- from the beginning to the end --- */
 
-/* With the lock: from now on. What its threads hold already goes on from there. */
+/* With the lock: from now on. */
 static void begin_now(struct trace_reader *reader)
 {
-    struct trace_recorder *recorder = reader->recorder;
-    reader->start_ticks = recorder->clock.newest.ticks;
-    for (uint32_t i = 0; i < reader->cursor_count; i++) {
-        struct cursor *cursor = reader->cursors[i];
-        struct trace_slot *newest = cursor->source->newest;
-        cursor->has_ended = cursor->source->has_ended;
-        if (newest && !cursor->has_ended) {
-            trace_slot_pin(newest);
-            cursor->slot = newest;
-            cursor->sequence = newest->sequence;
-            /* What an earlier session left there means nothing. */
-            cursor->position = newest->session == recorder->session ? 0 : TRACE_CHUNK_RECORDS;
-        } else {
-            cursor->sequence = cursor->source->next_sequence;
-        }
-    }
+    reader->start_ticks = reader->recorder->clock.newest.ticks;
+    for (uint32_t i = 0; i < reader->cursor_count; i++)
+        trace_cursor_begin(reader->cursors[i], reader->recorder->session);
 }
 
-static struct cursor *cursor_of(const struct trace_reader *reader, const struct trace_source *source)
+static struct trace_cursor *cursor_of(const struct trace_reader *reader, const struct trace_source *source)
 {
     uint32_t low = 0, high = reader->cursor_count;
     while (low < high) {
@@ -435,13 +282,10 @@ static struct cursor *cursor_of(const struct trace_reader *reader, const struct 
 /* They come in their order. */
 static void add_to_window(struct trace_reader *reader, struct trace_slot *slot)
 {
-    struct cursor *cursor = cursor_of(reader, slot->source);
+    struct trace_cursor *cursor = cursor_of(reader, slot->source);
     if (!cursor)
         return; /* a thread that began this very moment */
-    trace_slot_pin(slot);
-    if (!cursor->first)
-        cursor->first = slot;
-    cursor->last_sequence = slot->sequence;
+    trace_cursor_add(cursor, slot);
 }
 
 /* With the lock: what is there of the time from start to now. */
@@ -470,17 +314,8 @@ static void take_window(struct trace_reader *reader, uint64_t last_ns)
 void trace_reader_rewind(struct trace_reader *reader)
 {
     ASSERT(reader->is_window);
-    for (uint32_t i = 0; i < reader->cursor_count; i++) {
-        struct cursor *cursor = reader->cursors[i];
-        *cursor = (struct cursor){
-            .source = cursor->source,
-            .slot = cursor->first,
-            .first = cursor->first,
-            .sequence = cursor->first ? cursor->first->sequence : 0,
-            .last_sequence = cursor->last_sequence,
-            .has_ended = !cursor->first,
-        };
-    }
+    for (uint32_t i = 0; i < reader->cursor_count; i++)
+        trace_cursor_rewind(reader->cursors[i]);
     reader->heap_count = 0;
     reader->given = NULL;
     reader->horizon_ticks = 0;
@@ -529,19 +364,6 @@ struct trace_reader *trace_reader_open(struct trace_recorder *recorder, uint64_t
     return reader;
 }
 
-/* With the lock. */
-static void unpin_all(struct trace_reader *reader, const struct cursor *cursor)
-{
-    struct trace_slot *slot = reader->is_window ? cursor->first : cursor->slot;
-    uint64_t last_sequence = reader->is_window ? cursor->last_sequence : cursor->sequence;
-    for (bool is_last = !slot; !is_last;) {
-        struct trace_slot *next = slot->next;
-        is_last = slot->sequence == last_sequence;
-        trace_slot_unpin(&reader->recorder->chunks, slot);
-        slot = next;
-    }
-}
-
 void trace_reader_close(struct trace_reader *reader)
 {
     if (!reader)
@@ -549,7 +371,7 @@ void trace_reader_close(struct trace_reader *reader)
     struct trace_recorder *recorder = reader->recorder;
     pthread_mutex_lock(&recorder->lock);
     for (uint32_t i = 0; i < reader->cursor_count; i++)
-        unpin_all(reader, reader->cursors[i]);
+        trace_cursor_release(reader->cursors[i], &recorder->chunks);
     trace_recorder_remove_reader(recorder, &reader->link);
     pthread_mutex_unlock(&recorder->lock);
     for (uint32_t i = 0; i < reader->cursor_capacity; i++)
