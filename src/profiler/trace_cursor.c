@@ -82,7 +82,8 @@ static void follow_time(struct trace_cursor *cursor, const struct trace_chunk *c
 }
 
 /* When a call began: not before the thread's last record. */
-static uint64_t call_begin(const struct trace_cursor *cursor, const struct trace_record *record, uint64_t earliest_ticks)
+static uint64_t call_begin(const struct trace_cursor *cursor, const struct trace_record *record,
+                           uint64_t earliest_ticks)
 {
     uint64_t took;
     memcpy(&took, record + 1, sizeof took);

@@ -27,8 +27,8 @@ void trace_cursor_begin(struct trace_cursor *cursor, uint32_t session);
 void trace_cursor_add(struct trace_cursor *cursor, struct trace_slot *slot);
 /* Of a window: to its first chunk. */
 void trace_cursor_rewind(struct trace_cursor *cursor);
-/* To the next record that does not lie before the start; head is NULL: there is none yet, or it is lost, or that was the
- * last. Takes the lock where a chunk ends. */
+/* To the next record that does not lie before the start; head is NULL: there is none yet, or it is lost, or that was
+ * the last. Takes the lock where a chunk ends. */
 void trace_cursor_find(struct trace_cursor *cursor, struct trace_recorder *recorder, uint64_t start_ticks);
 /* With the lock: unpin what it has. */
 void trace_cursor_release(struct trace_cursor *cursor, struct trace_chunks *chunks);

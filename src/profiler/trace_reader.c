@@ -149,7 +149,8 @@ static void meet_sources(struct trace_reader *reader)
         link = link->previous;
     for (; link != &reader->recorder->sources && reader->cursor_count < reader->cursor_capacity; link = link->next) {
         struct trace_source *source = LIST_ENTRY(link, struct trace_source, link);
-        *reader->cursors[reader->cursor_count++] = (struct trace_cursor){.source = source, .is_window = reader->is_window};
+        struct trace_cursor *cursor = reader->cursors[reader->cursor_count++];
+        *cursor = (struct trace_cursor){.source = source, .is_window = reader->is_window};
         reader->source_count = source->facts.index + 1;
     }
 }
