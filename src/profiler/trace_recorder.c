@@ -181,10 +181,13 @@ static void *tick(void *argument)
 /* Without it traces have no memory's track, and times go by one line. */
 static void start_ticker(struct trace_recorder *recorder)
 {
-    if (recorder->has_ticker)
+    if (recorder->has_ticker) {
         pthread_cond_signal(&recorder->wake);
-    else
-        recorder->has_ticker = own_thread_start(&recorder->ticker, tick, recorder) == 0;
+        return;
+    }
+    recorder->has_ticker = own_thread_start(&recorder->ticker, tick, recorder) == 0;
+    if (recorder->has_ticker)
+        pthread_setname_np(recorder->ticker, "flight recorder"); /* it is there as long as the profiler is on */
 }
 
 /* --- on and off --- */

@@ -511,7 +511,7 @@ static void memory_is_counted_while_it_records(void **state)
     uint64_t resident;
     memcpy(&resident, item.record + 1, sizeof resident);
     assert_true(resident > 0);
-    assert_string_equal(item.thread->name, "takhin-profiler");
+    assert_string_equal(item.thread->name, "flight recorder");
     trace_reader_close(reader);
 }
 
