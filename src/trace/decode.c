@@ -345,9 +345,12 @@ static bool folds(const struct decoder *decoder, struct decoded_lane *lane)
     for (size_t i = 0; i < ARRAY_COUNT(form); i++) {
         struct go_v1_record record;
         last = cursor;
-        if (!go_v1_next(&cursor, &record) || record.type != form[i])
+        if (!go_v1_next(&cursor, &record))
             return false;
+        bool is_local = record.type == GO_V1_START_LOCAL && record.arguments[0] == task->id;
         struct need need = need_of(&record);
+        if (record.type != form[i] && !(is_local && form[i] == GO_V1_START))
+            return false;
         if (need.is_numbered && (need.task != task->id || need.sequence != sequence++))
             return false;
     }

@@ -75,6 +75,7 @@ struct go_task {
     uint64_t id;
     uint64_t sequence;
     enum go_status status;
+    uint32_t lane;       /* that has moved it last; 1.19 only */
     uint64_t generation; /* that has it mentioned last; 1.22 only, as what follows */
     uint32_t entry, name;
 };

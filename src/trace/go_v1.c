@@ -128,11 +128,24 @@ static void take_lane_stop(struct trace_encoder *encoder, const struct trace_eve
     RECORD_ALONE(encoder, event->lane, ticks_of(encoder, event), GO_V1_PROC_STOP);
 }
 
+/* A task's sequence number tells readers where among other lanes' records this one belongs. Where the record that moved
+ * the task last is in this very lane, that is clear, and there are shorter records without the number. (Not for the end
+ * of a call: of that one, readers up to 1.26 forget whose it is.) */
+static bool is_local(struct go_task *task, uint32_t lane)
+{
+    bool was_here = task->lane == lane;
+    task->lane = lane;
+    task->sequence++;
+    return was_here;
+}
+
 static struct go_task *create(struct trace_encoder *encoder, const struct trace_event *event, uint32_t lane)
 {
     RECORD(encoder, lane, ticks_of(encoder, event), GO_V1_CREATE, event->task,
            go_entry(&encoder->names, event->entry, event->name), stack_of(encoder, event));
-    return task_map_add(&encoder->tasks, event->task);
+    struct go_task *task = task_map_add(&encoder->tasks, event->task);
+    task->lane = lane;
+    return task;
 }
 
 static void take_exists(struct trace_encoder *encoder, const struct trace_event *event)
@@ -154,7 +167,10 @@ static void take_start(struct trace_encoder *encoder, const struct trace_event *
     struct go_task *task = task_map_find(&encoder->tasks, event->task);
     task->status = GO_RUNNING;
     go_lane(&encoder->lanes, event->lane)->running = task;
-    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_START, event->task, ++task->sequence);
+    if (is_local(task, event->lane))
+        RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_START_LOCAL, event->task);
+    else
+        RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_START, event->task, task->sequence);
 }
 
 static void take_park(struct trace_encoder *encoder, const struct trace_event *event)
@@ -189,8 +205,11 @@ static void take_end(struct trace_encoder *encoder, const struct trace_event *ev
 static void take_unpark(struct trace_encoder *encoder, const struct trace_event *event)
 {
     struct go_task *task = task_map_find(&encoder->tasks, event->task);
-    RECORD(encoder, event->lane, ticks_of(encoder, event), GO_V1_UNBLOCK, event->task, ++task->sequence,
-           stack_of(encoder, event));
+    uint64_t ticks = ticks_of(encoder, event), stack = stack_of(encoder, event);
+    if (is_local(task, event->lane))
+        RECORD(encoder, event->lane, ticks, GO_V1_UNBLOCK_LOCAL, event->task, stack);
+    else
+        RECORD(encoder, event->lane, ticks, GO_V1_UNBLOCK, event->task, task->sequence, stack);
 }
 
 /* A call has a duration only if the task leaves its P, and Go since 1.23 fails if that P does not stop then. */
@@ -210,7 +229,8 @@ static void take_call_end(struct trace_encoder *encoder, const struct trace_even
     task->status = GO_RUNNING;
     RECORD(encoder, event->lane, ticks, GO_V1_PROC_START, go_lane(&encoder->lanes, event->lane)->thread);
     RECORD(encoder, event->lane, ticks, GO_V1_CALL_EXIT, task->id, ++task->sequence, 0 /* at this very time */);
-    RECORD(encoder, event->lane, ticks, GO_V1_START, task->id, ++task->sequence);
+    RECORD(encoder, event->lane, ticks, GO_V1_START_LOCAL, task->id);
+    task->sequence++;
 }
 
 static void take_request_begin(struct trace_encoder *encoder, const struct trace_event *event)

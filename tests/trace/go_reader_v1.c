@@ -15,13 +15,13 @@ enum {
     BATCH = 1, FREQUENCY = 2, STACK = 3, PROCS = 4, PROC_START = 5, PROC_STOP = 6, CREATE = 13, START = 14, END = 15,
     SCHED = 17, PREEMPT = 18, SLEEP = 19, BLOCK = 20, UNBLOCK = 21, BLOCK_SEND = 22, BLOCK_RECV = 23,
     BLOCK_SELECT = 24, BLOCK_SYNC = 25, BLOCK_COND = 26, BLOCK_NET = 27, SYSCALL = 28, SYSEXIT = 29, SYSBLOCK = 30,
-    WAITING = 31, IN_SYSCALL = 32, HEAP_ALLOC = 33, HEAP_GOAL = 34, STRING = 37, TASK_CREATE = 45, TASK_END = 46,
-    REGION = 47, LOG = 48, CPU_SAMPLE = 49, TYPE_COUNT,
+    WAITING = 31, IN_SYSCALL = 32, HEAP_ALLOC = 33, HEAP_GOAL = 34, STRING = 37, START_LOCAL = 38,
+    UNBLOCK_LOCAL = 39, TASK_CREATE = 45, TASK_END = 46, REGION = 47, LOG = 48, CPU_SAMPLE = 49, TYPE_COUNT,
 };
 
 /* How a record moves a task: only from this state, and with this sequence number. */
 enum status { DEAD, RUNNABLE, RUNNING, PARKED };
-enum sequence { FREE, FIRST, SECOND, OF_RECORD }; /* FREE: any, and it stays */
+enum sequence { FREE, FIRST, SECOND, OF_RECORD, NEXT }; /* FREE: any, and it stays; NEXT: any */
 
 static const struct kind {
     const char *name;
@@ -42,6 +42,8 @@ static const struct kind {
     [SLEEP] = {"GoSleep", 1, true, true, true, true, RUNNING, PARKED, FREE},
     [BLOCK] = {"GoBlock", 1, true, true, true, true, RUNNING, PARKED, FREE},
     [UNBLOCK] = {"GoUnblock", 3, true, true, false, true, PARKED, RUNNABLE, OF_RECORD},
+    [START_LOCAL] = {"GoStartLocal", 1, false, true, false, true, RUNNABLE, RUNNING, NEXT},
+    [UNBLOCK_LOCAL] = {"GoUnblockLocal", 2, true, true, false, true, PARKED, RUNNABLE, NEXT},
     [BLOCK_SEND] = {"GoBlockSend", 1, true, true, true, true, RUNNING, PARKED, FREE},
     [BLOCK_RECV] = {"GoBlockRecv", 1, true, true, true, true, RUNNING, PARKED, FREE},
     [BLOCK_SELECT] = {"GoBlockSelect", 1, true, true, true, true, RUNNING, PARKED, FREE},
@@ -210,7 +212,7 @@ static void take_stack(struct v1 *v1)
 static void follow(struct queue *queue, struct event *event)
 {
     event->task = queue->task;
-    if (event->type == START)
+    if (event->type == START || event->type == START_LOCAL)
         queue->task = event->task = event->argument[0];
     else if (event->type == SYSEXIT || event->type == WAITING || event->type == IN_SYSCALL)
         event->task = event->argument[0];
@@ -346,7 +348,7 @@ static struct task *task_of(struct v1 *v1, uint64_t id)
 /* The task that a record moves: not always the one that does it. */
 static struct task *moved(struct v1 *v1, const struct event *event)
 {
-    bool is_other = event->type == CREATE || event->type == UNBLOCK;
+    bool is_other = event->type == CREATE || event->type == UNBLOCK || event->type == UNBLOCK_LOCAL;
     return task_of(v1, is_other ? event->argument[0] : event->task);
 }
 
@@ -356,7 +358,8 @@ static bool is_ready(struct v1 *v1, const struct event *event)
     if (!kind->orders)
         return true;
     const struct task *task = moved(v1, event);
-    const uint64_t wanted[] = {[FREE] = task->sequence, [FIRST] = 0, [SECOND] = 1, [OF_RECORD] = event->argument[1]};
+    const uint64_t wanted[] = {[FREE] = task->sequence, [FIRST] = 0, [SECOND] = 1, [OF_RECORD] = event->argument[1],
+                               [NEXT] = task->sequence};
     return task->order_status == kind->from && task->sequence == wanted[kind->sequence];
 }
 
@@ -642,8 +645,8 @@ static void check_event(struct v1 *v1, const struct event *event)
     switch (event->type) {
     case PROC_START: case PROC_STOP: on_proc(v1, event); break;
     case CREATE: on_create(v1, event); break;
-    case START: on_start(v1, event); break;
-    case UNBLOCK: on_unblock(v1, event); break;
+    case START: case START_LOCAL: on_start(v1, event); break;
+    case UNBLOCK: case UNBLOCK_LOCAL: on_unblock(v1, event); break;
     case SYSEXIT: on_sysexit(v1, event); break;
     case SYSCALL: need_running(v1, p, task_of(v1, event->task), event, false); break;
     case WAITING:
@@ -669,7 +672,8 @@ static void check_procs(struct v1 *v1)
     size_t first_procs = 0, first_start = 0;
     while (first_procs < v1->event_count && v1->events[first_procs].type != PROCS)
         first_procs++;
-    while (first_start < v1->event_count && v1->events[first_start].type != START)
+    while (first_start < v1->event_count && v1->events[first_start].type != START &&
+           v1->events[first_start].type != START_LOCAL)
         first_start++;
     if (first_procs == v1->event_count)
         refuse(v1->reader, "there is no Gomaxprocs");

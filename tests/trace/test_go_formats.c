@@ -57,7 +57,7 @@ static void small_trace_has_the_golden_bytes_of_1_19(void **state)
         0x41, 0, 0xf5, 0x07,                                             /* Batch of P 0 at 1013 */
         0x45, 0, 100,                                                    /* ProcStart on thread 100 */
         0xd5, 4, 10, 7, 2, 0,                                            /* GoUnblock of 7, sequence 2 */
-        0x8e, 5, 7, 3,                                                   /* GoStart, sequence 3 */
+        0x66, 5, 7,                                                      /* GoStartLocal, so sequence 3 */
         0xed, 5, 1, 1, 0, 3, 1,                                          /* UserTaskCreate: stack last */
         0xef, 5, 1, 1, 0, 4, 1,                                          /* UserRegion begins */
         0xef, 6, 0xac, 0x02, 1, 1, 4, 1,                                 /* and ends 300 later */
@@ -83,7 +83,7 @@ static void call_has_the_golden_bytes_of_1_19(void **state)
         0x06, 0,              /* ProcStop at once (R1) */
         0x45, 0xc8, 0x01, 100, /* ProcStart 200 later */
         0xdd, 4, 0, 7, 4, 0,  /* GoSysExit, sequence 4, at its own time */
-        0x8e, 0, 7, 5,        /* GoStart, sequence 5 */
+        0x66, 0, 7,           /* GoStartLocal */
         0xef, 5, 90, 1, 1, 4, 1,
     };
     struct small_trace trace = small_trace(true);
@@ -328,6 +328,36 @@ static void tasks_that_turn_up_late_are_read(void **state)
     trace_tables_destroy(trace.tables);
 }
 
+/* The number says where a record stands among those of other lanes: within a lane that is clear. */
+static void only_records_that_follow_another_lane_s_have_a_sequence_number(void **state)
+{
+    (void)state;
+    static const uint8_t golden[] = {
+        0x66, 10, 7,     /* GoStartLocal after GoCreate: sequence 1 */
+        0x54, 10, 0,     /* GoBlock */
+        0xa7, 10, 7, 0,  /* GoUnblockLocal: 2 */
+        0x66, 10, 7,     /* GoStartLocal: 3 */
+        0x54, 10, 0,
+        0x8e, 30, 7, 5,  /* GoStart after the other lane's wake */
+    }, other[] = {0xd5, 4, 10, 7, 4, 0}; /* GoUnblock */
+    struct small_trace trace = two_lanes();
+    on_lane(&trace, TRACE_EVENT_LANE_START, 0, 10, 0);
+    on_lane(&trace, TRACE_EVENT_TASK_CREATE, 0, 20, 7);
+    on_lane(&trace, TRACE_EVENT_TASK_START, 0, 30, 7);
+    on_lane(&trace, TRACE_EVENT_TASK_PARK, 0, 40, 7);
+    on_lane(&trace, TRACE_EVENT_TASK_UNPARK, 0, 50, 7);
+    on_lane(&trace, TRACE_EVENT_TASK_START, 0, 60, 7);
+    on_lane(&trace, TRACE_EVENT_TASK_PARK, 0, 70, 7);
+    on_lane(&trace, TRACE_EVENT_LANE_START, 1, 80, 0);
+    on_lane(&trace, TRACE_EVENT_TASK_UNPARK, 1, 90, 7);
+    on_lane(&trace, TRACE_EVENT_TASK_START, 0, 100, 7);
+    struct buf out = encode("1.19", trace.tables, trace.events, trace.count);
+    assert_non_null(memmem(out.data, out.size, golden, sizeof(golden)));
+    assert_non_null(memmem(out.data, out.size, other, sizeof(other)));
+    buf_deinit(&out);
+    trace_tables_destroy(trace.tables);
+}
+
 /* A thread's id is used again when it has ended, or is not known. */
 static void lanes_have_threads_of_their_own(void **state)
 {
@@ -480,6 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_trace_has_the_golden_bytes_of_1_19),
         cmocka_unit_test(call_has_the_golden_bytes_of_1_19),
+        cmocka_unit_test(only_records_that_follow_another_lane_s_have_a_sequence_number),
         cmocka_unit_test(small_trace_has_the_golden_bytes_of_1_22),
         cmocka_unit_test(broker_is_read_back_with_the_same_sums),
         cmocka_unit_test(trace_may_stop_at_any_event),
