@@ -180,7 +180,7 @@ static const struct flag flags[] = {
     {"output", "FILE", take_output, NULL, "the file to write; default TYPE.prof or trace.out in the current folder"},
     {"remote", "HOST:PORT", take_remote, NULL, "the debug port of a takhin on any machine; default as under ADDRESS"},
     {"config", "FILE", take_config, NULL, "take the address from profiler.host and profiler.port of this takhin.yaml"},
-    {"analyze", NULL, NULL, set_analyze, 
+    {"analyze", NULL, NULL, set_analyze,
      "then print the 20 functions that used most, as go tool pprof -top does; of a trace, where requests' time went"},
     {"flamegraph", NULL, NULL, set_flamegraph, "then print the command that shows the flame graph, and its page"},
     {"quiet", NULL, NULL, set_quiet, "no progress and no report: only errors, and what -analyze and -flamegraph print"},
@@ -210,6 +210,8 @@ static int take_flag(char **argv, int *at, struct profiler_command *command, str
     const struct flag *flag = find_flag(argv[*at], &value);
     if (flag == NULL) {
         buf_printf(message, argv[*at][0] == '-' ? "%s: no such flag" : "%s: only flags may stand here", argv[*at]);
+        if (strcmp(argv[*at], "analyze") == 0)
+            buf_append_string(message, "; to analyze files, name nothing else: takhin-profiler analyze FILE...");
         return ERR_CONFIG;
     }
     if (flag->set != NULL) {
@@ -262,9 +264,27 @@ static int check_together(const struct profiler_command *command, struct buf *me
     return message->size == 0 ? 0 : ERR_CONFIG;
 }
 
+/* "analyze FILE..." */
+static int take_files(int argc, char **argv, struct profiler_command *command, struct buf *message)
+{
+    const char *first = argc > 2 ? argv[2] : "";
+    command->action = PROFILER_ANALYZE_FILES;
+    command->files = (const char *const *)&argv[2];
+    command->file_count = argc - 2;
+    if (strcmp(first, "-h") == 0 || strcmp(first, "-help") == 0 || strcmp(first, "--help") == 0)
+        command->action = PROFILER_PRINT_HELP;
+    else if (argc == 2)
+        buf_append_string(message, "analyze needs the name of a file: takhin-profiler analyze trace.out");
+    else if (*first == '-')
+        buf_printf(message, "%s: analyze takes files, and no flags", first);
+    return message->size == 0 ? 0 : ERR_CONFIG;
+}
+
 int profiler_command_parse(int argc, char **argv, struct profiler_command *command, struct buf *message)
 {
     *command = (struct profiler_command){.type = &types[0], .sample_rate = DEFAULT_SAMPLE_RATE};
+    if (argc > 1 && strcmp(argv[1], "analyze") == 0)
+        return take_files(argc, argv, command, message);
     for (int i = 1; i < argc; i++) {
         int result = take_flag(argv, &i, command, message);
         if (result != 0)
@@ -326,7 +346,11 @@ const char *profiler_command_hint(const struct profiler_command *command)
 
 static void write_usage(struct buf *text)
 {
-    buf_append_string(text, "usage: takhin-profiler [flags]\n\n");
+    buf_append_string(text, "usage: takhin-profiler [flags]\n"
+                            "       takhin-profiler analyze FILE...\n\n"
+                            "The second form collects nothing: it prints what files that were collected before say, as\n"
+                            "-analyze does. They are profiles, or traces in the format that takhin sends unless another\n"
+                            "is asked for.\n\n");
     for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
         const struct flag *flag = &flags[i];
         if (flag->meaning != NULL)
@@ -367,7 +391,8 @@ void profiler_command_write_help(struct buf *text)
         "  protocol buffer (profile.proto), which go tool pprof, speedscope, Pyroscope and Parca read; a trace is in\n"
         "  Go's format, which go tool trace of Go 1.19 and later reads.\n"
         "\nEXIT STATUS\n"
-        "  0 the profile was written; 1 it was not; 2 the command line or the configuration is wrong.\n"
+        "  0 the profile was written, or the files were read; 1 it was not, or one was not; 2 the command line or the\n"
+        "  configuration is wrong.\n"
         "\nEXAMPLES\n"
         "  takhin-profiler -type cpu -duration 30s -remote localhost:6060 -analyze\n"
         "  takhin-profiler -config configs/takhin.yaml -output /tmp/before.prof\n"
@@ -376,5 +401,6 @@ void profiler_command_write_help(struct buf *text)
         "  takhin-profiler -type block -duration 60s -analyze # what makes requests slow\n"
         "  takhin-profiler -type trace -last 10s -analyze     # which ones were, just now, and why\n"
         "  go tool trace trace.out\n"
+        "  takhin-profiler analyze trace.out                  # a file from before, without collecting\n"
         "  go tool pprof -http=:8080 cpu.prof\n");
 }

@@ -30,7 +30,7 @@ struct collectible {
     const char *empty;   /* what to say of one without samples, or requests; NULL: nothing */
 };
 
-enum profiler_action { PROFILER_COLLECT, PROFILER_PRINT_VERSION, PROFILER_PRINT_HELP };
+enum profiler_action { PROFILER_COLLECT, PROFILER_ANALYZE_FILES, PROFILER_PRINT_VERSION, PROFILER_PRINT_HELP };
 
 /* Strings point into argv or are constants. */
 struct profiler_command {
@@ -44,6 +44,8 @@ struct profiler_command {
     const char *remote;      /* "host:port"; NULL: as the configuration says */
     const char *config_file; /* NULL: none */
     bool analyze, flamegraph, quiet;
+    const char *const *files; /* to analyze, in place of collecting */
+    int file_count;
 };
 
 /* Reads argv[1] and on; flags have one dash or two, values follow in their own argument or behind "=".

@@ -71,8 +71,8 @@ static int print_analysis(void *read_back, struct buf *message)
     if (result == 0)
         fwrite(table.data, 1, table.size, stdout);
     else
-        buf_append_string(message, "the profile was written, but its drop_frames is not a regular expression "
-                                   "that can be analysed here: use go tool pprof -top");
+        buf_append_string(message, "the profile's drop_frames is not a regular expression that can be analysed here: "
+                                   "use go tool pprof -top");
     buf_deinit(&table);
     return result;
 }

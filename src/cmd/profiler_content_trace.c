@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "cmd/profiler_command.h"
+#include "cmd/profiler_page.h"
 #include "pprof/measure.h"
 #include "trace/analysis.h"
 #include "trace/decode.h"
@@ -74,10 +75,10 @@ static int print_analysis(void *read_back, struct buf *message)
     struct buf text;
     buf_init(&text);
     trace_analysis_write(content->analysis, &text);
-    fwrite(text.data, 1, text.size, stdout);
+    page_print(buf_bytes(&text));
     buf_deinit(&text);
     if (content->damage.size > 0)
-        buf_printf(message, "the trace was written, but can be read in part only: %s", buf_string(&content->damage));
+        buf_printf(message, "the trace can be read in part only: %s", buf_string(&content->damage));
     return 0;
 }
 

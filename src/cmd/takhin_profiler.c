@@ -1,10 +1,11 @@
-/* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says. */
+/* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says, or others do. */
 #include "base/buf.h"
 #include "base/error.h"
 #include "cmd/profiler_address.h"
 #include "cmd/profiler_command.h"
 #include "cmd/profiler_content.h"
 #include "cmd/profiler_fetch.h"
+#include "cmd/profiler_files.h"
 #include "cmd/profiler_output.h"
 #include "config/config.h"
 
@@ -113,6 +114,7 @@ static int collect(const struct profiler_command *command, struct profiler_addre
 static int run(const struct profiler_command *command, struct buf *message)
 {
     struct profiler_address address;
+    install_signals();
     int result = profiler_address_find(command, &address, message);
     if (address.warnings.size > 0 && !command->quiet)
         fprintf(stderr, "%s\n", buf_string(&address.warnings));
@@ -128,7 +130,6 @@ int main(int argc, char **argv)
     struct buf message, help;
     buf_init(&message);
     buf_init(&help);
-    install_signals();
 
     int result = profiler_command_parse(argc, argv, &command, &message);
     if (result == 0 && command.action == PROFILER_PRINT_VERSION) {
@@ -136,6 +137,8 @@ int main(int argc, char **argv)
     } else if (result == 0 && command.action == PROFILER_PRINT_HELP) {
         profiler_command_write_help(&help);
         print_buf(&help, stdout);
+    } else if (result == 0 && command.action == PROFILER_ANALYZE_FILES) {
+        result = profiler_files_analyze(command.files, command.file_count, &message);
     } else if (result == 0) {
         result = run(&command, &message);
     }

@@ -51,7 +51,7 @@ static void write_page(const struct listing *listing, struct buf *page)
     buf_append_string(page, "<html>\n<head>\n<title>" DEBUG_CAPTURES "</title>\n</head>\n<body>\n"
                             "<p>Traces of the time around requests that took as long as "
                             "<code>profiler.slow_request_ms</code> says, or longer; the newest first. Open one with "
-                            "<code>go tool trace</code>.</p>\n");
+                            "<code>go tool trace</code>, or read it with <code>takhin-profiler analyze</code>.</p>\n");
     if (listing->count == 0)
         buf_append_string(page, "<p>There are none.</p>\n");
     buf_append_string(page, "<table>\n<thead><td>Time</td><td>KiB</td><td>Capture</td></thead>\n");

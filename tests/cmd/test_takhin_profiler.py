@@ -1,4 +1,5 @@
 """takhin-profiler against a small server of our own: what it asks for, what it writes, and each way it can fail."""
+import contextlib
 import fcntl
 import gzip
 import os
@@ -486,6 +487,69 @@ class Failure(ProfilerTest):
         self.assertEqual(server.requests, [])
 
 
+class Files(ProfilerTest):
+    def analyze(self, **files):
+        for name, content in files.items():
+            (self.folder / name).write_bytes(content)
+        return self.profile("analyze", *files)
+
+    def test_content_says_whether_it_is_a_profile_or_a_trace(self):
+        table = "Showing nodes accounting for 70ms, 100% of 70ms total\n"
+        for content, text in ((PROFILE, table), (PLAIN, table), (TRACE, "Slowest: Produce #1 took 50.0 ms")):
+            with self.subTest(text=text):
+                result = self.analyze(a=content)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                self.assertIn(text, result.stdout)
+                self.assertEqual(os.listdir(self.folder), ["a"])
+
+    def test_several_files_are_told_apart_and_one_that_is_bad_costs_no_other(self):
+        result = self.analyze(a=PROFILE, b=b"hello", c=TRACE)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, r"(?s)^==> a <==\n.*70ms total\n.*\n\n==> b <==\n\n==> c <==\nSlowest: Produce")
+        self.assertRegex(result.stderr, r"^takhin-profiler: b: not a profile: [^\n]*; nor is it an execution trace in "
+                                        r"Go's format\n$")
+
+    def test_what_cannot_be_read_is_said(self):
+        cases = {
+            b"": "a: not a profile: it is empty",
+            b"go 1.22 trace\0\0\0\1\1": "a: it is of the format \"go 1.22 trace\", and only Go 1.11, 1.19 and 1.21 are "
+                                        "read here: ask takhin for the trace without version= or format=",
+            b"[\n{\"ph\":\"M\"}\n]\n": "nor is it an execution trace in Go's format",
+            TRACE[:9]: "a: the file ends within its header",
+            TRACE[:60]: "a: the file ends within",
+        }
+        for content, text in cases.items():
+            with self.subTest(text=text):
+                self.assert_fails(self.analyze(a=content), text, left=["a"])
+
+    def test_a_damaged_trace_is_read_as_far_as_it_goes(self):
+        result = self.analyze(a=TRACE.replace(record(21, 0, 7, 2, 0), b""))
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("Produce #1 has taken", result.stdout)
+        self.assertRegex(result.stderr, "^takhin-profiler: a: the trace can be read in part only: after 51001 us: ")
+
+    def test_a_file_that_is_not_there(self):
+        self.assert_fails(self.profile("analyze", "none"), "takhin-profiler: none: No such file or directory")
+        self.assert_fails(self.profile("analyze", "."), "takhin-profiler: .: Is a directory")
+
+    def test_a_terminal_gets_lines_that_fit_broken_between_words(self):
+        (self.folder / "a").write_bytes(TRACE)
+        plain = self.profile("analyze", "a").stdout
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 60, 0, 0))
+        child = subprocess.Popen([PROFILER, "analyze", "a"], cwd=self.folder, stdout=slave, env=clean_environment())
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+            while more := os.read(master, 4096):
+                shown += more
+        os.close(master)
+        self.assertEqual(child.wait(30), 0)
+        lines = shown.decode().replace("\r\n", "\n").split("\n")
+        self.assertLessEqual(max(map(len, lines)), 60)
+        self.assertEqual(shown.decode().split(), plain.split())
+
+
 class CommandLine(ProfilerTest):
     def test_bad_flags_are_usage_errors(self):
         cases = {
@@ -517,6 +581,9 @@ class CommandLine(ProfilerTest):
             ("-type", "trace", "-flamegraph"): "-flamegraph is for profiles",
             ("-type", "trace", "-sample-rate", "5"): "-sample-rate is for block and mutex, not for trace",
             ("-output-dir", "x"): "-output-dir: no such flag",
+            ("analyze",): "analyze needs the name of a file",
+            ("analyze", "-quiet"): "-quiet: analyze takes files, and no flags",
+            ("-quiet", "analyze", "x"): "analyze: only flags may stand here; to analyze files, name nothing else",
         }
         for arguments, text in cases.items():
             with self.subTest(arguments=arguments):
@@ -530,13 +597,13 @@ class CommandLine(ProfilerTest):
                                   "mutex, threadcreate, fgprof, goroutineleak, trace only", status=2)
 
     def test_help_names_every_flag_and_the_exit_statuses(self):
-        for flag in ("-h", "--help"):
-            result = self.profile(flag)
+        for arguments in (("-h",), ("--help",), ("analyze", "-h")):
+            result = self.profile(*arguments)
             self.assertEqual(result.returncode, 0)
             for text in ("-type", "-duration", "-sample-rate", "-mem-rate", "-output", "-remote", "threadcreate",
                          "-config", "-analyze", "-flamegraph", "-last", "go tool trace", "-quiet",
                          "-version", "TAKHIN_PROFILER_ENABLED=true",
-                         "127.0.0.1:6060", "EXIT STATUS"):
+                         "127.0.0.1:6060", "EXIT STATUS", "takhin-profiler analyze FILE..."):
                 self.assertIn(text, result.stdout)
 
     def test_version_is_printed(self):
