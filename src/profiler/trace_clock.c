@@ -85,5 +85,6 @@ uint64_t trace_clock_ticks_at(const struct trace_clock *clock, uint64_t ns)
     struct trace_clock_line line = find_line(clock, ns, true);
     if (line.ns_per_tick <= 0)
         return clock->newest.ticks;
-    return line.start.ticks + (uint64_t)(int64_t)((double)(int64_t)(ns - line.start.ns) / line.ns_per_tick);
+    int64_t step = (int64_t)((double)(int64_t)(ns - line.start.ns) / line.ns_per_tick);
+    return step < 0 && line.start.ticks < (uint64_t)-step ? 0 : line.start.ticks + (uint64_t)step;
 }

@@ -30,7 +30,8 @@ struct trace_clock_line {
 void trace_clock_read(struct trace_clock *clock);
 /* The line that these ticks lie on, or the nearest. The clock was read twice at least. */
 struct trace_clock_line trace_clock_line_at(const struct trace_clock *clock, uint64_t ticks);
-/* The ticks at this time; those of the newest reading if the clock stood still meanwhile. */
+/* The ticks at this time; those of the newest reading if the clock stood still meanwhile, and 0 for
+ * what was before the first tick. */
 uint64_t trace_clock_ticks_at(const struct trace_clock *clock, uint64_t ns);
 
 static inline uint64_t trace_clock_ns(const struct trace_clock_line *line, uint64_t ticks)

@@ -44,6 +44,17 @@ static void times_lie_between_the_readings_around_them(void **state)
     mem_free(clock);
 }
 
+static void nothing_was_before_the_first_tick(void **state)
+{
+    (void)state;
+    struct trace_clock *clock = MEM_NEW(struct trace_clock);
+    clock->pairs[clock->count++] = (struct trace_clock_pair){.ticks = 1000, .ns = 1000000};
+    clock->newest = (struct trace_clock_pair){.ticks = 2000, .ns = 1001000};
+    assert_int_equal(trace_clock_ticks_at(clock, 999500), 500);
+    assert_int_equal(trace_clock_ticks_at(clock, 0), 0);
+    mem_free(clock);
+}
+
 static void the_oldest_readings_make_room(void **state)
 {
     (void)state;
@@ -87,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_lie_between_the_readings_around_them),
+        cmocka_unit_test(nothing_was_before_the_first_tick),
         cmocka_unit_test(the_oldest_readings_make_room),
         cmocka_unit_test(a_clock_that_stands_still_has_one_time),
         cmocka_unit_test(readings_agree_with_the_kernels_clock),
