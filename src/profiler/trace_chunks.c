@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 _Static_assert(TRACE_CHUNK_RECORDS > 2 * (TRACE_MORE_MAX + 2), "room for the longest record");
-/* Chunks that one step of shrinking lets go of, some 2 us each. */
-#define SHRINK_STEP 16
+/* Chunks that one step of shrinking lets go of. */
+#define SHED_STEP 64
 
 void trace_chunks_init(struct trace_chunks *chunks)
 {
@@ -77,6 +77,8 @@ struct trace_chunk *trace_chunks_take(struct trace_chunks *chunks, struct trace_
     if (chunks->kept_count >= chunks->limit && !list_empty(&chunks->history))
         forget_oldest(chunks);
     struct trace_slot *slot = next_free(chunks);
+    for (; !slot && !list_empty(&chunks->history); slot = next_free(chunks))
+        forget_oldest(chunks); /* the oldest may be pinned, but better no history than a record that is lost */
     if (!slot)
         return NULL;
     chunks->warm_count += !slot->is_warm;
@@ -122,33 +124,6 @@ void trace_slot_pin(struct trace_slot *slot)
     slot->pin_count++;
 }
 
-/* Give the memory of one that was just taken off the free ones back to the system. */
-static void cool(struct trace_chunks *chunks, struct trace_slot *slot)
-{
-    madvise(trace_chunk_of(chunks, slot), TRACE_CHUNK_BYTES, MADV_DONTNEED);
-    slot->is_warm = false;
-    chunks->warm_count--;
-    list_append(&chunks->free, &slot->link);
-}
-
-static bool first_free_is_warm(const struct trace_chunks *chunks)
-{
-    return !list_empty(&chunks->free) && LIST_ENTRY(chunks->free.next, struct trace_slot, link)->is_warm;
-}
-
-bool trace_chunks_shrink(struct trace_chunks *chunks)
-{
-    for (unsigned i = 0; i < SHRINK_STEP; i++) {
-        if (chunks->kept_count > chunks->limit && !list_empty(&chunks->history))
-            forget_oldest(chunks);
-        else if (chunks->warm_count > chunks->limit + chunks->pinned_count && first_free_is_warm(chunks))
-            cool(chunks, next_free(chunks));
-        else
-            return false;
-    }
-    return true;
-}
-
 void trace_slot_unpin(struct trace_chunks *chunks, struct trace_slot *slot)
 {
     ASSERT(slot->pin_count > 0);
@@ -156,4 +131,42 @@ void trace_slot_unpin(struct trace_chunks *chunks, struct trace_slot *slot)
         return;
     chunks->pinned_count--;
     release(chunks, slot);
+}
+
+static bool first_free_is_warm(const struct trace_chunks *chunks)
+{
+    return !list_empty(&chunks->free) && LIST_ENTRY(chunks->free.next, struct trace_slot, link)->is_warm;
+}
+
+bool trace_chunks_shed(struct trace_chunks *chunks, struct list *shed)
+{
+    list_init(shed);
+    for (unsigned i = 0; i < SHED_STEP && chunks->kept_count > chunks->limit && !list_empty(&chunks->history); i++)
+        forget_oldest(chunks);
+    for (unsigned i = 0; i < SHED_STEP && chunks->warm_count > chunks->limit + chunks->pinned_count &&
+                         first_free_is_warm(chunks); i++) {
+        struct trace_slot *slot = next_free(chunks);
+        slot->is_warm = false;
+        chunks->warm_count--;
+        list_append(shed, &slot->link);
+    }
+    return !list_empty(shed) || (chunks->kept_count > chunks->limit && !list_empty(&chunks->history));
+}
+
+void trace_chunks_cool(const struct trace_chunks *chunks, const struct list *shed)
+{
+    LIST_EACH(link, shed)
+    {
+        const struct trace_slot *slot = LIST_ENTRY(link, struct trace_slot, link);
+        madvise(trace_chunk_of(chunks, slot), TRACE_CHUNK_BYTES, MADV_DONTNEED);
+    }
+}
+
+void trace_chunks_put_back(struct trace_chunks *chunks, struct list *shed)
+{
+    LIST_EACH_SAFE(link, shed)
+    {
+        list_remove(link);
+        list_append(&chunks->free, link);
+    }
 }

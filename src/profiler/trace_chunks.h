@@ -6,8 +6,8 @@
  * meanwhile and another takes its place.
  *
  * The range of addresses is reserved once and stays for ever, so a thread that is just storing what nobody wants any
- * more harms nobody. Everything here is done with the recorder's lock, and nothing takes longer than some microseconds
- * where a thread that records may wait for it. */
+ * more harms nobody. Everything here is done with the recorder's lock, but for what says otherwise, and takes some
+ * microseconds at most: a thread that records may wait for it. */
 #ifndef PROFILER_TRACE_CHUNKS_H
 #define PROFILER_TRACE_CHUNKS_H
 
@@ -85,8 +85,11 @@ static inline bool trace_slot_is(const struct trace_slot *slot, const struct tra
     return slot && slot->source == source && slot->sequence == sequence;
 }
 
-/* Let go of some of what is beyond the limit, but not of what threads hold: they may be storing. False: nothing more
- * is. */
-bool trace_chunks_shrink(struct trace_chunks *chunks);
+/* Shrinking to the limit goes in steps. Forget some of what is beyond it, but not what threads hold, as they may be
+ * storing; and take off some of what is free, whose memory is then given back to the system without the lock, as that
+ * takes long. False: nothing more is beyond the limit. */
+bool trace_chunks_shed(struct trace_chunks *chunks, struct list *shed);
+void trace_chunks_cool(const struct trace_chunks *chunks, const struct list *shed);
+void trace_chunks_put_back(struct trace_chunks *chunks, struct list *shed);
 
 #endif

@@ -31,7 +31,6 @@ static bool enter_next_chunk(struct trace_recorder *recorder, struct trace_curso
         trace_slot_pin(next);
         if (cursor->slot)
             trace_slot_unpin(&recorder->chunks, cursor->slot);
-        (void)trace_chunks_shrink(&recorder->chunks);
     }
     cursor->slot = next;
     cursor->sequence = sequence;

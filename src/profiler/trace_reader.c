@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "profiler/own_thread.h"
 #include "profiler/trace_cursor.h"
 #include "profiler/trace_recorder_private.h"
 
@@ -15,6 +16,8 @@
  * that lasts longer seems to have begun later than it did. So it waits longer where there is room for what comes. */
 #define LAG_NS (500 * NS_PER_MS)
 #define LAG_PRESSED_NS (50 * NS_PER_MS)
+/* How often it looks for what has come, at most: else where much is recorded it would look again for each record. */
+#define LOOK_EVERY_NS (10 * NS_PER_MS)
 
 struct trace_reader {
     struct trace_reader_link link;
@@ -30,6 +33,7 @@ struct trace_reader {
     struct trace_cursor **heap; /* those with a head, and those that are lost: the oldest in front */
     uint32_t heap_count;
     struct trace_cursor *given; /* heap[0], whose head was given out */
+    uint64_t looked_ns;     /* when it last looked for what has come */
     uint64_t horizon_ticks; /* what is younger is not given out yet */
     bool is_last_round;     /* the horizon is the end */
     uint64_t now_ns;
@@ -176,6 +180,7 @@ static void look(struct trace_reader *reader)
 
     pthread_mutex_lock(&recorder->lock);
     trace_clock_read(&recorder->clock);
+    reader->looked_ns = recorder->clock.newest.ns;
     if (new_count > 0)
         meet_sources(reader);
     if (stop_ticks != UINT64_MAX) {
@@ -188,6 +193,11 @@ static void look(struct trace_reader *reader)
     }
     pthread_mutex_unlock(&recorder->lock);
     fill_heap(reader);
+}
+
+static bool may_look(const struct trace_reader *reader)
+{
+    return atomic_load(&reader->stop_ticks) != UINT64_MAX || own_thread_clock_ns() >= reader->looked_ns + LOOK_EVERY_NS;
 }
 
 static void give(struct trace_reader *reader, const struct trace_cursor *cursor, struct trace_item *item)
@@ -243,18 +253,13 @@ enum trace_progress trace_reader_next(struct trace_reader *reader, struct trace_
         renew_oldest(reader);
     reader->given = NULL;
     enum trace_progress progress = give_oldest(reader, item);
-    if (progress == TRACE_PROGRESS_WAIT) {
+    if (progress == TRACE_PROGRESS_WAIT && may_look(reader)) {
         look(reader);
         progress = give_oldest(reader, item);
     }
     if (progress == TRACE_PROGRESS_END || progress == TRACE_PROGRESS_LOST)
         reader->end = progress;
     return progress;
-}
-
-uint64_t trace_reader_time_ns(struct trace_reader *reader, uint64_t ticks)
-{
-    return time_ns_of(reader, ticks);
 }
 
 /* --- from the beginning to the end --- */
@@ -280,13 +285,14 @@ static struct trace_cursor *cursor_of(const struct trace_reader *reader, const s
     return low < reader->cursor_count && reader->cursors[low]->source == source ? reader->cursors[low] : NULL;
 }
 
-/* They come in their order. */
+/* They come in their order, and of one thread without a gap, even if its clock went back a little. */
 static void add_to_window(struct trace_reader *reader, struct trace_slot *slot)
 {
     struct trace_cursor *cursor = cursor_of(reader, slot->source);
-    if (!cursor)
-        return; /* a thread that began this very moment */
-    trace_cursor_add(cursor, slot);
+    if (!cursor || slot->session != reader->recorder->session)
+        return; /* a thread that began this very moment; what was recorded before it was switched off */
+    if (cursor->first || slot->state == TRACE_SLOT_HELD || slot->end_ticks >= reader->start_ticks)
+        trace_cursor_add(cursor, slot);
 }
 
 /* With the lock: what is there of the time from start to now. */
@@ -300,14 +306,12 @@ static void take_window(struct trace_reader *reader, uint64_t last_ns)
     atomic_store(&reader->stop_ticks, now.ticks);
     LIST_EACH(link, &recorder->chunks.history)
     {
-        struct trace_slot *slot = LIST_ENTRY(link, struct trace_slot, link);
-        if (slot->end_ticks >= reader->start_ticks)
-            add_to_window(reader, slot);
+        add_to_window(reader, LIST_ENTRY(link, struct trace_slot, link));
     }
     LIST_EACH(link, &recorder->sources)
     {
         struct trace_slot *held = LIST_ENTRY(link, struct trace_source, link)->held;
-        if (held && held->session == recorder->session)
+        if (held)
             add_to_window(reader, held);
     }
 }

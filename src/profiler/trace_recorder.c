@@ -101,6 +101,20 @@ static void slow_request(const char *name, uint64_t duration_ns)
 
 static const struct trace_sink sink = {.next_chunk = next_chunk, .slow_request = slow_request};
 
+/* --- memory that is not needed any more --- */
+
+/* With the lock, which it lets go of for most of the time: threads that record get on. */
+static void shrink(struct trace_recorder *recorder)
+{
+    struct list shed;
+    while (trace_chunks_shed(&recorder->chunks, &shed)) {
+        pthread_mutex_unlock(&recorder->lock);
+        trace_chunks_cool(&recorder->chunks, &shed);
+        pthread_mutex_lock(&recorder->lock);
+        trace_chunks_put_back(&recorder->chunks, &shed);
+    }
+}
+
 /* --- the recorder's own thread --- */
 
 static uint64_t resident_bytes(void)
@@ -164,6 +178,7 @@ static void *tick(void *argument)
         uint64_t now_ns = own_thread_clock_ns();
         struct list ended;
         trace_clock_read(&recorder->clock);
+        shrink(recorder); /* what readers have let go of as they read along */
         take_ended_sources(recorder, &ended);
         pthread_mutex_unlock(&recorder->lock);
         free_sources(&ended);
@@ -219,15 +234,6 @@ static void apply(struct trace_recorder *recorder)
     else if (limit == 0 && recorder->session != 0)
         switch_off(recorder);
     atomic_store(&trace_depth, recorder->full_stacks_count > 0 ? TRACE_DEPTH_FULL : TRACE_DEPTH_SHORT);
-}
-
-/* The lock is held, but for moments in which threads that record get on. */
-static void shrink(struct trace_recorder *recorder)
-{
-    while (trace_chunks_shrink(&recorder->chunks)) {
-        pthread_mutex_unlock(&recorder->lock);
-        pthread_mutex_lock(&recorder->lock);
-    }
 }
 
 void trace_recorder_add_reader(struct trace_recorder *recorder, struct trace_reader_link *link)

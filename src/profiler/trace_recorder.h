@@ -78,8 +78,6 @@ void trace_reader_stop(struct trace_reader *reader);
 /* Where the trace's time 0 lies, by clock_monotonic_ns; with `last_ns` it may be later than that long ago, where the
  * memory does not reach so far. Known from the first item on. */
 uint64_t trace_reader_start_ns(const struct trace_reader *reader);
-/* From the recorder's ticks, as a continuation may hold them, to the trace's time. */
-uint64_t trace_reader_time_ns(struct trace_reader *reader, uint64_t ticks);
 /* Where the time of the last item that was given out, or of the end, lies on that scale. */
 uint64_t trace_reader_now_ns(const struct trace_reader *reader);
 

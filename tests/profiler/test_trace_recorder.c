@@ -351,6 +351,55 @@ static void a_record_that_finds_no_chunk_is_told(void **state)
     trace_reader_close(window);
 }
 
+static void history_behind_what_is_read_makes_room(void **state)
+{
+    (void)state;
+    uint64_t first;
+    trace_recorder_configure(recorder, 1 << 20);
+    record_numbers(0, 10 * CHUNK_RECORDS);
+    struct trace_reader *reader = trace_reader_open(recorder, FOREVER_NS, false);
+    record_numbers(10 * CHUNK_RECORDS, 5 * CHUNK_RECORDS);
+    while (kept_chunks() < 17) /* with that of the thread that counts memory */
+        usleep(1000);
+    uint64_t lost_count = trace_recorder_stats(recorder).lost_count;
+    uint32_t touched_count = take_all_free_chunks();
+    record_numbers(15 * CHUNK_RECORDS, 3 * CHUNK_RECORDS);
+    pthread_mutex_lock(&recorder->lock);
+    recorder->chunks.touched_count = touched_count;
+    pthread_mutex_unlock(&recorder->lock);
+    assert_int_equal(trace_recorder_stats(recorder).lost_count, lost_count);
+    assert_int_equal(read_numbers(reader, &first, TRACE_PROGRESS_END), 10 * CHUNK_RECORDS);
+    assert_int_equal(first, 0);
+    trace_reader_close(reader);
+}
+
+static void threads_record_while_memory_is_given_back(void **state)
+{
+    (void)state;
+    uint64_t first;
+    struct list shed;
+    trace_recorder_configure(recorder, 64 * CHUNK_BYTES);
+    record_numbers(0, 64 * CHUNK_RECORDS);
+    pthread_mutex_lock(&recorder->lock);
+    recorder->chunks.limit = 8;
+    assert_true(trace_chunks_shed(&recorder->chunks, &shed));
+    assert_false(list_empty(&shed));
+    pthread_mutex_unlock(&recorder->lock);
+    record_numbers(64 * CHUNK_RECORDS, 4 * CHUNK_RECORDS);
+    trace_chunks_cool(&recorder->chunks, &shed);
+    pthread_mutex_lock(&recorder->lock);
+    trace_chunks_put_back(&recorder->chunks, &shed);
+    pthread_mutex_unlock(&recorder->lock);
+    trace_recorder_configure(recorder, 8 * CHUNK_BYTES);
+
+    assert_true(trace_recorder_stats(recorder).held_bytes <= 8 * CHUNK_BYTES);
+    struct trace_reader *reader = trace_reader_open(recorder, FOREVER_NS, false);
+    uint64_t count = read_numbers(reader, &first, TRACE_PROGRESS_END);
+    assert_int_equal(first + count, 68 * CHUNK_RECORDS);
+    assert_true(count >= 4 * CHUNK_RECORDS);
+    trace_reader_close(reader);
+}
+
 static void memory_follows_the_configuration(void **state)
 {
     (void)state;
@@ -363,6 +412,59 @@ static void memory_follows_the_configuration(void **state)
     uint64_t count = read_numbers(reader, &first, TRACE_PROGRESS_END);
     assert_int_equal(first + count, 100 * CHUNK_RECORDS);
     assert_in_range(count, 1, 8 * CHUNK_RECORDS);
+    trace_reader_close(reader);
+}
+
+static void fill_chunk(uint64_t *number)
+{
+    do
+        record_numbers((*number)++, 1);
+    while (atomic_load(&trace_writer.chunk->used) + 2 <= trace_writer.chunk->capacity);
+}
+
+/* As a virtual machine's may that moves to another host. */
+static void a_clock_that_goes_back_leaves_no_gap_in_a_window(void **state)
+{
+    (void)state;
+    uint64_t number = 0, first;
+    trace_recorder_configure(recorder, 1 << 20);
+    fill_chunk(&number);
+    trace_writer.last_ticks += 1ull << 40;
+    fill_chunk(&number);
+    usleep(10000);
+    uint64_t since_ns = clock_monotonic_ns(), later = number;
+    usleep(10000);
+    fill_chunk(&number);
+
+    struct trace_reader *reader = trace_reader_open(recorder, clock_monotonic_ns() - since_ns, false);
+    assert_int_equal(read_numbers(reader, &first, TRACE_PROGRESS_END), number - later);
+    assert_int_equal(first, later);
+    trace_reader_close(reader);
+}
+
+static uint64_t last_look_ns(void)
+{
+    pthread_mutex_lock(&recorder->lock);
+    uint64_t ns = recorder->clock.newest.ns;
+    pthread_mutex_unlock(&recorder->lock);
+    return ns;
+}
+
+static void a_reader_looks_only_now_and_then(void **state)
+{
+    (void)state;
+    struct trace_item item;
+    trace_recorder_configure(recorder, 1 << 20);
+    struct trace_reader *reader = trace_reader_open(recorder, 0, false);
+    bool looked = true;
+    for (unsigned tries = 0; looked && tries < 1000; tries++) { /* this thread may have been away for long */
+        uint64_t before_ns = last_look_ns();
+        assert_int_equal(next_item(reader, &item), TRACE_PROGRESS_WAIT);
+        looked = last_look_ns() != before_ns;
+    }
+    assert_false(looked);
+    trace_reader_stop(reader);
+    assert_int_equal(next_item(reader, &item), TRACE_PROGRESS_END);
     trace_reader_close(reader);
 }
 
@@ -666,7 +768,11 @@ int main(void)
         TEST(what_a_reader_has_is_not_used_again),
         TEST(a_reader_that_is_too_slow_is_told_where_it_lost),
         TEST(a_record_that_finds_no_chunk_is_told),
+        TEST(history_behind_what_is_read_makes_room),
+        TEST(threads_record_while_memory_is_given_back),
         TEST(memory_follows_the_configuration),
+        TEST(a_clock_that_goes_back_leaves_no_gap_in_a_window),
+        TEST(a_reader_looks_only_now_and_then),
         TEST(a_new_session_knows_nothing_of_the_old),
         TEST(it_records_as_long_as_somebody_reads),
         TEST(a_call_comes_when_it_began),
