@@ -49,7 +49,7 @@ static void stop_serving(struct served *served)
 #define PAGE_START \
     "<html>\n<head>\n<title>/debug/pprof/captures</title>\n</head>\n<body>\n" \
     "<p>Traces of the time around requests that took as long as <code>profiler.slow_request_ms</code> says, or " \
-    "longer; the newest first. Open one with <code>go tool trace</code>, or read it with "
+    "longer; the newest first. Open one with <code>go tool trace</code>, or read it with " \
     "<code>takhin-profiler analyze</code>.</p>\n"
 #define TABLE_START "<table>\n<thead><td>Time</td><td>KiB</td><td>Capture</td></thead>\n"
 #define PAGE_END "</table>\n</body>\n</html>\n"
