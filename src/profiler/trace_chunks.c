@@ -6,6 +6,10 @@
 #include <sys/mman.h>
 
 _Static_assert(TRACE_CHUNK_RECORDS > 2 * (TRACE_MORE_MAX + 2), "room for the longest record");
+/* Where a process's memory is accounted strictly only what is writable counts, so the range becomes so in steps of
+ * that many chunks. */
+#define TOUCH_STEP 128
+_Static_assert(TRACE_CHUNKS_MAX % TOUCH_STEP == 0, "whole steps");
 /* Chunks that one step of shrinking lets go of. */
 #define SHED_STEP 64
 
@@ -15,7 +19,7 @@ void trace_chunks_init(struct trace_chunks *chunks)
     list_init(&chunks->history);
     if (chunks->memory)
         return;
-    void *memory = mmap(NULL, TRACE_CHUNKS_MAX * TRACE_CHUNK_BYTES, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, TRACE_CHUNKS_MAX * TRACE_CHUNK_BYTES, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ASSERT(memory != MAP_FAILED); /* as any memory that is not there */
     chunks->memory = memory;
@@ -63,10 +67,23 @@ static void forget_oldest(struct trace_chunks *chunks)
     leave(chunks, slot);
 }
 
+/* One that was never used; NULL: there is none, or no memory for it. */
+static struct trace_slot *touch_another(struct trace_chunks *chunks)
+{
+    if (chunks->touched_count == TRACE_CHUNKS_MAX)
+        return NULL;
+    struct trace_slot *slot = &chunks->slots[chunks->touched_count];
+    if (chunks->touched_count % TOUCH_STEP == 0 &&
+        mprotect(trace_chunk_of(chunks, slot), TOUCH_STEP * TRACE_CHUNK_BYTES, PROT_READ | PROT_WRITE) != 0)
+        return NULL;
+    chunks->touched_count++;
+    return slot;
+}
+
 static struct trace_slot *next_free(struct trace_chunks *chunks)
 {
     if (list_empty(&chunks->free))
-        return chunks->touched_count < TRACE_CHUNKS_MAX ? &chunks->slots[chunks->touched_count++] : NULL;
+        return touch_another(chunks);
     struct trace_slot *slot = LIST_ENTRY(chunks->free.next, struct trace_slot, link);
     list_remove(&slot->link);
     return slot;

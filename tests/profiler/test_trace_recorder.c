@@ -9,7 +9,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -371,6 +373,37 @@ static void history_behind_what_is_read_makes_room(void **state)
     assert_int_equal(read_numbers(reader, &first, TRACE_PROGRESS_END), 10 * CHUNK_RECORDS);
     assert_int_equal(first, 0);
     trace_reader_close(reader);
+}
+
+static rlim_t data_bytes(void)
+{
+    char line[128];
+    unsigned long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    assert_non_null(file);
+    while (kib == 0 && fgets(line, sizeof line, file))
+        (void)sscanf(line, "VmData: %lu kB", &kib);
+    fclose(file);
+    return (rlim_t)kib << 10;
+}
+
+static void only_what_is_used_counts_as_memory(void **state)
+{
+    (void)state;
+    struct trace_chunks *chunks = MEM_NEW(struct trace_chunks);
+    struct trace_source source = {.has_ended = false};
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_DATA, &before), 0);
+    small = before;
+    small.rlim_cur = data_bytes() + (64 << 20);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &small), 0);
+    trace_chunks_init(chunks);
+    chunks->limit = 1;
+    struct trace_chunk *chunk = trace_chunks_take(chunks, &source, 1);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &before), 0);
+    assert_non_null(chunk);
+    munmap(chunks->memory, TRACE_CHUNKS_MAX * TRACE_CHUNK_BYTES);
+    mem_free(chunks);
 }
 
 static void threads_record_while_memory_is_given_back(void **state)
@@ -769,6 +802,7 @@ int main(void)
         TEST(a_reader_that_is_too_slow_is_told_where_it_lost),
         TEST(a_record_that_finds_no_chunk_is_told),
         TEST(history_behind_what_is_read_makes_room),
+        TEST(only_what_is_used_counts_as_memory),
         TEST(threads_record_while_memory_is_given_back),
         TEST(memory_follows_the_configuration),
         TEST(a_clock_that_goes_back_leaves_no_gap_in_a_window),
