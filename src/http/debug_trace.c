@@ -78,7 +78,8 @@ static int send_bytes(struct http_exchange *exchange, struct tracing *tracing)
     return rc;
 }
 
-static void send_trace(struct http_exchange *exchange, struct tracing *tracing)
+/* All but the end. 0, or negative. */
+static int send_trace(struct http_exchange *exchange, struct tracing *tracing)
 {
     const struct trace_format *format = tracing->query.format;
     int rc = http_respond_begin(exchange, &(struct http_response){
@@ -93,8 +94,7 @@ static void send_trace(struct http_exchange *exchange, struct tracing *tracing)
         rc = tracing->watcher ? send_bytes(exchange, tracing) : UV_ECANCELED;
         stop_watching(tracing);
     }
-    if (rc == 0)
-        http_respond_end(exchange);
+    return rc;
 }
 
 static void answer_failure(struct http_exchange *exchange, int code)
@@ -127,6 +127,8 @@ void debug_answer_trace(struct http_exchange *exchange)
         answer_failure(exchange, rc);
         return;
     }
-    send_trace(exchange, &tracing);
+    rc = send_trace(exchange, &tracing);
     task_offload_to_thread(WAIT_PROFILER, "trace finish", close_work, &tracing);
+    if (rc == 0)
+        http_respond_end(exchange); /* now there is room for another, should its client ask at once */
 }

@@ -1,4 +1,4 @@
-/* captures.c: a thread that waits for slow requests, and saves the trace of the time around one. */
+/* captures.c: a thread that waits for slow requests, saves the trace of the time around one, and removes old ones. */
 #include "profiler/captures.h"
 
 #include "base/clock.h"
@@ -54,6 +54,7 @@ struct captures {
     struct incident incident; /* of who has claimed it, then of the thread */
     _Atomic uint64_t skipped_count;
     sem_t wake; /* of the thread: it looks what there is to do */
+    uint64_t saved_ns; /* of the thread: when the cooldown began; 0: there is none */
 
     pthread_mutex_t lock; /* of all below */
     struct settings settings;
@@ -61,7 +62,8 @@ struct captures {
     char *folder;
     struct captures_stats stats;
     pthread_t thread;
-    bool is_joinable, is_running; /* it runs until it finds the settings off */
+    bool is_joinable, is_running; /* it runs until it finds nothing to do */
+    bool is_ending;
 };
 
 struct captures *captures_create(struct profiler *profiler)
@@ -134,6 +136,7 @@ static int write_trace(struct captures *captures, int fd, uint64_t last_ns)
     struct trace_query query = {
         .format = &trace_format_1_19,
         .last_ns = last_ns,
+        .is_reserved = true,
         .notify = wake_thread,
         .context = captures,
     };
@@ -157,7 +160,7 @@ static int write_trace(struct captures *captures, int fd, uint64_t last_ns)
 
 static int save(struct captures *captures, const struct incident *incident, const char *path, const char *part_path)
 {
-    int fd = TEMP_FAILURE_RETRY(open(part_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+    int fd = TEMP_FAILURE_RETRY(open(part_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
     if (fd < 0)
         return -errno;
     uint64_t last_ns = incident->duration_ns + AFTERMATH_NS + BEFORE_NS;
@@ -199,7 +202,8 @@ static void capture(struct captures *captures, const struct incident *incident)
     mem_free(folder);
 }
 
-static void trim(struct captures *captures)
+/* Returns when to do it again. */
+static uint64_t trim(struct captures *captures)
 {
     struct settings settings = settings_now(captures);
     char *folder = copy_folder(captures);
@@ -209,13 +213,21 @@ static void trim(struct captures *captures)
     captures->stats.held_bytes = held_bytes;
     pthread_mutex_unlock(&captures->lock);
     mem_free(folder);
+    return own_thread_clock_ns() + TRIM_INTERVAL_NS;
 }
 
-/* False: it is switched off, and the thread ends; whoever switches it on again starts another. */
+/* The next slow request may claim it. */
+static void release_claim(struct captures *captures)
+{
+    int ready = CLAIM_READY;
+    (void)atomic_compare_exchange_strong(&captures->claim, &ready, CLAIM_FREE);
+}
+
+/* Switched off, it still has to remove in time what is there. False: the thread ends; the next settings start another. */
 static bool goes_on(struct captures *captures)
 {
     pthread_mutex_lock(&captures->lock);
-    captures->is_running = captures->settings.is_on;
+    captures->is_running = !captures->is_ending && (captures->settings.is_on || captures->stats.held_bytes > 0);
     bool is_running = captures->is_running;
     pthread_mutex_unlock(&captures->lock);
     return is_running;
@@ -233,26 +245,34 @@ static bool await_aftermath(struct captures *captures)
     return is_on;
 }
 
+/* Whether the last capture was so long ago that there may be another. */
+static bool is_cool(struct captures *captures)
+{
+    if (captures->saved_ns != 0 && own_thread_clock_ns() >= captures->saved_ns + settings_now(captures).cooldown_ns) {
+        captures->saved_ns = 0;
+        release_claim(captures);
+    }
+    return captures->saved_ns == 0;
+}
+
 static void *captures_run(void *argument)
 {
     struct captures *captures = argument;
-    uint64_t trim_ns = 0; /* when to look for what has to go: at once */
-    uint64_t free_ns = 0; /* when the cooldown is over; 0: there is none */
+    uint64_t trim_ns = trim(captures); /* when to look for what has to go; now it may be all that there is to do */
     while (goes_on(captures)) {
-        if (free_ns != 0 && own_thread_clock_ns() >= free_ns) {
-            free_ns = 0;
-            atomic_store(&captures->claim, CLAIM_FREE);
-        }
-        if (free_ns == 0 && atomic_load(&captures->claim) == CLAIM_READY && await_aftermath(captures)) {
+        bool has_incident = is_cool(captures) && atomic_load(&captures->claim) == CLAIM_READY;
+        if (has_incident && await_aftermath(captures)) {
             capture(captures, &captures->incident);
-            free_ns = own_thread_clock_ns() + settings_now(captures).cooldown_ns;
-            trim_ns = 0;
+            captures->saved_ns = own_thread_clock_ns();
+            trim_ns = trim(captures);
+        } else if (has_incident) {
+            release_claim(captures);
         }
-        if (own_thread_clock_ns() >= trim_ns) {
-            trim(captures);
-            trim_ns = own_thread_clock_ns() + TRIM_INTERVAL_NS;
-        }
-        wait_until(captures, free_ns != 0 && free_ns < trim_ns ? free_ns : trim_ns);
+        if (own_thread_clock_ns() >= trim_ns)
+            trim_ns = trim(captures);
+        uint64_t cool_ns = captures->saved_ns == 0 ? UINT64_MAX
+                                                   : captures->saved_ns + settings_now(captures).cooldown_ns;
+        wait_until(captures, cool_ns < trim_ns ? cool_ns : trim_ns);
     }
     return NULL;
 }
@@ -260,12 +280,12 @@ static void *captures_run(void *argument)
 /* The lock is held. One that has found itself switched off needs no lock any more, so it can be waited for. */
 static int start_thread(struct captures *captures)
 {
-    int ready = CLAIM_READY;
     if (captures->is_running)
         return 0;
     if (captures->is_joinable)
         pthread_join(captures->thread, NULL);
-    (void)atomic_compare_exchange_strong(&captures->claim, &ready, CLAIM_FREE); /* of the time before */
+    if (captures->saved_ns == 0)
+        release_claim(captures); /* of the time before */
     int rc = own_thread_start(&captures->thread, captures_run, captures);
     captures->is_joinable = captures->is_running = rc == 0;
     if (rc == 0)
@@ -289,9 +309,9 @@ static bool apply(struct captures *captures, const struct profiler_options *opti
     };
     mem_free(captures->folder);
     captures->folder = mem_copy_string(options->capture_dir ? options->capture_dir : "");
-    int rc = captures->settings.is_on ? start_thread(captures) : 0;
+    int rc = start_thread(captures);
     if (rc < 0) {
-        log_warning("slow requests are not captured: there is no thread to be had error=\"%s\"", error_text(rc));
+        log_warning("there is no thread for captures to be had error=\"%s\"", error_text(rc));
         captures->settings.is_on = false;
     }
     return captures->settings.is_on;
@@ -312,7 +332,12 @@ void captures_destroy(struct captures *captures)
 {
     if (!captures)
         return;
-    captures_configure(captures, &(struct profiler_options){.slow_request_ms = 0});
+    trace_recorder_watch(profiler_trace_recorder(captures->profiler), UINT64_MAX, NULL, NULL);
+    pthread_mutex_lock(&captures->lock);
+    captures->is_ending = true;
+    captures->settings.is_on = false;
+    pthread_mutex_unlock(&captures->lock);
+    sem_post(&captures->wake);
     if (captures->is_joinable)
         pthread_join(captures->thread, NULL);
     pthread_mutex_destroy(&captures->lock);

@@ -20,7 +20,8 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Each has a thread, and keeps chunks that are being read out of the recorder's circle. */
+/* Each has a thread, keeps chunks that are being read out of the recorder's circle, and holds up to TRACE_BYTES_MAX for
+ * a client that reads slowly. Reserved ones come on top. */
 #define COLLECTIONS_MAX 4
 /* How often it looks for more. */
 #define POLL_NS (20 * NS_PER_MS)
@@ -247,8 +248,9 @@ static void destroy(struct trace_collection *collection)
     pthread_mutex_destroy(&collection->lock);
     buf_deinit(&collection->out);
     buf_deinit(&collection->ready);
+    if (!collection->query.is_reserved)
+        atomic_fetch_sub(&totals.open_count, 1);
     mem_free(collection);
-    atomic_fetch_sub(&totals.open_count, 1);
 }
 
 int trace_open(struct profiler *profiler, const struct trace_query *query, struct trace_collection **opened)
@@ -256,7 +258,7 @@ int trace_open(struct profiler *profiler, const struct trace_query *query, struc
     ASSERT((query->duration_ns > 0) != (query->last_ns > 0));
     if (query->last_ns > 0 && profiler_options(profiler).trace_buffer == 0)
         return ERR_UNSUPPORTED;
-    if (atomic_fetch_add(&totals.open_count, 1) >= COLLECTIONS_MAX) {
+    if (!query->is_reserved && atomic_fetch_add(&totals.open_count, 1) >= COLLECTIONS_MAX) {
         atomic_fetch_sub(&totals.open_count, 1);
         return ERR_BUSY;
     }

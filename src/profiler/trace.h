@@ -23,6 +23,7 @@ struct trace_query {
     uint64_t duration_ns; /* from now on; or, if 0: */
     uint64_t last_ns;     /* what was recorded in the time before now */
     bool full_stacks;     /* not with last_ns: what is recorded already has the stacks it has */
+    bool is_reserved;     /* never too many: for one at a time that nobody has asked for, a capture */
     /* Called on the collection's own thread when there are more bytes to take, or none will come any more. NULL: none. */
     void (*notify)(void *context);
     void *context;

@@ -17,6 +17,7 @@ struct served {
 static bool set_folder(struct profiler_options *options, void *context)
 {
     options->capture_dir = context;
+    options->capture_bytes = options->capture_age_ns = INT64_MAX; /* nothing goes */
     return true;
 }
 

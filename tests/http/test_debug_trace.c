@@ -230,6 +230,38 @@ static void one_too_many_is_told_so(void **state)
     close_debug(&fixture);
 }
 
+/* That it is no trace ends it, too. */
+static bool has_ended(struct buf *answer)
+{
+    static const char last_chunk[] = "\r\n0\r\n\r\n";
+    size_t size = strlen(last_chunk);
+    return strncmp(buf_string(answer), "HTTP/1.1 200", 12) != 0 ||
+           (answer->size >= size && memcmp(answer->data + answer->size - size, last_chunk, size) == 0);
+}
+
+/* One who asks again as soon as his answer has ended must not meet what is left of his own. */
+static void an_answer_that_has_ended_leaves_its_place(void **state)
+{
+    (void)state;
+    enum { OTHERS = 3, ROUNDS = 20 };
+    struct fixture fixture;
+    open_with_buffer(&fixture, HOUR_MS, BUFFER_BYTES);
+    int fds[OTHERS + ROUNDS];
+    for (unsigned i = 0; i < OTHERS + ROUNDS; i++) {
+        fds[i] = send_get(fixture.number, i < OTHERS ? TRACE "?seconds=3600" : TRACE "?last=1s");
+        struct buf text;
+        buf_init(&text);
+        do
+            assert_true(client_receive_some(fds[i], &text));
+        while (i >= OTHERS && !has_ended(&text));
+        assert_starts_with(buf_string(&text), "HTTP/1.1 200");
+        buf_deinit(&text);
+    }
+    for (unsigned i = 0; i < OTHERS + ROUNDS; i++)
+        close(fds[i]);
+    close_debug(&fixture);
+}
+
 /* As in Go: it may still read. The hour is not waited for. */
 static void a_client_that_has_said_all_gets_what_there_is(void **state)
 {
@@ -335,6 +367,7 @@ int main(void)
         cmocka_unit_test(to_http_1_0_it_goes_without_chunks),
         cmocka_unit_test(several_are_taken_at_once),
         cmocka_unit_test(one_too_many_is_told_so),
+        cmocka_unit_test(an_answer_that_has_ended_leaves_its_place),
         cmocka_unit_test(a_client_that_has_said_all_gets_what_there_is),
         cmocka_unit_test(a_client_that_leaves_ends_it),
         cmocka_unit_test(a_port_that_closes_breaks_it_off),

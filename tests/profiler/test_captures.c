@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/trace.h"
 #include "profiler/profiler.h"
+#include "profiler/trace.h"
+#include "trace/format.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -146,21 +148,59 @@ static void after_the_cooldown_the_next_is_saved(void **state)
     assert_int_equal(count_entries(fixture->folder), 2);
 }
 
+static void a_shorter_cooldown_holds_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    serve_request("Produce", 1000);
+    AWAIT(captures_stats(fixture->captures).saved_count == 1);
+    fixture->options.capture_cooldown_ns = 1;
+    profiler_reconfigure(fixture->profiler, &fixture->options);
+    while (captures_stats(fixture->captures).saved_count == 1) {
+        serve_request("Fetch", 2000);
+        usleep(1000);
+    }
+}
+
+/* Whoever keeps all places that there are for traces keeps nobody from a capture. */
+static void a_capture_is_none_of_too_many_traces(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct trace_query query = {.format = &trace_format_1_19, .duration_ns = (uint64_t)HOUR_NS};
+    struct trace_collection *collections[32];
+    unsigned count = 0;
+    while (count < ARRAY_COUNT(collections) && trace_open(fixture->profiler, &query, &collections[count]) == 0)
+        count++;
+    assert_in_range(count, 1, ARRAY_COUNT(collections) - 1);
+
+    serve_request("Produce", 1000);
+    AWAIT(captures_stats(fixture->captures).saved_count + captures_stats(fixture->captures).failed_count == 1);
+
+    assert_int_equal(captures_stats(fixture->captures).saved_count, 1);
+    assert_int_equal(trace_open(fixture->profiler, &query, &collections[count]), ERR_BUSY);
+    while (count > 0)
+        trace_close(collections[--count]);
+}
+
+static void write_file(const char *folder, const char *name)
+{
+    char *path = mem_printf("%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("x", file);
+    fclose(file);
+    mem_free(path);
+}
+
 static void what_is_beyond_the_cap_goes(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const names[] = {
         "20010101T000000Z-Old-1ms.trace", "20990101T000000Z-New-1ms.trace", "notes.txt",
     };
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        char *path = mem_printf("%s/%s", fixture->folder, names[i]);
-        FILE *file = fopen(path, "w");
-        assert_non_null(file);
-        fclose(file);
-        mem_free(path);
-    }
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        write_file(fixture->folder, names[i]);
     serve_request("Produce", 1000);
-    AWAIT(captures_stats(fixture->captures).held_bytes > 0); /* it has looked since */
+    AWAIT(captures_stats(fixture->captures).held_bytes > 1); /* it has looked since */
 
     struct capture_file *files;
     assert_int_equal(captures_list(fixture->captures, &files), 2);
@@ -266,14 +306,30 @@ static void switched_off_there_is_no_thread(void **state)
     AWAIT(captures_stats(fixture->captures).saved_count == 1);
 }
 
-/* And nothing of it is left: tear_down waits for it. */
+static void switched_off_what_is_too_old_goes_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    profiler_destroy(fixture->profiler);
+    write_file(fixture->folder, "20010101T000000Z-Old-1ms.trace");
+    write_file(fixture->folder, "20990101T000000Z-New-1ms.trace");
+    fixture->options.slow_request_ms = 0;
+
+    assert_int_equal(profiler_create(&fixture->profiler, &fixture->options), 0);
+    fixture->captures = profiler_captures(fixture->profiler);
+
+    AWAIT(captures_stats(fixture->captures).held_bytes == 1);
+    assert_int_equal(count_entries(fixture->folder), 1);
+    assert_true(has_thread()); /* until there is nothing to remove */
+}
+
+/* And nothing of it is left: tear_down waits for it. On a slow machine it may have been saved already. */
 static void ending_does_not_wait_for_the_aftermath(void **state)
 {
     struct fixture *fixture = *state;
     serve_request("Produce", 1000);
     fixture->options.slow_request_ms = 0;
     profiler_reconfigure(fixture->profiler, &fixture->options);
-    AWAIT(!has_thread());
+    AWAIT(!has_thread() || captures_stats(fixture->captures).saved_count == 1);
     struct captures_stats stats = captures_stats(fixture->captures);
     assert_int_equal(stats.failed_count, 0);
     assert_int_equal(count_entries(fixture->folder), stats.saved_count);
@@ -288,11 +344,14 @@ int main(void)
         WITH_PROFILER(one_that_is_fast_enough_saves_none),
         WITH_PROFILER(within_the_cooldown_slow_requests_are_counted_only),
         WITH_PROFILER(after_the_cooldown_the_next_is_saved),
+        WITH_PROFILER(a_shorter_cooldown_holds_at_once),
+        WITH_PROFILER(a_capture_is_none_of_too_many_traces),
         WITH_PROFILER(what_is_beyond_the_cap_goes),
         WITH_PROFILER(a_folder_that_cannot_be_made_is_told_once_a_cooldown),
         WITH_PROFILER(a_full_disk_leaves_no_part),
         WITH_PROFILER(without_a_recorder_it_is_warned_of_and_off),
         WITH_PROFILER(switched_off_there_is_no_thread),
+        WITH_PROFILER(switched_off_what_is_too_old_goes_all_the_same),
         WITH_PROFILER(ending_does_not_wait_for_the_aftermath),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
