@@ -1,0 +1,31 @@
+/* json.h: a JSON text written from front to back. [any]
+ *
+ * The writer puts the commas; nesting is the caller's to get right. RFC 8259. */
+#ifndef PPROF_JSON_H
+#define PPROF_JSON_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json {
+    struct buf *out;
+    bool has_element; /* at this level: a comma comes first */
+};
+
+void json_init(struct json *json, struct buf *out);
+
+/* name: of a member of an object; NULL for an element of an array or the outermost value. */
+void json_open_object(struct json *json, const char *name);
+void json_close_object(struct json *json);
+void json_open_array(struct json *json, const char *name);
+void json_close_array(struct json *json);
+/* What is no UTF-8 becomes "?"; NULL is null. */
+void json_string(struct json *json, const char *name, const char *text);
+void json_integer(struct json *json, const char *name, int64_t number);
+/* Six significant digits; what is no number is null. */
+void json_number(struct json *json, const char *name, double number);
+void json_bool(struct json *json, const char *name, bool value);
+
+#endif

@@ -1,0 +1,49 @@
+/* summary.h: what stands out in a profile, in words: each sentence has its figure, and says what to look at next. [any]
+ *
+ * All of it is computed from the samples that the filter keeps. What a profile does not show is not mentioned. */
+#ifndef PPROF_SUMMARY_H
+#define PPROF_SUMMARY_H
+
+#include "base/buf.h"
+#include "pprof/filter.h"
+#include "pprof/json.h"
+
+enum profile_kind {
+    PROFILE_KIND_OTHER,
+    PROFILE_KIND_CPU,
+    PROFILE_KIND_HEAP,       /* heap and allocs */
+    PROFILE_KIND_GOROUTINE,
+    PROFILE_KIND_CONTENTION, /* block and mutex */
+    PROFILE_KIND_WALL,       /* fgprof: on and off the processor */
+    PROFILE_KIND_THREADS,    /* threadcreate */
+};
+
+/* By the sample types, as they are the same with everybody who writes such profiles. */
+enum profile_kind profile_kind(const struct profile *profile);
+
+struct finding {
+    const char *id;     /* for scripts: "top_function", "growth"; a constant */
+    const char *text;   /* a sentence */
+    const char *next;   /* what to look at, NULL: nothing in particular */
+    int64_t value;      /* the figure of the sentence, in `unit` */
+    const char *unit;
+    double share;       /* of the whole, 0 to 1; negative: of nothing */
+};
+
+struct summary {
+    enum profile_kind kind;
+    struct finding *findings; /* in the order in which to read them */
+    uint32_t finding_count;
+    struct arena arena;
+};
+
+/* is_difference: the profile is what profile_subtract made, so values are growth. The filter must outlive it. */
+void summary_init(struct summary *summary, const struct filter *filter, bool is_difference);
+void summary_deinit(struct summary *summary);
+
+/* A line for each finding, and its next step behind it. */
+void summary_print(const struct summary *summary, struct buf *out);
+/* {"kind", "findings": [{"id", "text", "next", "value", "unit", "share"}]} */
+void summary_write_json(const struct summary *summary, struct json *json, const char *name);
+
+#endif
