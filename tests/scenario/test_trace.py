@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import functools
 import http.client
+import itertools
 import json
 import pathlib
 import re
@@ -20,7 +21,8 @@ from support.trace_tool import TRACE_TOOLS
 
 import confluent_kafka
 
-LOAD_S = 1.0
+# The load lasts so long, and each producer waits at least so often for what it has sent: a slow machine does little.
+LOAD_S, PRODUCERS, ROUNDS = 1.0, 3, 40
 # The load has to begin and end inside of the traces; a slow machine gets longer ones.
 WINDOWS_S = (4, 12, 60)
 FORMATS = {"v1": "", "v2": "&version=1.22", "chrome": "&format=chrome", "perfetto": "&format=perfetto"}
@@ -39,7 +41,9 @@ def load(broker):
     def produce(number):
         producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "acks": "all", "linger.ms": 0,
                                              "client.id": f"producer-{number}"})
-        while not over.is_set():
+        for round_number in itertools.count():
+            if over.is_set() and round_number >= ROUNDS:
+                break
             for _ in range(5):
                 producer.produce("orders", b"x" * 200, partition=0)
             if producer.flush(30) != 0:
@@ -58,8 +62,8 @@ def load(broker):
         over.set()
 
     with concurrent.futures.ThreadPoolExecutor(CLIENTS + 1) as pool:
-        jobs = [*map(lambda i: pool.submit(produce, i), range(3)), *map(lambda i: pool.submit(consume, i), range(2)),
-                pool.submit(end_soon)]
+        jobs = [*map(lambda i: pool.submit(produce, i), range(PRODUCERS)),
+                *map(lambda i: pool.submit(consume, i), range(CLIENTS - PRODUCERS)), pool.submit(end_soon)]
         run("kcat", "-b", broker.address, "-P", "-t", "lines", input="line\n" * 1000)
         lines = run("kcat", "-b", broker.address, "-C", "-t", "lines", "-o", "beginning", "-e", "-q").stdout
         for job in jobs:
@@ -85,9 +89,6 @@ class Download:
     def _read(self):
         with open(self.file, "wb") as file:
             shutil.copyfileobj(self.answer, file)
-
-    def is_under_way(self):
-        return self.thread.is_alive()
 
     def finish(self):
         self.thread.join()
@@ -125,7 +126,6 @@ class Traced(unittest.TestCase):
         return Download(cls.broker, f"/debug/pprof/trace?{query}{FORMATS[name]}", cls.folder / name)
 
 
-
 def of_label(metrics, name, label):
     """{the label's value: the metric's}"""
     pattern = re.compile(rf'{name}\{{{label}="([^"]*)"\}}$')
@@ -140,9 +140,10 @@ class UnderLoad(Traced):
     def collect(cls):
         for window_s in WINDOWS_S:
             before = cls.broker.metrics()
+            begin = time.monotonic()  # of no trace: each begins a little later, and ends as much later
             downloads = {name: cls.download(name, f"seconds={window_s}") for name in FORMATS}
             load(cls.broker)
-            fits = all(download.is_under_way() for download in downloads.values())
+            fits = time.monotonic() < begin + window_s
             cls.threads = {int(stat.split()[0]): stat.split("(")[1].split(")")[0]
                            for stat in cls.broker.of_each_thread("stat")}
             for download in downloads.values():
@@ -224,7 +225,7 @@ class UnderLoad(Traced):
         timeline = viewer.timeline()
         events = timeline["traceEvents"]
         slices = [event for event in events if event["ph"] == "X" and event["name"].endswith(" kafka connection")]
-        self.assertGreater(len(slices), 100)
+        self.assertGreaterEqual(len(slices), PRODUCERS * ROUNDS)
         self.assertGreater(sum(event["dur"] for event in slices), 1000, "microseconds")
         self.assertTrue(any(event["name"] == "syscall" for event in events))
         self.assertTrue(any(event["ph"] == "s" and event["name"].startswith("unblock") for event in events))
