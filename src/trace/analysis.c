@@ -95,10 +95,20 @@ static uint64_t overlap_ns(uint64_t a_start, uint64_t a_end, uint64_t b_start, u
     return end > start ? end - start : 0;
 }
 
-static void remember_piece(struct analyzed_task *task, const struct piece *piece)
+/* It takes as long as it takes, whoever waits for it. What a worker does is what somebody waits for, once more. */
+static bool is_work(const struct trace_analysis *analysis, const struct deed *deed)
+{
+    if (deed->lane != TRACE_NO_LANE)
+        return !analysis_lane_is_worker(&analysis->lanes[deed->lane]);
+    return deed->activity == ACTIVITY_FSYNC || deed->activity == ACTIVITY_FILE || deed->activity == ACTIVITY_QUEUE;
+}
+
+static void remember_piece(struct trace_analysis *analysis, struct analyzed_task *task, const struct piece *piece)
 {
     if (deed_ns(&piece->deed) < RECENT_MIN_NS)
         return;
+    if (is_work(analysis, &piece->deed))
+        analysis->work[analysis->work_next++ % WORK_COUNT] = piece->deed;
     if (!task->recent)
         task->recent = mem_alloc_array(RECENT_COUNT, sizeof *task->recent);
     task->recent[task->recent_next++ % RECENT_COUNT] = *piece;
@@ -123,9 +133,38 @@ static struct deed what_it_did(const struct analyzed_task *task, uint64_t start_
     return most;
 }
 
+/* What others did of one kind while this waited for a lock, if that was most of the time: they may have had the lock in
+ * turn. */
+static void find_amid(const struct trace_analysis *analysis, struct piece *piece)
+{
+    const struct deed *wait = &piece->deed;
+    uint64_t ns[ACTIVITY_COUNT] = {0}, from_ns[ACTIVITY_COUNT];
+    unsigned count[ACTIVITY_COUNT] = {0};
+    const struct deed *last[ACTIVITY_COUNT];
+    for (unsigned i = 1; i <= WORK_COUNT && i <= analysis->work_next; i++) { /* the last that has ended first */
+        const struct deed *deed = &analysis->work[(analysis->work_next - i) % WORK_COUNT];
+        enum activity kind = deed->activity;
+        uint64_t end_ns = count[kind] > 0 ? from_ns[kind] : wait->end_ns;
+        uint64_t part_ns = overlap_ns(wait->start_ns, end_ns, deed->start_ns, deed->end_ns);
+        if (part_ns == 0 || deed->who.task == wait->who.task)
+            continue;
+        if (count[kind]++ == 0)
+            last[kind] = deed;
+        from_ns[kind] = deed->start_ns;
+        ns[kind] += part_ns;
+        if (ns[kind] > piece->amid_ns) {
+            piece->amid = *last[kind];
+            piece->amid_ns = ns[kind];
+            piece->amid_count = count[kind];
+        }
+    }
+    if (piece->amid_ns < deed_ns(wait) / 2)
+        piece->amid_count = 0;
+}
+
 static void remember_stretch(struct analyzed_lane *lane, const struct stretch *stretch)
 {
-    if (stretch->end_ns - stretch->start_ns >= RECENT_MIN_NS)
+    if (stretch_ns(stretch) >= RECENT_MIN_NS)
         lane->recent[lane->recent_next++ % RECENT_COUNT] = *stretch;
 }
 
@@ -188,7 +227,7 @@ static void account(struct trace_analysis *analysis, struct analyzed_task *task,
         if (deed->activity != ACTIVITY_DATA)
             keep_piece(task->request, piece);
     }
-    remember_piece(task, piece);
+    remember_piece(analysis, task, piece);
     if (deed->lane == TRACE_NO_LANE)
         return;
     struct stretch *stretch = &analysis->lanes[deed->lane].stretch;
@@ -240,19 +279,17 @@ bool analysis_lane_is_worker(const struct analyzed_lane *lane)
     return lane->is_worker || (lane->first_task != 0 && !lane->has_more_tasks && !lane->first_has_place);
 }
 
-static void keep_stretch(struct trace_analysis *analysis, const struct stretch *stretch)
+static void keep_stretch(struct stretches *stretches, const struct stretch *stretch)
 {
-    uint64_t ns = stretch->end_ns - stretch->start_ns;
-    unsigned at = analysis->stretch_count;
-    while (at > 0 && ns > analysis->stretches[at - 1].end_ns - analysis->stretches[at - 1].start_ns)
+    unsigned at = stretches->count;
+    while (at > 0 && stretch_ns(stretch) > stretch_ns(&stretches->all[at - 1]))
         at--;
     if (at == STRETCH_COUNT)
         return;
-    if (analysis->stretch_count < STRETCH_COUNT)
-        analysis->stretch_count++;
-    memmove(&analysis->stretches[at + 1], &analysis->stretches[at],
-            (analysis->stretch_count - 1 - at) * sizeof *stretch);
-    analysis->stretches[at] = *stretch;
+    if (stretches->count < STRETCH_COUNT)
+        stretches->count++;
+    memmove(&stretches->all[at + 1], &stretches->all[at], (stretches->count - 1 - at) * sizeof *stretch);
+    stretches->all[at] = *stretch;
 }
 
 /* The lane goes on to something else: another task, or none, or it stops. */
@@ -267,8 +304,7 @@ static void turn_lane(struct trace_analysis *analysis, struct analyzed_lane *lan
         if (ns > lane->longest_ns)
             lane->longest_ns = ns;
         remember_stretch(lane, stretch);
-        if (!analysis_lane_is_worker(lane))
-            keep_stretch(analysis, stretch);
+        keep_stretch(&lane->stretches, stretch);
     }
     *stretch = (struct stretch){.lane = (uint32_t)(lane - analysis->lanes), .start_ns = time_ns};
 }
@@ -379,8 +415,8 @@ static void split_off_queue(struct trace_analysis *analysis, struct analyzed_tas
                             const struct analyzed_task *worker, struct piece *piece)
 {
     struct deed *deed = &piece->deed;
-    bool is_work = deed->activity == ACTIVITY_FSYNC || deed->activity == ACTIVITY_FILE;
-    if (!is_work || worker->resumed_ns <= deed->start_ns)
+    bool is_offload = deed->activity == ACTIVITY_FSYNC || deed->activity == ACTIVITY_FILE;
+    if (!is_offload || worker->resumed_ns <= deed->start_ns)
         return;
     struct piece queued = {.deed = *deed};
     queued.deed.activity = ACTIVITY_QUEUE;
@@ -402,6 +438,8 @@ static void take_unpark(struct trace_analysis *analysis, const struct trace_even
         if (deed_ns(&piece.deed) >= RECENT_MIN_NS)
             piece.behind = what_it_did(waker, piece.deed.start_ns, event->time_ns);
     }
+    if (piece.deed.activity == ACTIVITY_LOCK && deed_ns(&piece.deed) >= RECENT_MIN_NS)
+        find_amid(analysis, &piece);
     account(analysis, task, &piece);
     begin_deed(task, ACTIVITY_RUNNABLE, event);
 }
@@ -486,6 +524,7 @@ static void take_request_begin(struct trace_analysis *analysis, const struct tra
     task->request = MEM_NEW(struct request);
     task->request->who = task->who;
     task->request->start_ns = event->time_ns;
+    lane_at(analysis, event->lane)->has_served = true;
     begin_deed(task, ACTIVITY_RUNNING, event);
 }
 
@@ -574,6 +613,41 @@ static void take_sample(struct trace_analysis *analysis, const struct trace_even
         (struct sample){.time_ns = event->time_ns, .task = event->task, .stack = event->stack};
 }
 
+/* --- silence --- */
+
+#define SILENCE_MIN_NS 20000000
+
+/* Before the heap's size is due, nobody may have anything to do. */
+static void hear(struct silence *silence, uint64_t last_ns, uint64_t now_ns)
+{
+    uint64_t start_ns = last_ns > silence->heap_due_ns ? last_ns : silence->heap_due_ns;
+    if (silence->heap_due_ns == 0 || now_ns <= start_ns ||
+        now_ns - start_ns <= silence->gap_end_ns - silence->gap_start_ns)
+        return;
+    silence->gap_start_ns = start_ns;
+    silence->gap_end_ns = now_ns;
+}
+
+/* The times between two are a multiple of some period, mostly the one before. Where one is late, and nothing else
+ * happened meanwhile, no thread could run. */
+static void take_heap(struct trace_analysis *analysis, const struct trace_event *event, struct analyzed_task *task)
+{
+    (void)task;
+    struct silence *silence = &analysis->silence;
+    uint64_t since_ns = event->time_ns - silence->heap_ns, gap_ns = silence->gap_end_ns - silence->gap_start_ns;
+    bool is_late = silence->heap_every_ns != 0 && since_ns % silence->heap_every_ns >= SILENCE_MIN_NS;
+    if (is_late && gap_ns >= SILENCE_MIN_NS && gap_ns > silence->end_ns - silence->start_ns) {
+        silence->start_ns = silence->gap_start_ns;
+        silence->end_ns = silence->gap_end_ns;
+    }
+    if (silence->heap_ns != 0 && since_ns > 0 && (silence->heap_every_ns == 0 || since_ns < silence->heap_every_ns))
+        silence->heap_every_ns = since_ns;
+    silence->heap_due_ns = silence->heap_every_ns == 0 ? 0
+                                                       : event->time_ns + (is_late ? silence->heap_every_ns : since_ns);
+    silence->heap_ns = event->time_ns;
+    silence->gap_start_ns = silence->gap_end_ns = 0;
+}
+
 /* --- */
 
 static void (*const takers[TRACE_EVENT_TYPE_COUNT])(struct trace_analysis *analysis, const struct trace_event *event,
@@ -595,14 +669,17 @@ static void (*const takers[TRACE_EVENT_TYPE_COUNT])(struct trace_analysis *analy
     [TRACE_EVENT_REGION_BEGIN] = take_region_begin,
     [TRACE_EVENT_REGION_END] = take_region_end,
     [TRACE_EVENT_LOG] = take_log,
+    [TRACE_EVENT_HEAP] = take_heap,
     [TRACE_EVENT_SAMPLE] = take_sample,
 };
 
 void trace_analysis_add(struct trace_analysis *analysis, const struct trace_event *event)
 {
     ASSERT(!analysis->is_finished);
-    if (event->type != TRACE_EVENT_SAMPLE)
+    if (event->type != TRACE_EVENT_SAMPLE) {
+        hear(&analysis->silence, analysis->end_ns, event->time_ns);
         analysis->end_ns = event->time_ns;
+    }
     analysis->event_count++;
     if (takers[event->type])
         takers[event->type](analysis, event, find_task(analysis, event->task));
@@ -631,6 +708,11 @@ void analysis_finish(struct trace_analysis *analysis)
         if (task->request)
             end_request(analysis, task, analysis->end_ns, true);
     }
-    for (uint32_t i = 0; i < analysis->lane_count; i++)
-        stop_lane(analysis, &analysis->lanes[i], analysis->end_ns);
+    for (uint32_t i = 0; i < analysis->lane_count; i++) {
+        struct analyzed_lane *lane = &analysis->lanes[i];
+        stop_lane(analysis, lane, analysis->end_ns);
+        for (unsigned j = 0; j < lane->stretches.count && !analysis_lane_is_worker(lane); j++)
+            keep_stretch(lane->has_served ? &analysis->stretches : &analysis->other_stretches,
+                         &lane->stretches.all[j]);
+    }
 }

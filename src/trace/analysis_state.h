@@ -27,10 +27,11 @@ enum activity {
 
 #define SLOWEST_COUNT 5
 #define PIECES_COUNT 3  /* of a request: its longest */
-#define STRETCH_COUNT 3 /* of all reactors: the longest */
+#define STRETCH_COUNT 3 /* of a reactor, and of all: the longest */
 #define LOGS_MAX 8      /* of a request */
 #define NOTES_MAX 12
 #define RECENT_COUNT 4
+#define WORK_COUNT 32   /* of all tasks: the last long deeds but waits for others */
 /* Who did what in the time that others waited: what took less is not kept. */
 #define RECENT_MIN_NS 1000000
 
@@ -59,6 +60,9 @@ struct piece {
     struct actor waker;    /* no task: the lane itself, or a thread that runs no task */
     uint32_t waker_stack;
     struct deed behind;    /* what the waker did meanwhile, or who ran while this was runnable; of 0 ns: not known */
+    struct deed amid;      /* of a wait for a lock: the last of what others did most of that time, one after the other */
+    unsigned amid_count;   /* of such deeds; 0: there was nothing that long */
+    uint64_t amid_ns;
 };
 
 struct request {
@@ -100,6 +104,12 @@ struct stretch {
     struct deed longest; /* of the task's deeds in that time */
 };
 
+/* The longest first. */
+struct stretches {
+    struct stretch all[STRETCH_COUNT];
+    unsigned count;
+};
+
 struct analyzed_lane {
     bool exists, is_busy, is_worker;
     uint32_t name;
@@ -109,8 +119,18 @@ struct analyzed_lane {
     uint64_t busy_since_ns, busy_ns, running_ns, longest_ns, start_count;
     uint64_t first_task;    /* that ran there */
     bool has_more_tasks, first_has_place;
+    bool has_served;        /* a request began there */
     struct stretch recent[RECENT_COUNT];
     unsigned recent_next;
+    struct stretches stretches;
+};
+
+/* Times in which not even the heap's size was told, though that was due. */
+struct silence {
+    uint64_t start_ns, end_ns;         /* the longest one; equal: there was none */
+    uint64_t gap_start_ns, gap_end_ns; /* between two events: the longest since the heap's size is due */
+    uint64_t heap_ns, heap_due_ns;     /* when that was told last, and is due. 0: not known */
+    uint64_t heap_every_ns;            /* the shortest time between two of these; 0: not known */
 };
 
 struct sample {
@@ -135,8 +155,10 @@ struct trace_analysis {
     uint32_t call_names[ACTIVITY_COUNT - ACTIVITY_CALL]; /* strings; 0: free. The last one stays free */
     struct request slowest[SLOWEST_COUNT];
     unsigned slowest_count;
-    struct stretch stretches[STRETCH_COUNT]; /* of reactors, the longest first */
-    unsigned stretch_count;
+    struct stretches stretches, other_stretches; /* of reactors that have served requests; of the others */
+    struct silence silence;
+    struct deed work[WORK_COUNT];
+    unsigned work_next;
     struct sample *samples;
     size_t sample_count, sample_capacity;
     struct { uint32_t key, value; } notes[NOTES_MAX];
@@ -152,6 +174,11 @@ static inline uint64_t request_own_ns(const struct request *request)
 static inline uint64_t deed_ns(const struct deed *deed)
 {
     return deed->end_ns - deed->start_ns;
+}
+
+static inline uint64_t stretch_ns(const struct stretch *stretch)
+{
+    return stretch->end_ns - stretch->start_ns;
 }
 
 /* A thread that works for tasks: what it does for long holds no reactor. */

@@ -2,10 +2,12 @@
 #include "trace/analysis_state.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "trace/analysis_table.h"
 #include "trace/analysis_words.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define LANE_ROWS 8
 #define STALL_NS 10000000   /* a reactor that is held for so long is worth a sentence */
@@ -24,7 +26,7 @@ static void write_stall(const struct trace_analysis *analysis, struct buf *text,
     const struct deed *deed = &stretch->longest;
     words_write_lane(analysis, text, stretch->lane);
     buf_append_string(text, " was held for ");
-    words_write_duration(text, stretch->end_ns - stretch->start_ns);
+    words_write_duration(text, stretch_ns(stretch));
     buf_printf(text, " at %.6f s", words_seconds(stretch->start_ns));
     if (deed_ns(deed) == 0) {
         buf_append_string(text, " by what it runs outside of tasks");
@@ -100,20 +102,26 @@ static void write_slowest_finding(const struct trace_analysis *analysis, struct 
     buf_append_string(text, text->size > before ? ".\n" : "");
 }
 
-/* Of reactors, beside what made the slowest request slow: that may be the same. */
+/* The longest that is worth a sentence, but for this one; NULL: there is none. */
+static const struct stretch *longest_stall(const struct stretches *stretches, const struct stretch *but)
+{
+    for (unsigned i = 0; i < stretches->count; i++)
+        if (&stretches->all[i] != but)
+            return stretch_ns(&stretches->all[i]) >= STALL_NS ? &stretches->all[i] : NULL;
+    return NULL;
+}
+
+/* Of reactors, beside what made the slowest request slow: that may be the same. One that serves requests matters more
+ * than another, such as the debug port's, unless that has served none because it was held. */
 static void write_stall_findings(const struct trace_analysis *analysis, struct buf *text, const struct piece *slowest)
 {
-    const struct stretch *longest = NULL, *same = NULL;
-    for (unsigned i = 0; i < analysis->stretch_count; i++) {
-        const struct stretch *stretch = &analysis->stretches[i];
-        if (stretch->end_ns - stretch->start_ns < STALL_NS)
-            break;
-        if (slowest && is_same_time(&slowest->deed, stretch))
-            same = stretch;
-        else if (!longest)
-            longest = stretch;
-    }
-    if (same) {
+    const struct stretch *same = NULL;
+    for (unsigned i = 0; i < analysis->stretches.count && slowest && !same; i++)
+        if (is_same_time(&slowest->deed, &analysis->stretches.all[i]))
+            same = &analysis->stretches.all[i];
+    const struct stretch *longest = longest_stall(&analysis->stretches, same);
+    const struct stretch *other = longest_stall(&analysis->other_stretches, NULL);
+    if (same && stretch_ns(same) >= STALL_NS) {
         words_write_lane(analysis, text, same->lane);
         buf_append_string(text, " was held all that time: its other tasks waited.\n");
     }
@@ -121,6 +129,22 @@ static void write_stall_findings(const struct trace_analysis *analysis, struct b
         write_stall(analysis, text, longest);
         buf_append_string(text, ".\n");
     }
+    if (other && (!longest || stretch_ns(other) > stretch_ns(longest))) {
+        write_stall(analysis, text, other);
+        buf_append_string(text, ".\n");
+    }
+}
+
+/* What was going on then took longer for that reason. */
+static void write_silence(const struct trace_analysis *analysis, struct buf *text)
+{
+    const struct silence *silence = &analysis->silence;
+    if (silence->end_ns == silence->start_ns)
+        return;
+    buf_append_string(text, "For ");
+    words_write_duration(text, silence->end_ns - silence->start_ns);
+    buf_printf(text, " from %.6f s on no thread did anything, not even what is due all the time: takhin was stopped, or "
+                     "got no CPU.\n", words_seconds(silence->start_ns));
 }
 
 static void write_findings(const struct trace_analysis *analysis, struct buf *text)
@@ -130,6 +154,7 @@ static void write_findings(const struct trace_analysis *analysis, struct buf *te
     else
         write_slowest_finding(analysis, text);
     write_stall_findings(analysis, text, analysis->slowest_count > 0 ? main_piece(&analysis->slowest[0]) : NULL);
+    write_silence(analysis, text);
 }
 
 static void write_span(const struct trace_analysis *analysis, struct buf *text)
@@ -211,46 +236,57 @@ static void write_slowest(const struct trace_analysis *analysis, struct buf *tex
 
 static void write_stretches(const struct trace_analysis *analysis, struct buf *text)
 {
-    if (analysis->stretch_count == 0)
-        return;
-    buf_append_string(text, "\nLongest times that a task held its reactor\n");
-    for (unsigned i = 0; i < analysis->stretch_count; i++) {
-        const struct stretch *stretch = &analysis->stretches[i];
-        if (i > 0 && stretch->end_ns - stretch->start_ns < STRETCH_MIN_NS)
-            break;
-        buf_printf(text, "%u. ", i + 1);
-        write_stall(analysis, text, stretch);
-        buf_append_byte(text, '\n');
-    }
+    const struct stretches *const lists[] = {&analysis->stretches, &analysis->other_stretches};
+    unsigned count = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
+        for (unsigned j = 0; j < lists[i]->count && stretch_ns(&lists[i]->all[j]) >= STRETCH_MIN_NS; j++) {
+            buf_printf(text, "%s%u. ", count == 0 ? "\nLongest times that a task held its reactor\n" : "", count + 1);
+            write_stall(analysis, text, &lists[i]->all[j]);
+            buf_append_byte(text, '\n');
+            count++;
+        }
 }
 
+static void write_lane(const struct trace_analysis *analysis, struct buf *text, uint32_t index)
+{
+    const struct analyzed_lane *lane = &analysis->lanes[index];
+    double span_ns = (double)analysis->end_ns;
+    size_t start = text->size;
+    words_write_lane(analysis, text, index);
+    while (text->size < start + 20)
+        buf_append_byte(text, ' ');
+    buf_printf(text, "%8" PRId32 " %8.1f%% %8.1f%% %12.3f %9" PRIu64 "\n", lane->thread_id,
+               100 * (double)lane->busy_ns / span_ns, 100 * (double)lane->running_ns / span_ns,
+               words_ms(lane->longest_ns), lane->start_count);
+}
+
+static int compare_lanes(const void *a, const void *b)
+{
+    const struct analyzed_lane *left = *(const struct analyzed_lane *const *)a;
+    const struct analyzed_lane *right = *(const struct analyzed_lane *const *)b;
+    if (left->busy_ns != right->busy_ns)
+        return left->busy_ns > right->busy_ns ? -1 : 1;
+    return left < right ? -1 : 1;
+}
+
+/* The busiest first. */
 static void write_lanes(const struct trace_analysis *analysis, struct buf *text)
 {
-    double span_ns = (double)analysis->end_ns;
-    unsigned shown = 0, left = 0;
-    if (analysis->lane_count == 0 || span_ns == 0)
+    uint32_t count = 0;
+    if (analysis->lane_count == 0 || analysis->end_ns == 0)
         return;
+    const struct analyzed_lane **lanes = mem_alloc_array(analysis->lane_count, sizeof(struct analyzed_lane *));
+    for (uint32_t i = 0; i < analysis->lane_count; i++)
+        if (analysis->lanes[i].exists && analysis->lanes[i].busy_ns > 0)
+            lanes[count++] = &analysis->lanes[i];
+    qsort(lanes, count, sizeof *lanes, compare_lanes);
     buf_printf(text, "\n%-20s%8s %9s %9s %12s %9s\n", "Reactors, workers", "thread", "busy", "in tasks", "longest ms",
                "starts");
-    for (uint32_t i = 0; i < analysis->lane_count; i++) {
-        const struct analyzed_lane *lane = &analysis->lanes[i];
-        if (!lane->exists || (lane->start_count == 0 && lane->busy_ns == 0))
-            continue;
-        if (shown == LANE_ROWS) {
-            left++;
-            continue;
-        }
-        shown++;
-        size_t start = text->size;
-        words_write_lane(analysis, text, i);
-        while (text->size < start + 20)
-            buf_append_byte(text, ' ');
-        buf_printf(text, "%8" PRId32 " %8.1f%% %8.1f%% %12.3f %9" PRIu64 "\n", lane->thread_id,
-                   100 * (double)lane->busy_ns / span_ns, 100 * (double)lane->running_ns / span_ns,
-                   words_ms(lane->longest_ns), lane->start_count);
-    }
-    if (left > 0)
-        buf_printf(text, "and %u more\n", left);
+    for (uint32_t i = 0; i < count && i < LANE_ROWS; i++)
+        write_lane(analysis, text, (uint32_t)(lanes[i] - analysis->lanes));
+    if (count > LANE_ROWS)
+        buf_printf(text, "and %" PRIu32 " that were less busy\n", count - LANE_ROWS);
+    mem_free(lanes);
 }
 
 void trace_analysis_write(struct trace_analysis *analysis, struct buf *text)

@@ -8,6 +8,7 @@
 #define CAUSE_SHARE 4 /* what took less than one in so many parts of a wait did not cause it */
 #define FRAMES_SHOWN 2
 #define SAMPLED_FUNCTIONS_MAX 16
+#define SAMPLED_MIN_NS 50000000 /* in which samples of 100 Hz would be several */
 
 static const char *const activity_names[ACTIVITY_CALL] = {
     [ACTIVITY_RUNNING] = "running", [ACTIVITY_RUNNABLE] = "runnable", [ACTIVITY_LOCK] = "lock",
@@ -104,8 +105,11 @@ static void write_samples(const struct trace_analysis *analysis, struct buf *tex
 {
     struct { uint32_t function, stack; unsigned count; } seen[SAMPLED_FUNCTIONS_MAX];
     unsigned seen_count = 0, total = 0, most = 0, depth;
+    bool has_before = false, has_after = false; /* so they were taken at that time, too */
     for (size_t i = 0; i < analysis->sample_count; i++) {
         const struct sample *sample = &analysis->samples[i];
+        has_before |= sample->time_ns < deed->start_ns;
+        has_after |= sample->time_ns > deed->end_ns;
         if (sample->task != deed->who.task || sample->time_ns < deed->start_ns || sample->time_ns > deed->end_ns ||
             sample->stack == 0)
             continue;
@@ -126,8 +130,11 @@ static void write_samples(const struct trace_analysis *analysis, struct buf *tex
         if (seen[at].count > seen[most].count)
             most = at;
     }
-    if (total == 0)
+    if (total == 0) {
+        if (has_before && has_after && deed_ns(deed) >= SAMPLED_MIN_NS)
+            buf_append_string(text, "; no CPU sample was taken in that time: it hardly got any CPU");
         return;
+    }
     buf_printf(text, "; %u of %u CPU samples in ", seen[most].count, total);
     write_place(analysis, text, seen[most].stack, FRAMES_SHOWN);
 }
@@ -228,6 +235,20 @@ static void write_behind(const struct trace_analysis *analysis, struct buf *text
     words_write_deed_place(analysis, text, behind);
 }
 
+/* "; meanwhile others were waiting for fsync, 10 times, 505.6 ms in all, ...": each had the lock for so long. */
+static void write_amid(const struct trace_analysis *analysis, struct buf *text, const struct piece *piece)
+{
+    buf_append_string(text, "; meanwhile others were ");
+    words_write_activity(analysis, text, &piece->amid);
+    if (piece->amid_count > 1)
+        buf_printf(text, " %u times, for ", piece->amid_count);
+    else
+        buf_append_string(text, " for ");
+    words_write_duration(text, piece->amid_ns);
+    buf_append_string(text, piece->amid_count > 1 ? " in all" : "");
+    words_write_deed_place(analysis, text, &piece->amid);
+}
+
 void words_write_cause(const struct trace_analysis *analysis, struct buf *text, const struct piece *piece,
                        const char *start)
 {
@@ -240,7 +261,10 @@ void words_write_cause(const struct trace_analysis *analysis, struct buf *text, 
     } else if (piece->has_waker && piece->waker.task != 0) {
         buf_append_string(text, start);
         write_waker(analysis, text, piece);
-        if (has_behind)
+        bool has_answer = has_behind && piece->behind.activity != ACTIVITY_LOCK;
+        if (piece->amid_count > 0 && !has_answer)
+            write_amid(analysis, text, piece);
+        else if (has_behind)
             write_behind(analysis, text, piece);
     }
 }

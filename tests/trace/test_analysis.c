@@ -327,6 +327,33 @@ static void who_waited_himself_is_not_blamed(void **state)
     end_story(&story);
 }
 
+/* 1 waits while 2 and 3 have the lock in turn, so that nobody had it for long: what they did is to blame. */
+static void many_who_did_the_same_in_turn_are_to_blame(void **state)
+{
+    (void)state;
+    struct story story = begin_story();
+    lane_starts(&story, 0);
+    resume(&story, 0, 1);
+    begin_request(&story, 0, 401, "Produce");
+    park(&story, 0, TRACE_EVENT_WAIT_SYNC, "mutex lock");
+    lane_stops(&story, 0);
+    lane_starts(&story, 1);
+    for (unsigned i = 0; i < 6; i++) {
+        resume(&story, 1, 2 + i % 2);
+        call(&story, 1, "pwrite", 10000);
+        if (i == 5)
+            wake(&story, 1, 1);
+        park(&story, 1, TRACE_EVENT_WAIT_NETWORK, "IO wait");
+    }
+    lane_starts(&story, 0);
+    start(&story, 0, 1);
+    end_request(&story, 0);
+
+    assert_line(&story, 2, "That was let go by kafka connection in let_go storage/log.c:260; meanwhile others were in the "
+                           "system call pwrite 6 times, for 60.0 ms in all, in file_write_at storage/files.c:37.");
+    end_story(&story);
+}
+
 static void fsync_stall_names_the_workers_call(void **state)
 {
     (void)state;
@@ -383,6 +410,26 @@ static void handler_stall_names_region_places_and_samples(void **state)
     end_story(&story);
 }
 
+/* It is on its lane, and yet the kernel ran something else. */
+static void running_without_cpu_is_told_where_samples_would_show_it(void **state)
+{
+    (void)state;
+    struct story story = begin_story();
+    serve(&story, 0, 1, 4, "Produce", 10);
+    lane_starts(&story, 0);
+    resume(&story, 0, 1);
+    sample(&story, 0, 1);
+    begin_request(&story, 0, 5, "Produce");
+    pass(&story, 60000);
+    end_request(&story, 0);
+    pass(&story, 10);
+    sample(&story, 0, 1);
+
+    assert_line(&story, 1, "Slowest: Produce #5 took 60.0 ms, 60.0 ms of it running, after serve broker/connection.c:150; "
+                           "no CPU sample was taken in that time: it hardly got any CPU.");
+    end_story(&story);
+}
+
 static void call_stall_names_the_call(void **state)
 {
     (void)state;
@@ -435,6 +482,80 @@ static void what_the_loop_itself_does_is_a_stall_too(void **state)
     lane_stops(&story, 1);
 
     assert_line(&story, 2, "reactor-1 was held for 50.0 ms at 0.000011 s by what it runs outside of tasks.");
+    end_story(&story);
+}
+
+/* The debug port's reactor is held by whoever asks for profiles; that must not hide what the broker's tasks do. */
+static void reactor_that_serves_no_requests_comes_behind_those_that_do(void **state)
+{
+    (void)state;
+    struct story story = begin_story();
+    add_lane(&story, 3, "debug", false);
+    add_task(&story, 8, "profiler", "src/http/connection.c");
+    lane_starts(&story, 0);
+    resume(&story, 0, 1);
+    pass(&story, 20000);
+    park(&story, 0, TRACE_EVENT_WAIT_NETWORK, "IO wait");
+    lane_stops(&story, 0);
+    lane_starts(&story, 3);
+    resume(&story, 3, 8);
+    pass(&story, 300000);
+    park(&story, 3, TRACE_EVENT_WAIT_NETWORK, "IO wait");
+    lane_stops(&story, 3);
+    serve(&story, 0, 1, 5, "Fetch", 10);
+
+    analyze(&story);
+
+    assert_says(&story, ".\nreactor-0 was held for 20.0 ms at ");
+    assert_says(&story, ".\ndebug was held for 300.0 ms at ");
+    assert_says(&story, "\n1. reactor-0 was held for 20.0 ms at ");
+    assert_says(&story, "\n2. debug was held for 300.0 ms at ");
+    end_story(&story);
+}
+
+static void add_heap(struct story *story)
+{
+    add(story, (struct trace_event){.type = TRACE_EVENT_HEAP, .lane = TRACE_NO_LANE, .bytes = 5, .limit_bytes = 9});
+}
+
+static void silence_of_all_threads_is_told(void **state)
+{
+    (void)state;
+    struct story story = begin_story();
+    for (unsigned i = 0; i < 5; i++) {
+        add_heap(&story);
+        pass(&story, 60000);
+        serve(&story, 0, 1, 5 + i, "Fetch", 10);
+        pass(&story, 39990);
+    }
+    pass(&story, 250000);
+    add_heap(&story);
+
+    analyze(&story);
+
+    assert_says(&story, "\nFor 250.0 ms from 0.500001 s on no thread did anything, not even what is due all the time: "
+                        "takhin was stopped, or got no CPU.\n");
+    end_story(&story);
+}
+
+/* Counting what is allocated may cost so much that it is left out now and then; and who has nothing to do is silent. */
+static void silence_with_nothing_due_is_none(void **state)
+{
+    (void)state;
+    struct story story = begin_story();
+    for (unsigned i = 1; i < 5; i++) {
+        add_heap(&story);
+        pass(&story, i * 100000);
+    }
+    add_heap(&story);
+    pass(&story, 130000);
+    serve(&story, 0, 1, 5, "Fetch", 10);
+    pass(&story, 10000);
+    lane_starts(&story, 1); /* somebody did run while it was late */
+    pass(&story, 5000);
+    add_heap(&story);
+
+    assert_null(strstr(analyze(&story), "no thread did anything"));
     end_story(&story);
 }
 
@@ -510,9 +631,9 @@ static void table_has_count_mean_percentiles_and_split(void **state)
 
     analyze(&story);
 
-    assert_says(&story, "Requests, in ms        count      mean       p50       p99       max     running  runnable\n"
-                        "Produce                  100     0.505     0.500     0.990     1.000       0.505     0.000\n"
-                        "Metadata                   1     0.007     0.007     0.007     0.007       0.007     0.000\n");
+    assert_says(&story, "Requests, in ms      count      mean       p50       p99       max  running runnable\n"
+                        "Produce                100     0.505     0.500     0.990     1.000    0.505    0.000\n"
+                        "Metadata                 1     0.007     0.007     0.007     0.007    0.007    0.000\n");
     end_story(&story);
 }
 
@@ -532,8 +653,7 @@ static void many_calls_share_columns(void **state)
     analyze(&story);
 
     assert_says(&story, " + g 0.100 + other calls 0.300\n");
-    assert_says(&story, "  1.000       0.000     0.000     0.100     0.100     0.100     0.100     0.100     0.300     "
-                        "0.200\n");
+    assert_says(&story, "  1.000    0.000    0.000    0.100    0.100    0.300    0.500\n");
     end_story(&story);
 }
 
@@ -657,11 +777,16 @@ int main(void)
         cmocka_unit_test(split_sums_up_to_the_duration),
         cmocka_unit_test(lock_stall_names_place_and_holder),
         cmocka_unit_test(who_waited_himself_is_not_blamed),
+        cmocka_unit_test(many_who_did_the_same_in_turn_are_to_blame),
         cmocka_unit_test(fsync_stall_names_the_workers_call),
         cmocka_unit_test(handler_stall_names_region_places_and_samples),
+        cmocka_unit_test(running_without_cpu_is_told_where_samples_would_show_it),
         cmocka_unit_test(call_stall_names_the_call),
         cmocka_unit_test(runnable_request_names_who_ran),
         cmocka_unit_test(what_the_loop_itself_does_is_a_stall_too),
+        cmocka_unit_test(reactor_that_serves_no_requests_comes_behind_those_that_do),
+        cmocka_unit_test(silence_of_all_threads_is_told),
+        cmocka_unit_test(silence_with_nothing_due_is_none),
         cmocka_unit_test(long_work_of_a_pool_thread_holds_no_reactor),
         cmocka_unit_test(lane_of_one_task_without_a_place_is_a_worker),
         cmocka_unit_test(slowest_five_are_in_order_without_waits_for_data),
