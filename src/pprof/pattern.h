@@ -12,8 +12,8 @@
 
 struct pattern;
 
-/* is_whole: the whole text must match, not some part of it. ERR_MALFORMED, ERR_UNSUPPORTED or ERR_TOO_LARGE;
- * *pattern is NULL then. */
+/* is_whole: the whole text must match, not some part of it. ERR_MALFORMED: it is none, or none that is
+ * understood here; *pattern is NULL then. */
 int pattern_compile(const char *expression, bool is_whole, struct pattern **pattern) MUST_USE;
 void pattern_destroy(struct pattern *pattern);
 

@@ -1,26 +1,15 @@
 /* prune.c: drop_frames and keep_frames, matched once a function name. */
 #include "pprof/prune.h"
 
-#include "base/error.h"
-
-#include <regex.h>
+#include "pprof/pattern.h"
 
 enum verdict { UNKNOWN, SHOWN, HIDDEN };
 
 struct matcher {
     const struct profile *profile;
-    regex_t drop, keep;
-    bool has_keep;
+    struct pattern *drop, *keep; /* keep: NULL if everything may go */
     uint8_t *verdicts; /* by string */
 };
-
-static int compile(regex_t *regex, const char *expression)
-{
-    char *whole = mem_printf("^(%s)$", expression);
-    int status = regcomp(regex, whole, REG_EXTENDED | REG_NOSUB);
-    mem_free(whole);
-    return status == 0 ? 0 : ERR_MALFORMED;
-}
 
 /* How much of a name is matched: all but a C++ argument list. */
 static size_t simple_length(const char *name)
@@ -40,11 +29,10 @@ static size_t simple_length(const char *name)
     return strlen(name);
 }
 
-static bool matches(const regex_t *regex, const char *name)
+static bool matches(const struct pattern *pattern, const char *name)
 {
     name += *name == '.'; /* some systems put a dot in front of a function's name */
-    regmatch_t part = {.rm_so = 0, .rm_eo = (regoff_t)simple_length(name)};
-    return regexec(regex, name, 1, &part, REG_STARTEND) == 0;
+    return pattern_matches(pattern, bytes_of(name, simple_length(name)));
 }
 
 static bool hides(struct matcher *matcher, uint32_t name)
@@ -54,7 +42,7 @@ static bool hides(struct matcher *matcher, uint32_t name)
     uint8_t *verdict = &matcher->verdicts[name];
     if (*verdict == UNKNOWN) {
         const char *text = profile_text(matcher->profile, name);
-        bool hidden = matches(&matcher->drop, text) && !(matcher->has_keep && matches(&matcher->keep, text));
+        bool hidden = matches(matcher->drop, text) && !(matcher->keep != NULL && matches(matcher->keep, text));
         *verdict = hidden ? HIDDEN : SHOWN;
     }
     return *verdict == HIDDEN;
@@ -77,21 +65,19 @@ int prune_init(struct prune *prune, const struct profile *profile, struct arena 
     *prune = (struct prune){.profile = profile};
     if (profile->drop_frames == 0)
         return 0;
-    struct matcher matcher = {.profile = profile, .has_keep = profile->keep_frames != 0};
-    if (compile(&matcher.drop, profile_text(profile, profile->drop_frames)) != 0)
-        return ERR_MALFORMED;
-    if (matcher.has_keep && compile(&matcher.keep, profile_text(profile, profile->keep_frames)) != 0) {
-        regfree(&matcher.drop);
-        return ERR_MALFORMED;
+    struct matcher matcher = {.profile = profile};
+    int result = pattern_compile(profile_text(profile, profile->drop_frames), true, &matcher.drop);
+    if (result == 0 && profile->keep_frames != 0)
+        result = pattern_compile(profile_text(profile, profile->keep_frames), true, &matcher.keep);
+    if (result == 0) {
+        matcher.verdicts = arena_alloc_array(arena, profile->string_count, sizeof(*matcher.verdicts));
+        prune->hidden_lines = arena_alloc_array(arena, profile->location_count, sizeof(*prune->hidden_lines));
+        for (uint32_t i = 0; i < profile->location_count; i++)
+            prune->hidden_lines[i] = count_hidden_lines(&matcher, &profile->locations[i]);
     }
-    matcher.verdicts = arena_alloc_array(arena, profile->string_count, sizeof(*matcher.verdicts));
-    prune->hidden_lines = arena_alloc_array(arena, profile->location_count, sizeof(*prune->hidden_lines));
-    for (uint32_t i = 0; i < profile->location_count; i++)
-        prune->hidden_lines[i] = count_hidden_lines(&matcher, &profile->locations[i]);
-    regfree(&matcher.drop);
-    if (matcher.has_keep)
-        regfree(&matcher.keep);
-    return 0;
+    pattern_destroy(matcher.keep);
+    pattern_destroy(matcher.drop);
+    return result;
 }
 
 uint32_t prune_sample(const struct prune *prune, const struct profile_sample *sample)

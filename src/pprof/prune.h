@@ -14,8 +14,7 @@ struct prune {
     uint32_t *hidden_lines;
 };
 
-/* Memory is the arena's. ERR_MALFORMED: an expression is not one (POSIX extended syntax, which is what ours and the
- * usual RE2 expressions have in common). */
+/* Memory is the arena's. ERR_MALFORMED: an expression is not one, or none that pattern.h understands. */
 int prune_init(struct prune *prune, const struct profile *profile, struct arena *arena) MUST_USE;
 
 /* How many locations at the leaf end of this sample are hidden. */

@@ -1,16 +1,56 @@
-/* top.h: the table of the functions that weigh most, as `go tool pprof -top` prints it.
+/* top.h: the table of the functions, or lines, that weigh most, as `go tool pprof -top` prints it.
  *
- * Follows the pprof of Go 1.26 to the byte for profiles of C functions: the profile's default sample type, one row a
- * function name, functions below 0.5 % left out. Not done here: demangling of C++ names, and symbols for locations
- * that have none (pprof opens the binary); ours need neither. Go before 1.20 writes the Time line in another form. */
+ * Follows the pprof of Go 1.26 to the byte: one row a function name, those below 0.5 % left out. Not done here:
+ * symbols for locations that have none (pprof opens the binary), and mangled names of C++ (see simplify.h for what is).
+ * Go before 1.20 writes the Time line in another form. [any] */
 #ifndef PPROF_TOP_H
 #define PPROF_TOP_H
 
 #include "base/buf.h"
+#include "pprof/filter.h"
+#include "pprof/json.h"
 #include "pprof/profile.h"
 
-/* Append header and table to *out. row_limit as pprof's -nodecount; 0: all rows. The time is that of the local zone.
- * ERR_MALFORMED: the profile's drop_frames or keep_frames is no regular expression; *out is as before. */
+/* pprof's default for -nodefraction. */
+#define TOP_NODE_FRACTION 0.005
+
+struct top_options {
+    uint32_t row_limit; /* -nodecount; 0: all rows */
+    bool by_cum;        /* -cum: sorted by it */
+    bool by_line;       /* -lines: a row a line of source, not a function */
+};
+
+struct top_row {
+    const char *text;     /* as printed, without the mark */
+    const char *function, *file; /* "" if unknown; the file only by line */
+    int64_t line;         /* 0: unknown, or not by line */
+    int64_t flat, cum;
+    const char *mark;     /* "", "(inline)", "(partial-inline)" */
+};
+
+struct top {
+    const struct filter *filter;
+    struct top_row *rows;
+    uint32_t row_count;
+    uint32_t candidate_count, dropped_count; /* nodes above and below the cutoff */
+    const char *output_unit; /* one for all values */
+    struct arena arena;
+};
+
+/* The filter must outlive the table. */
+void top_init(struct top *top, const struct filter *filter, const struct top_options *options);
+void top_deinit(struct top *top);
+
+/* Append header and table. The time is that of the local zone. */
+void top_print(const struct top *top, struct buf *out);
+/* {"type", "unit", "total", "duration_ns", "dropped", "rows": [{"function", "flat", "cum", ...}]} */
+void top_write_json(const struct top *top, struct json *json, const char *name);
+
+/* That part of a value as pprof cuts it off, without its sign. */
+int64_t top_fraction(int64_t value, double fraction);
+
+/* The table of the whole profile by its default sample type, in one call. ERR_MALFORMED: the profile's drop_frames or
+ * keep_frames is no regular expression; *out is as before. */
 int profile_top(const struct profile *profile, uint32_t row_limit, struct buf *out) MUST_USE;
 
 #endif
