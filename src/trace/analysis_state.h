@@ -181,6 +181,33 @@ static inline uint64_t stretch_ns(const struct stretch *stretch)
     return stretch->end_ns - stretch->start_ns;
 }
 
+/* --- analysis_activities.c --- */
+enum activity analysis_activity_of_wait(const struct trace_analysis *analysis, const struct trace_event *park);
+enum activity analysis_activity_of_call(struct trace_analysis *analysis, uint32_t name);
+
+/* --- analysis_causes.c: for what is over, and what may be asked about later --- */
+void analysis_remember_piece(struct trace_analysis *analysis, struct analyzed_task *task, const struct piece *piece);
+void analysis_remember_stretch(struct analyzed_lane *lane, const struct stretch *stretch);
+/* What took most of that time of the task's. If that was a wait for somebody else's lock: what he did. */
+struct deed analysis_what_it_did(const struct analyzed_task *task, uint64_t start_ns, uint64_t end_ns);
+/* What the lane ran for most of that time. */
+struct deed analysis_what_ran(const struct analyzed_lane *lane, uint64_t start_ns, uint64_t end_ns);
+/* What others did of one kind while this waited for a lock, if that was most of the time: they may have had the lock in
+ * turn. */
+void analysis_find_amid(const struct trace_analysis *analysis, struct piece *piece);
+
+/* --- analysis_requests.c --- */
+void analysis_keep_piece(struct request *request, const struct piece *piece);
+/* Of the one that the task serves. */
+void analysis_end_request(struct trace_analysis *analysis, struct analyzed_task *task, uint64_t time_ns, bool is_open);
+
+/* --- analysis_silence.c --- */
+/* Something happened, and nothing since. */
+void analysis_hear(struct silence *silence, uint64_t last_ns, uint64_t now_ns);
+/* The heap's size was told. */
+void analysis_hear_heap(struct silence *silence, uint64_t now_ns);
+
+/* --- analysis.c --- */
 /* A thread that works for tasks: what it does for long holds no reactor. */
 bool analysis_lane_is_worker(const struct analyzed_lane *lane);
 /* End what is still going on at the time of the last event. Nothing may be added then. */

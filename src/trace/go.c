@@ -18,26 +18,23 @@ void go_names_init(struct go_names *names, const struct trace_tables *tables, co
                    void *owner)
 {
     *names = (struct go_names){.tables = tables, .dialect = dialect, .owner = owner};
-    id_map_init(&names->string_ids);
-    id_map_init(&names->stack_ids);
-    id_map_init(&names->frame_ids);
     buf_init(&names->strings);
     buf_init(&names->stacks);
 }
 
 void go_names_deinit(struct go_names *names)
 {
-    id_map_deinit(&names->string_ids);
-    id_map_deinit(&names->stack_ids);
-    id_map_deinit(&names->frame_ids);
+    index_map_deinit(&names->string_ids);
+    index_map_deinit(&names->stack_ids);
+    index_map_deinit(&names->frame_ids);
     buf_deinit(&names->strings);
     buf_deinit(&names->stacks);
 }
 
 void go_names_forget(struct go_names *names)
 {
-    id_map_clear(&names->string_ids);
-    id_map_clear(&names->stack_ids);
+    index_map_clear(&names->string_ids);
+    index_map_clear(&names->stack_ids);
 }
 
 static void make_room(struct go_names *names, struct buf *run, size_t size)
@@ -62,7 +59,7 @@ uint64_t go_string(struct go_names *names, enum go_form form, uint32_t text)
     if (text == 0 && form == GO_PLAIN)
         return 0;
     bool is_new;
-    uint32_t id = id_map_get(&names->string_ids, form, text, &is_new);
+    uint32_t id = index_map_number(&names->string_ids, form, text, &is_new);
     if (!is_new)
         return id;
     struct bytes middle = trace_string_text(names->tables, text);
@@ -82,8 +79,8 @@ uint64_t go_string(struct go_names *names, enum go_form form, uint32_t text)
 static uint8_t *put_frame(struct go_names *names, uint8_t *at, enum go_form form, const struct trace_frame *frame)
 {
     bool is_new;
-    uint32_t number = id_map_get(&names->frame_ids, (uint64_t)frame->function << 32 | frame->file,
-                                 (uint64_t)frame->line << 8 | form, &is_new);
+    uint32_t number = index_map_number(&names->frame_ids, (uint64_t)frame->function << 32 | frame->file,
+                                       (uint64_t)frame->line << 8 | form, &is_new);
     at = varint_put(at, FIRST_PC + (uint64_t)PC_STEP * (number - 1));
     at = varint_put(at, go_string(names, form, frame->function));
     at = varint_put(at, go_string(names, GO_PLAIN, frame->file));
@@ -98,7 +95,7 @@ static uint64_t define_stack(struct go_names *names, uint32_t text, uint32_t sta
     unsigned depth = 0;
     const struct trace_frame *frames = stack == 0 ? NULL : trace_stack_frames(names->tables, stack, &depth);
     bool is_new, is_cut = depth > depth_max;
-    uint32_t id = id_map_get(&names->stack_ids, (uint64_t)is_cut << 32 | text, stack, &is_new);
+    uint32_t id = index_map_number(&names->stack_ids, (uint64_t)is_cut << 32 | text, stack, &is_new);
     if (!is_new)
         return id;
     if (is_cut)

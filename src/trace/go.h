@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "trace/event.h"
-#include "trace/id_map.h"
+#include "trace/index_map.h"
 #include "trace/task_map.h"
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ struct trace_tables;
 struct go_names {
     const struct trace_tables *tables;
     const struct go_dialect *dialect;
-    struct id_map string_ids, stack_ids, frame_ids;
+    struct index_map string_ids, stack_ids, frame_ids;
     struct buf strings, stacks; /* definitions that nobody has taken yet */
     void *owner;
 };

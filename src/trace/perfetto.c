@@ -5,7 +5,7 @@
 #include "trace/format.h"
 
 #include "base/mem.h"
-#include "trace/id_map.h"
+#include "trace/index_map.h"
 #include "trace/tracks.h"
 #include "trace/varint.h"
 
@@ -51,7 +51,7 @@ enum { SEQUENCE_CLEARED = 1, SEQUENCE_NEEDED = 2 }; /* which names are known: no
 
 struct trace_encoder {
     struct tracks tracks;
-    struct id_map name_ids; /* of a text's address and size: texts stay where they are */
+    struct index_map name_ids; /* of a text's address and size: texts stay where they are */
     struct buf packet, event, interned, part, text;
     struct buf *out; /* while an event is taken */
     bool has_begun;
@@ -129,7 +129,7 @@ static void begin_event(struct trace_encoder *encoder, const struct track *track
 static void put_name(struct trace_encoder *encoder, struct bytes name)
 {
     bool is_new;
-    uint32_t id = id_map_get(&encoder->name_ids, (uint64_t)(uintptr_t)name.data, name.size, &is_new);
+    uint32_t id = index_map_number(&encoder->name_ids, (uint64_t)(uintptr_t)name.data, name.size, &is_new);
     if (is_new) {
         put_number(&encoder->part, INTERNED_ID, id);
         put_text(encoder, &encoder->part, INTERNED_NAME, name);
@@ -233,7 +233,6 @@ static struct trace_encoder *perfetto_create(const struct trace_tables *tables)
 {
     struct trace_encoder *encoder = MEM_NEW(struct trace_encoder);
     tracks_init(&encoder->tracks, &track_format, encoder, tables);
-    id_map_init(&encoder->name_ids);
     return encoder;
 }
 
@@ -259,7 +258,7 @@ static void perfetto_destroy(struct trace_encoder *encoder)
     if (!encoder)
         return;
     tracks_deinit(&encoder->tracks);
-    id_map_deinit(&encoder->name_ids);
+    index_map_deinit(&encoder->name_ids);
     buf_deinit(&encoder->packet);
     buf_deinit(&encoder->event);
     buf_deinit(&encoder->interned);

@@ -1,5 +1,5 @@
 /* test_maps.c: the maps of the encoders find what was put in, while they grow and shrink. */
-#include "trace/id_map.h"
+#include "trace/index_map.h"
 #include "trace/task_map.h"
 
 #include "base/check.h"
@@ -56,22 +56,21 @@ static void new_task_is_zeroed(void **state)
 static void pairs_are_numbered_as_they_come(void **state)
 {
     (void)state;
-    struct id_map map;
+    struct index_map map = {.count = 0};
     bool is_new;
-    id_map_init(&map);
     for (unsigned round = 0; round < 2; round++)
         for (uint64_t i = 0; i < 1000; i++) {
-            assert_int_equal(id_map_get(&map, i << 32, i % 7, &is_new), i + 1);
+            assert_int_equal(index_map_number(&map, i << 32, i % 7, &is_new), i + 1);
             assert_int_equal(is_new, round == 0);
         }
-    assert_int_equal(id_map_get(&map, 7, 0, &is_new), 1001); /* the pair counts, not its sum */
-    assert_int_equal(id_map_get(&map, 0, 7, &is_new), 1002);
+    assert_int_equal(index_map_number(&map, 7, 0, &is_new), 1001); /* the pair counts, not its sum */
+    assert_int_equal(index_map_number(&map, 0, 7, &is_new), 1002);
 
-    id_map_clear(&map);
+    index_map_clear(&map);
 
-    assert_int_equal(id_map_get(&map, 0, 7, &is_new), 1);
+    assert_int_equal(index_map_number(&map, 0, 7, &is_new), 1);
     assert_true(is_new);
-    id_map_deinit(&map);
+    index_map_deinit(&map);
 }
 
 int main(void)
