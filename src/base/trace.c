@@ -127,7 +127,7 @@ static NOINLINE bool make_room(struct trace_writer *writer, unsigned count, uint
 {
     struct trace_chunk *chunk = writer->chunk;
     uint32_t session = atomic_load_explicit(&trace_session, memory_order_relaxed);
-    if (session == 0)
+    if (session == 0 || writer->kind == TRACE_THREAD_BRIEF)
         return false;
     if (!chunk || writer->session != session ||
         atomic_load_explicit(&chunk->used, memory_order_relaxed) + count + 1 > chunk->capacity) {

@@ -125,6 +125,7 @@ enum trace_thread_kind {
     TRACE_THREAD_OTHER,
     TRACE_THREAD_REACTOR, /* runs tasks */
     TRACE_THREAD_WORKER,  /* works for tasks */
+    TRACE_THREAD_BRIEF,   /* comes and goes: it leaves no records, as each such thread would take a chunk for a few */
 };
 
 /* What a thread writes with; its own alone. */

@@ -213,6 +213,7 @@ static void *collect(void *argument)
 {
     struct trace_collection *collection = argument;
     const struct trace_format *format = collection->query.format;
+    trace_thread_is(TRACE_THREAD_BRIEF);
     collection->tables = trace_tables_create();
     collection->encoder = format->create(collection->tables);
     collection->repair = trace_repair_create(profiler_symbols(collection->profiler), collection->tables, take_event,

@@ -83,7 +83,7 @@ static void *thread_main(void *argument)
     char name[16];
     copy_name(name, sizeof name, offload->thread_name);
     pthread_setname_np(pthread_self(), name);
-    trace_thread_is(TRACE_THREAD_WORKER);
+    trace_thread_is(TRACE_THREAD_BRIEF);
     run_work(offload);
     /* From here on the offload may be gone; the task's struct stays. */
     atomic_store(&offload->done, true);

@@ -32,7 +32,7 @@ struct task_creator {
 
 /* Another thread has written down in the trace that it wakes a task, or that it has done its work. */
 struct task_wake {
-    uint64_t ticks;
+    uint64_t ticks; /* 0: it has not, as it leaves no records */
     uintptr_t where;
     uint32_t session; /* of the recording (base/trace.h): the others hold in that one only */
 };
@@ -195,7 +195,7 @@ void task_trace_ended(const struct task *task);
 /* The thread that worked for it wrote down then that it has ended; the task is about to be resumed. */
 void task_trace_work_ended(struct task *task, struct task_wake end);
 /* A wake by another thread is written down there, by who set wake_posted. Delivered to a parked task it is so once
- * more, if the first time was before the park or before the recording. */
+ * more, if the first time was before the park or before the recording, or the other thread leaves no records. */
 void task_trace_wake_posted(struct task *task, uintptr_t where); /* [any] */
 void task_trace_wake_delivered(struct task *task, struct task_wake wake);
 

@@ -95,7 +95,7 @@ void task_label(enum label_key key, const char *interned);
 int task_offload(enum wait_reason reason, void (*work)(void *argument), void *argument) MUST_USE;
 /* The same on a thread made for it, which costs some 50 us: for rare work that must not wait behind the pool, all of
  * whose threads may hang in a disk. It runs for a cancelled task too, and where there is no thread to be had it holds
- * the reactor. [task] */
+ * the reactor. A trace shows nothing of the thread but its wake. [task] */
 void task_offload_to_thread(enum wait_reason reason, const char *thread_name, void (*work)(void *argument),
                             void *argument);
 

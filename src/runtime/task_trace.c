@@ -75,21 +75,19 @@ void task_trace_woken(struct task *task, uintptr_t where)
 
 void task_trace_wake_posted(struct task *task, uintptr_t where)
 {
-    task->wake_posted_at = (struct task_wake){
-        .session = session_now(),
-        .ticks = trace_task_unparked(atomic_load_explicit(&task->id, memory_order_relaxed), where),
-        .where = where,
-    };
+    task->wake_posted_at = (struct task_wake){.session = session_now(), .where = where};
+    if (trace_writer.kind != TRACE_THREAD_BRIEF)
+        task->wake_posted_at.ticks = trace_task_unparked(atomic_load_explicit(&task->id, memory_order_relaxed), where);
 }
 
 void task_trace_wake_delivered(struct task *task, struct task_wake wake)
 {
-    bool is_recorded = wake.session == session_now();
+    bool is_of_now = wake.session == session_now();
     bool is_older = task->since_session == wake.session && (int64_t)(wake.ticks - task->since_ticks) < 0;
-    if (is_recorded && !is_older)
+    if (is_of_now && wake.ticks != 0 && !is_older)
         enter_state(task, wake.ticks, parked_total(task));
     else
-        task_trace_woken(task, is_recorded ? wake.where : 0);
+        task_trace_woken(task, is_of_now ? wake.where : 0);
 }
 
 void task_trace_ended(const struct task *task)

@@ -353,6 +353,24 @@ static void a_record_that_finds_no_chunk_is_told(void **state)
     trace_reader_close(window);
 }
 
+/* A request for a profile or a trace starts some. */
+static void threads_that_come_and_go_leave_history_as_it_is(void **state)
+{
+    (void)state;
+    enum { OLD = 20 * CHUNK_RECORDS };
+    uint64_t first;
+    trace_recorder_configure(recorder, 1 << 20);
+    record_numbers(0, OLD);
+    for (unsigned i = 0; i < 100; i++) {
+        struct writer_thread writer = {.name = "brief", .kind = TRACE_THREAD_BRIEF, .count = 3};
+        assert_int_equal(pthread_create(&writer.thread, NULL, write_numbers, &writer), 0);
+        pthread_join(writer.thread, NULL);
+    }
+    struct trace_reader *reader = trace_reader_open(recorder, FOREVER_NS, false);
+    assert_int_equal(read_numbers(reader, &first, TRACE_PROGRESS_END), OLD);
+    trace_reader_close(reader);
+}
+
 static void history_behind_what_is_read_makes_room(void **state)
 {
     (void)state;
@@ -801,6 +819,7 @@ int main(void)
         TEST(what_a_reader_has_is_not_used_again),
         TEST(a_reader_that_is_too_slow_is_told_where_it_lost),
         TEST(a_record_that_finds_no_chunk_is_told),
+        TEST(threads_that_come_and_go_leave_history_as_it_is),
         TEST(history_behind_what_is_read_makes_room),
         TEST(only_what_is_used_counts_as_memory),
         TEST(threads_record_while_memory_is_given_back),
