@@ -348,9 +348,9 @@ static void write_usage(struct buf *text)
 {
     buf_append_string(text, "usage: takhin-profiler [flags]\n"
                             "       takhin-profiler analyze FILE...\n\n"
-                            "The second form collects nothing: it prints what files that were collected before say, as\n"
-                            "-analyze does. They are profiles, or traces in the format that takhin sends unless another\n"
-                            "is asked for.\n\n");
+                            "The second form collects nothing: it prints what files from before say, as -analyze\n"
+                            "does: profiles, and traces in the format that takhin sends unless another is asked for.\n"
+                            "\n");
     for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
         const struct flag *flag = &flags[i];
         if (flag->meaning != NULL)

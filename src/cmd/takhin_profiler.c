@@ -1,4 +1,4 @@
-/* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says, or others do. */
+/* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says. */
 #include "base/buf.h"
 #include "base/error.h"
 #include "cmd/profiler_address.h"

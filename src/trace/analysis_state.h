@@ -60,7 +60,7 @@ struct piece {
     struct actor waker;    /* no task: the lane itself, or a thread that runs no task */
     uint32_t waker_stack;
     struct deed behind;    /* what the waker did meanwhile, or who ran while this was runnable; of 0 ns: not known */
-    struct deed amid;      /* of a wait for a lock: the last of what others did most of that time, one after the other */
+    struct deed amid;      /* of a wait for a lock: the last of what others did most of that time */
     unsigned amid_count;   /* of such deeds; 0: there was nothing that long */
     uint64_t amid_ns;
 };

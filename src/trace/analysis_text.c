@@ -143,8 +143,8 @@ static void write_silence(const struct trace_analysis *analysis, struct buf *tex
         return;
     buf_append_string(text, "For ");
     words_write_duration(text, silence->end_ns - silence->start_ns);
-    buf_printf(text, " from %.6f s on no thread did anything, not even what is due all the time: takhin was stopped, or "
-                     "got no CPU.\n", words_seconds(silence->start_ns));
+    buf_printf(text, " from %.6f s on no thread did anything, not even what is due all the time: takhin was stopped, "
+                     "or got no CPU.\n", words_seconds(silence->start_ns));
 }
 
 static void write_findings(const struct trace_analysis *analysis, struct buf *text)

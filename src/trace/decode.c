@@ -1,67 +1,12 @@
-/* decode.c: lanes' records merged into one row by the tasks' sequence numbers, and told as events.
- *
- * Clocks of lanes may differ a little, so the order is not that of time alone. Where a task starts, is woken or leaves
- * a call, the record has the task's sequence number, and is taken when the task has come that far: Go's own reader has
- * the same rule. Among lanes whose next record may be taken, the one with the lowest time is; a time that lies before
+/* decode.c: what records mean, told as events, in the order that decode_order.c finds. A time that lies before that of
  * what was taken already counts as that. */
 #include "trace/decode.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "trace/go_v1_reader.h"
+#include "trace/decode_state.h"
 #include "trace/tables.h"
-
-#include <inttypes.h>
-
-#define NO_TASK 0
-
-enum task_status { TASK_UNKNOWN, TASK_RUNNABLE, TASK_RUNNING, TASK_WAITING, TASK_ENDED };
-
-struct region {
-    struct region *outer;
-    uint32_t depth;        /* from 1 */
-    uint64_t file_request; /* as the file says */
-    uint32_t name;
-    uint64_t request;      /* of the event */
-    bool has_ended;        /* together with its request, before the file says so */
-};
-
-struct decoded_task {
-    uint64_t id;
-    uint64_t sequence;
-    enum task_status status;
-    uint64_t request;       /* that it serves; 0: none */
-    uint32_t request_depth; /* of the regions around that */
-    struct region *regions; /* innermost first */
-};
-
-struct decoded_lane {
-    struct go_v1_cursor cursor;
-    struct go_v1_record next; /* the lane's next record, which waits to be taken */
-    bool is_waiting;          /* for its next record's task; else it is ready, or has no record left */
-    bool is_busy, is_in_call;
-    uint32_t task;            /* that runs; NO_TASK */
-    struct go_v1_stack call;  /* of the call that was begun last */
-};
-
-struct decoder {
-    struct go_v1_file file;
-    struct trace_tables *tables;
-    void (*take)(const struct trace_event *event, void *context);
-    void *context;
-    struct buf *message;
-    struct decoded_lane *lanes; /* as the file's: [0] is no lane's */
-    uint32_t *ready;            /* lanes whose next record may be taken: a heap, the earliest first */
-    uint32_t ready_count, waiting_count;
-    struct index_map task_indexes, request_ids;
-    struct decoded_task *tasks; /* [0] is none */
-    uint32_t task_count, task_capacity;
-    struct index_map waiting;      /* who waits for a task to come to a number: (task, number) -> lane + 1 */
-    uint64_t time_ns;           /* of the last event */
-    uint64_t heap_goal;
-    int error;
-};
 
 /* --- small things --- */
 
@@ -70,14 +15,6 @@ static uint64_t time_of(const struct decoder *decoder, uint64_t ticks)
     uint64_t since = ticks > decoder->file.start_ticks ? ticks - decoder->file.start_ticks : 0;
     unsigned __int128 ns = (unsigned __int128)since * NS_PER_S / decoder->file.frequency;
     return ns < INT64_MAX ? (uint64_t)ns : INT64_MAX;
-}
-
-static void refuse(struct decoder *decoder, const char *problem)
-{
-    if (decoder->error != 0)
-        return;
-    decoder->error = ERR_MALFORMED;
-    buf_printf(decoder->message, "after %" PRIu64 " us: %s", decoder->time_ns / 1000, problem);
 }
 
 static uint32_t lane_index(const struct decoder *decoder, const struct decoded_lane *lane)
@@ -103,154 +40,30 @@ static void give(struct decoder *decoder, struct trace_event event)
     decoder->take(&event, decoder->context);
 }
 
-static uint32_t task_at(struct decoder *decoder, uint64_t id)
-{
-    uint32_t *index = index_map_at(&decoder->task_indexes, id);
-    if (*index != 0)
-        return *index;
-    if (decoder->task_count == decoder->task_capacity) {
-        decoder->task_capacity *= 2;
-        decoder->tasks = mem_realloc(decoder->tasks, decoder->task_capacity * sizeof *decoder->tasks);
-    }
-    *index = decoder->task_count++;
-    decoder->tasks[*index] = (struct decoded_task){.id = id};
-    return *index;
-}
-
-/* --- whose record is next --- */
-
-/* What a record needs a task to be, and at which number, before it may be taken. */
-struct need {
-    bool is_numbered;
-    uint64_t task, sequence;
-    enum task_status status;
-};
-
-static struct need need_of(const struct go_v1_record *record)
-{
-    switch (record->type) {
-    case GO_V1_START:
-    case GO_V1_START_LABEL: return (struct need){true, record->arguments[0], record->arguments[1], TASK_RUNNABLE};
-    case GO_V1_UNBLOCK:
-    case GO_V1_CALL_EXIT: return (struct need){true, record->arguments[0], record->arguments[1], TASK_WAITING};
-    default: return (struct need){.is_numbered = false};
-    }
-}
-
-static bool is_met(const struct need *need, const struct decoded_task *task)
-{
-    return !need->is_numbered ||
-           (task->id == need->task && task->status == need->status && task->sequence == need->sequence);
-}
-
-static bool is_earlier(const struct decoder *decoder, uint32_t a, uint32_t b)
-{
-    uint64_t a_ticks = decoder->lanes[a].next.ticks, b_ticks = decoder->lanes[b].next.ticks;
-    return a_ticks != b_ticks ? a_ticks < b_ticks : a < b;
-}
-
-static void push_ready(struct decoder *decoder, uint32_t lane)
-{
-    uint32_t at = decoder->ready_count++;
-    for (; at > 0 && is_earlier(decoder, lane, decoder->ready[(at - 1) / 2]); at = (at - 1) / 2)
-        decoder->ready[at] = decoder->ready[(at - 1) / 2];
-    decoder->ready[at] = lane;
-}
-
-static uint32_t pop_ready(struct decoder *decoder)
-{
-    uint32_t *heap = decoder->ready, first = heap[0], last = heap[--decoder->ready_count], at = 0;
-    for (uint32_t child; (child = 2 * at + 1) < decoder->ready_count; at = child) {
-        if (child + 1 < decoder->ready_count && is_earlier(decoder, heap[child + 1], heap[child]))
-            child++;
-        if (!is_earlier(decoder, heap[child], last))
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = last;
-    return first;
-}
-
-/* Tasks and numbers in one key: neither reaches 2^32 in a file that fits in memory. */
-static uint64_t waiting_key(uint32_t task, uint64_t sequence)
-{
-    return (uint64_t)task << 32 | (uint32_t)sequence;
-}
-
-/* The lane's next record may be taken now, or waits for its task. */
-static void enqueue(struct decoder *decoder, uint32_t lane)
-{
-    struct need need = need_of(&decoder->lanes[lane].next);
-    if (decoder->lanes[lane].is_in_call || !need.is_numbered) {
-        push_ready(decoder, lane);
-        return;
-    }
-    uint32_t index = task_at(decoder, need.task);
-    const struct decoded_task *task = &decoder->tasks[index];
-    if (is_met(&need, task)) {
-        push_ready(decoder, lane);
-        return;
-    }
-    if (need.sequence < task->sequence || need.sequence > UINT32_MAX) {
-        refuse(decoder, "a task starts or is woken that is past that");
-        return;
-    }
-    uint32_t *waiting = index_map_at(&decoder->waiting, waiting_key(index, need.sequence));
-    if (*waiting != 0)
-        refuse(decoder, "a task starts or is woken twice");
-    *waiting = lane + 1;
-    decoder->lanes[lane].is_waiting = true;
-    decoder->waiting_count++;
-}
-
-/* The lane has taken its record: on to the next. */
-static void advance(struct decoder *decoder, uint32_t lane)
-{
-    if (decoder->error == 0 && go_v1_next(&decoder->lanes[lane].cursor, &decoder->lanes[lane].next))
-        enqueue(decoder, lane);
-}
-
-/* The task has come to another state or number: whoever waited for that goes on. */
-static void move_task(struct decoder *decoder, uint32_t index, enum task_status status, unsigned steps)
-{
-    struct decoded_task *task = &decoder->tasks[index];
-    task->status = status;
-    task->sequence += steps;
-    uint32_t waiting = index_map_find(&decoder->waiting, waiting_key(index, task->sequence));
-    if (waiting == 0 || !decoder->lanes[waiting - 1].is_waiting)
-        return;
-    struct need need = need_of(&decoder->lanes[waiting - 1].next);
-    if (!is_met(&need, task))
-        return; /* not yet; or it waited for that before, and for something else now */
-    decoder->lanes[waiting - 1].is_waiting = false;
-    decoder->waiting_count--;
-    push_ready(decoder, waiting - 1);
-}
-
 /* --- tasks and lanes --- */
 
 static void start_task(struct decoder *decoder, struct decoded_lane *lane, uint32_t task, unsigned steps)
 {
     if (!lane->is_busy || lane->task != NO_TASK || decoder->tasks[task].status != TASK_RUNNABLE) {
-        refuse(decoder, "a task starts where none can, or one that cannot");
+        decode_refuse(decoder, "a task starts where none can, or one that cannot");
         return;
     }
     lane->task = task;
     give(decoder, event_of(decoder, lane, TRACE_EVENT_TASK_START));
-    move_task(decoder, task, TASK_RUNNING, steps);
+    decode_move_task(decoder, task, TASK_RUNNING, steps);
 }
 
 static void wake_task(struct decoder *decoder, struct decoded_lane *lane, uint32_t task, uint64_t stack)
 {
     if (decoder->tasks[task].status != TASK_WAITING) {
-        refuse(decoder, "a task is woken that does not wait");
+        decode_refuse(decoder, "a task is woken that does not wait");
         return;
     }
     struct trace_event event = event_of(decoder, lane, TRACE_EVENT_TASK_UNPARK);
     event.task = decoder->tasks[task].id;
     event.stack = go_v1_stack_of(&decoder->file, stack)->stack;
     give(decoder, event);
-    move_task(decoder, task, TASK_RUNNABLE, 1);
+    decode_move_task(decoder, task, TASK_RUNNABLE, 1);
 }
 
 /* The running task leaves the lane. */
@@ -258,20 +71,20 @@ static void leave(struct decoder *decoder, struct decoded_lane *lane, struct tra
                   enum task_status status)
 {
     if (lane->task == NO_TASK || !lane->is_busy) {
-        refuse(decoder, "a task stops where none runs");
+        decode_refuse(decoder, "a task stops where none runs");
         return;
     }
     uint32_t task = lane->task;
     give(decoder, event);
     lane->task = NO_TASK;
-    move_task(decoder, task, status, 0);
+    decode_move_task(decoder, task, status, 0);
 }
 
 static void create_task(struct decoder *decoder, struct decoded_lane *lane, const struct go_v1_record *record)
 {
-    uint32_t task = task_at(decoder, record->arguments[0]);
+    uint32_t task = decode_task_at(decoder, record->arguments[0]);
     if (decoder->tasks[task].status != TASK_UNKNOWN || record->arguments[0] == 0) {
-        refuse(decoder, "a task is created twice");
+        decode_refuse(decoder, "a task is created twice");
         return;
     }
     const struct go_v1_stack *entry = go_v1_stack_of(&decoder->file, record->arguments[1]);
@@ -291,7 +104,7 @@ static void create_task(struct decoder *decoder, struct decoded_lane *lane, cons
     event.name = entry->name;
     event.stack = is_older ? 0 : go_v1_stack_of(&decoder->file, record->arguments[2])->stack;
     give(decoder, event);
-    move_task(decoder, task, event.is_waiting ? TASK_WAITING : TASK_RUNNABLE, event.is_waiting ? 2 : 1);
+    decode_move_task(decoder, task, event.is_waiting ? TASK_WAITING : TASK_RUNNABLE, event.is_waiting ? 2 : 1);
 }
 
 /* What Go calls the waits, and what they are here; an own name stands in the stack's brackets. */
@@ -324,7 +137,7 @@ static void park_task(struct decoder *decoder, struct decoded_lane *lane, const 
 static void switch_lane(struct decoder *decoder, struct decoded_lane *lane, bool is_busy)
 {
     if (lane_index(decoder, lane) == 0 || lane->is_busy == is_busy || lane->task != NO_TASK) {
-        refuse(decoder, "a lane starts or stops where it cannot");
+        decode_refuse(decoder, "a lane starts or stops where it cannot");
         return;
     }
     lane->is_busy = true; /* the event is the lane's in either case */
@@ -348,7 +161,7 @@ static bool folds(const struct decoder *decoder, struct decoded_lane *lane)
         if (!go_v1_next(&cursor, &record))
             return false;
         bool is_local = record.type == GO_V1_START_LOCAL && record.arguments[0] == task->id;
-        struct need need = need_of(&record);
+        struct need need = decode_need_of(&record);
         if (record.type != form[i] && !(is_local && form[i] == GO_V1_START))
             return false;
         if (need.is_numbered && (need.task != task->id || need.sequence != sequence++))
@@ -378,7 +191,7 @@ static void end_call(struct decoder *decoder, struct decoded_lane *lane)
 {
     give(decoder, event_of(decoder, lane, TRACE_EVENT_CALL_END));
     lane->is_in_call = false;
-    move_task(decoder, lane->task, TASK_RUNNING, 2);
+    decode_move_task(decoder, lane->task, TASK_RUNNING, 2);
 }
 
 /* --- what tasks say --- */
@@ -404,7 +217,7 @@ static void begin_request(struct decoder *decoder, struct decoded_lane *lane, co
     uint32_t *known = index_map_at(&decoder->request_ids, id);
     struct decoded_task *task = &decoder->tasks[lane->task];
     if (*known != 0) {
-        refuse(decoder, "a request begins twice");
+        decode_refuse(decoder, "a request begins twice");
         return;
     }
     *known = lane->task;
@@ -449,7 +262,7 @@ static void take_region(struct decoder *decoder, struct decoded_lane *lane, cons
     } else if (!region) {
         return; /* it began before the trace */
     } else if (region->file_request != record->arguments[0] || region->name != name) {
-        refuse(decoder, "a region ends that is not the innermost one");
+        decode_refuse(decoder, "a region ends that is not the innermost one");
         return;
     }
     struct trace_event event = event_of(decoder, lane, begins ? TRACE_EVENT_REGION_BEGIN : TRACE_EVENT_REGION_END);
@@ -533,9 +346,9 @@ static void take_record(struct decoder *decoder, struct decoded_lane *lane, cons
     case GO_V1_CREATE: create_task(decoder, lane, record); break;
     case GO_V1_START:
     case GO_V1_START_LABEL:
-    case GO_V1_START_LOCAL: start_task(decoder, lane, task_at(decoder, arguments[0]), 1); break;
-    case GO_V1_UNBLOCK: wake_task(decoder, lane, task_at(decoder, arguments[0]), arguments[2]); break;
-    case GO_V1_UNBLOCK_LOCAL: wake_task(decoder, lane, task_at(decoder, arguments[0]), arguments[1]); break;
+    case GO_V1_START_LOCAL: start_task(decoder, lane, decode_task_at(decoder, arguments[0]), 1); break;
+    case GO_V1_UNBLOCK: wake_task(decoder, lane, decode_task_at(decoder, arguments[0]), arguments[2]); break;
+    case GO_V1_UNBLOCK_LOCAL: wake_task(decoder, lane, decode_task_at(decoder, arguments[0]), arguments[1]); break;
     case GO_V1_YIELD:
     case GO_V1_PREEMPT:
         event = event_of(decoder, lane, TRACE_EVENT_TASK_YIELD);
@@ -546,9 +359,9 @@ static void take_record(struct decoder *decoder, struct decoded_lane *lane, cons
     case GO_V1_CALL: begin_call(decoder, lane, record); break;
     case GO_V1_CALL_BLOCK: park_task(decoder, lane, &call_wait, &lane->call); break;
     case GO_V1_CALL_EXIT:
-    case GO_V1_CALL_EXIT_LOCAL: wake_task(decoder, lane, task_at(decoder, arguments[0]), 0); break;
+    case GO_V1_CALL_EXIT_LOCAL: wake_task(decoder, lane, decode_task_at(decoder, arguments[0]), 0); break;
     case GO_V1_WAITING:
-    case GO_V1_IN_CALL: refuse(decoder, "a task waits that was not created just before"); break;
+    case GO_V1_IN_CALL: decode_refuse(decoder, "a task waits that was not created just before"); break;
     case GO_V1_REQUEST_BEGIN: begin_request(decoder, lane, record); break;
     case GO_V1_REQUEST_END: end_request(decoder, lane, record); break;
     case GO_V1_REGION: take_region(decoder, lane, record); break;
@@ -561,20 +374,20 @@ static void take_record(struct decoder *decoder, struct decoded_lane *lane, cons
 
 static void take_next(struct decoder *decoder)
 {
-    uint32_t index = pop_ready(decoder);
+    uint32_t index = decode_pop_ready(decoder);
     struct decoded_lane *lane = &decoder->lanes[index];
     struct go_v1_record record = lane->next;
     uint64_t time_ns = time_of(decoder, record.ticks);
     if (time_ns > decoder->time_ns)
         decoder->time_ns = time_ns;
-    struct need need = need_of(&record);
+    struct need need = decode_need_of(&record);
     if (lane->is_in_call)
         end_call(decoder, lane);
-    else if (need.is_numbered && !is_met(&need, &decoder->tasks[task_at(decoder, need.task)]))
-        refuse(decoder, "a task starts or is woken twice");
+    else if (need.is_numbered && !decode_is_met(&need, &decoder->tasks[decode_task_at(decoder, need.task)]))
+        decode_refuse(decoder, "a task starts or is woken twice");
     else
         take_record(decoder, lane, &record);
-    advance(decoder, index);
+    decode_advance(decoder, index);
 }
 
 static void give_lanes(struct decoder *decoder)
@@ -591,12 +404,12 @@ static void merge(struct decoder *decoder)
     give_lanes(decoder);
     for (uint32_t i = 0; i < decoder->file.lane_count; i++) {
         decoder->lanes[i].cursor.lane = &decoder->file.lanes[i];
-        advance(decoder, i);
+        decode_advance(decoder, i);
     }
     while (decoder->ready_count > 0 && decoder->error == 0)
         take_next(decoder);
     if (decoder->waiting_count > 0)
-        refuse(decoder, "what follows does not fit together: something is missing");
+        decode_refuse(decoder, "what follows does not fit together: something is missing");
     give_samples(decoder);
 }
 

@@ -349,8 +349,8 @@ static void many_who_did_the_same_in_turn_are_to_blame(void **state)
     start(&story, 0, 1);
     end_request(&story, 0);
 
-    assert_line(&story, 2, "That was let go by kafka connection in let_go storage/log.c:260; meanwhile others were in the "
-                           "system call pwrite 6 times, for 60.0 ms in all, in file_write_at storage/files.c:37.");
+    assert_line(&story, 2, "That was let go by kafka connection in let_go storage/log.c:260; meanwhile others were in "
+                           "the system call pwrite 6 times, for 60.0 ms in all, in file_write_at storage/files.c:37.");
     end_story(&story);
 }
 
@@ -404,8 +404,8 @@ static void handler_stall_names_region_places_and_samples(void **state)
     lane_stops(&story, 0);
 
     assert_line(&story, 1, "Slowest: Produce #5 took 50.1 ms, 50.1 ms of it running, region append, "
-                           "after kafka_handler_produce broker/p.c:54 and before kafka_handler_produce broker/p.c:80; 2 of "
-                           "2 CPU samples in busy_loop broker/busy.c:5.");
+                           "after kafka_handler_produce broker/p.c:54 and before kafka_handler_produce broker/p.c:80; 2 "
+                           "of 2 CPU samples in busy_loop broker/busy.c:5.");
     assert_line(&story, 2, "reactor-0 was held all that time: its other tasks waited.");
     end_story(&story);
 }
@@ -425,8 +425,8 @@ static void running_without_cpu_is_told_where_samples_would_show_it(void **state
     pass(&story, 10);
     sample(&story, 0, 1);
 
-    assert_line(&story, 1, "Slowest: Produce #5 took 60.0 ms, 60.0 ms of it running, after serve broker/connection.c:150; "
-                           "no CPU sample was taken in that time: it hardly got any CPU.");
+    assert_line(&story, 1, "Slowest: Produce #5 took 60.0 ms, 60.0 ms of it running, after serve "
+                           "broker/connection.c:150; no CPU sample was taken in that time: it hardly got any CPU.");
     end_story(&story);
 }
 
