@@ -404,8 +404,8 @@ static void handler_stall_names_region_places_and_samples(void **state)
     lane_stops(&story, 0);
 
     assert_line(&story, 1, "Slowest: Produce #5 took 50.1 ms, 50.1 ms of it running, region append, "
-                           "after kafka_handler_produce broker/p.c:54 and before kafka_handler_produce broker/p.c:80; 2 "
-                           "of 2 CPU samples in busy_loop broker/busy.c:5.");
+                           "after kafka_handler_produce broker/p.c:54 and before kafka_handler_produce broker/p.c:80; "
+                           "2 of 2 CPU samples in busy_loop broker/busy.c:5.");
     assert_line(&story, 2, "reactor-0 was held all that time: its other tasks waited.");
     end_story(&story);
 }
