@@ -54,7 +54,7 @@ struct trace_slot {
     uint64_t sequence;           /* of its thread's chunks, from 0 */
     uint64_t end_ticks;          /* of its last record, once it was given back */
     struct trace_slot *next;     /* its thread's next one: valid if source and sequence say so */
-    struct list link;            /* in `free` or `history` */
+    struct list link;            /* in `free`, `history` or what is shed */
 };
 
 struct trace_chunks {
