@@ -1,7 +1,7 @@
 #!/bin/sh
 # incident.sh: everything that a running takhin can tell of what is wrong with it now, in one folder and one archive.
 # Needs curl and tar, nothing of takhin's. See -h.
-set -u
+set -uf
 umask 077 # topics, clients and requests are in there
 
 profiler=127.0.0.1:6060
@@ -82,30 +82,26 @@ begin() {
     running="$running $!"
 }
 
-await_all() {
-    # shellcheck disable=SC2086 # a list of numbers
-    wait $running
-    running=
-}
-
-# File, address. The file appears when it is whole; of what is not there, log.txt says why.
+# File, address, what curl runs as. The file appears when it is whole; of what is not there, log.txt says why.
 settle() {
+    wait "$3"
+    code=$?
     status=$(cat "$folder/$1.status")
-    if [ "$status" = 200 ]; then
+    if [ "$code" = 0 ] && [ "$status" = 200 ]; then
         mv "$folder/$1.part" "$folder/$1"
         say "  $1"
+    elif [ "$code" = 0 ]; then
+        say "  NOT $1: http://$2: $status $(head -c 200 "$folder/$1.part" | tr -d '\000' | tr '\n' ' ')"
     else
-        reason=$(cat "$folder/$1.error")
-        [ "$status" = 000 ] || reason="$status $(head -c 200 "$folder/$1.part" | tr -d '\000' | tr '\n' ' ')"
-        say "  NOT $1: http://$2: $reason"
+        say "  NOT $1: http://$2: $(cat "$folder/$1.error")"
     fi
     rm -f "$folder/$1.part" "$folder/$1.status" "$folder/$1.error"
 }
 
 fetch() {
     begin "$@"
-    await_all
-    settle "$1" "$2"
+    settle "$1" "$2" "$!"
+    running=
 }
 
 # The whole files stay, and are packed. Never returns.
@@ -154,13 +150,19 @@ collect_now() {
 # At the same time: 30 s take 30 s.
 collect_timed() {
     say "The next $seconds s:"
-    for source in $timed; do
-        begin "${source%%:*}.prof" "$profiler/debug/${source#*:}?seconds=$seconds" $((seconds + 60))
+    begun=
+    for source in cpu:pprof/profile block:pprof/block mutex:pprof/mutex fgprof:fgprof; do
+        address="$profiler/debug/${source#*:}?seconds=$seconds"
+        begin "${source%%:*}.prof" "$address" $((seconds + 60))
+        begun="$begun ${source%%:*}.prof $address $!"
     done
-    await_all
-    for source in $timed; do
-        settle "${source%%:*}.prof" "$profiler/debug/${source#*:}?seconds=$seconds"
+    # shellcheck disable=SC2086 # words, three for each
+    set -- $begun
+    while [ $# -gt 0 ]; do
+        settle "$1" "$2" "$3"
+        shift 3
     done
+    running=
 }
 
 # Traces that takhin has saved by itself; its list begins with the newest, and a name needs no quoting.
@@ -176,7 +178,6 @@ collect_captures() {
 }
 
 pprof=$profiler/debug/pprof
-timed="cpu:pprof/profile block:pprof/block mutex:pprof/mutex fgprof:fgprof"
 running=
 interrupted=
 trap interrupt INT TERM

@@ -1,6 +1,6 @@
-"""What the tests of deploy/ read there: YAML, variables, and Alloy's own syntax."""
-import pathlib
+"""What the tests of deploy/ share: how they read its files (YAML, and Alloy's own syntax), and run its script."""
 import re
+import shutil
 import unittest
 
 from support.broker import ROOT, TAKHIN, clean_environment, run
@@ -11,6 +11,13 @@ except ImportError:
     yaml = None
 
 DEPLOY = ROOT / "deploy"
+
+
+def needs(*tools):
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    return unittest.skipIf(missing, f"{', '.join(missing)} is not on this machine")
+
+
 needs_yaml = unittest.skipUnless(yaml, "reading YAML needs python3-yaml")
 
 
@@ -96,3 +103,11 @@ def alloy_value(tokens):
             tokens = tokens[1:] if tokens[0] == "," else tokens
         return pairs, tokens[1:]
     return {"true": True, "false": False}.get(first, first.strip('"')), tokens
+
+
+def run_incident(broker, root, *arguments):
+    """What incident.sh says and its exit code; nothing of takhin's own is in its PATH."""
+    addresses = [word for flag, service in (("-p", "profiler"), ("-m", "metrics"), ("-e", "health"))
+                 if service in broker.ports for word in (flag, f"127.0.0.1:{broker.ports[service]}")]
+    return run(DEPLOY / "incident.sh", *addresses, "-o", root, *arguments, check=False,
+               env=clean_environment(PATH="/usr/bin:/bin"))
