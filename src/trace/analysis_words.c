@@ -235,17 +235,15 @@ static void write_behind(const struct trace_analysis *analysis, struct buf *text
     words_write_deed_place(analysis, text, behind);
 }
 
-/* "; meanwhile others were waiting for fsync, 10 times, 505.6 ms in all, ...": each had the lock for so long. */
+/* "; meanwhile others were waiting for fsync for 505.6 ms in all, 10 times, ...": each had the lock for so long. */
 static void write_amid(const struct trace_analysis *analysis, struct buf *text, const struct piece *piece)
 {
     buf_append_string(text, "; meanwhile others were ");
     words_write_activity(analysis, text, &piece->amid);
-    if (piece->amid_count > 1)
-        buf_printf(text, " %u times, for ", piece->amid_count);
-    else
-        buf_append_string(text, " for ");
+    buf_append_string(text, " for ");
     words_write_duration(text, piece->amid_ns);
-    buf_append_string(text, piece->amid_count > 1 ? " in all" : "");
+    if (piece->amid_count > 1)
+        buf_printf(text, " in all, %u times", piece->amid_count);
     words_write_deed_place(analysis, text, &piece->amid);
 }
 

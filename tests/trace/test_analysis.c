@@ -350,7 +350,7 @@ static void many_who_did_the_same_in_turn_are_to_blame(void **state)
     end_request(&story, 0);
 
     assert_line(&story, 2, "That was let go by kafka connection in let_go storage/log.c:260; meanwhile others were in "
-                           "the system call pwrite 6 times, for 60.0 ms in all, in file_write_at storage/files.c:37.");
+                           "the system call pwrite for 60.0 ms in all, 6 times, in file_write_at storage/files.c:37.");
     end_story(&story);
 }
 
