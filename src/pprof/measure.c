@@ -101,6 +101,15 @@ struct measured measure_scale(int64_t value, const char *from, const char *to)
     return measured;
 }
 
+bool measure_is_convertible(const char *from, const char *to)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(families); i++) {
+        if (find_unit(&families[i], from) != NULL && find_unit(&families[i], to) != NULL)
+            return true;
+    }
+    return strcmp(from, to) == 0;
+}
+
 void measure_format(int64_t value, const char *from, const char *to, char *text, size_t capacity)
 {
     struct measured measured = measure_scale(value, from, to);

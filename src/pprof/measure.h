@@ -2,6 +2,7 @@
 #ifndef PPROF_MEASURE_H
 #define PPROF_MEASURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ struct measured {
 /* From one unit to another of its family (bytes or time; "kilobytes", "ms" and such are understood). A unit of no
  * family keeps the value as it is. */
 struct measured measure_scale(int64_t value, const char *from, const char *to);
+
+/* Whether values of the two can be added once they are scaled: both are equal, or of one family. */
+bool measure_is_convertible(const char *from, const char *to);
 
 /* "1.20s": at most two digits behind the point, none if they are zeros; zero has no unit. */
 void measure_format(int64_t value, const char *from, const char *to, char *text, size_t capacity);
