@@ -1,4 +1,5 @@
-/* by_label.h: how much of a profile each value of a label has: CPU by api, waits by reason. [any] */
+/* by_label.h: how much of a profile each value of a label has: CPU by api, waits by reason. Labels are those that are
+ * texts; numbers have too many values for a table. [any] */
 #ifndef PPROF_BY_LABEL_H
 #define PPROF_BY_LABEL_H
 
@@ -7,7 +8,7 @@
 #include "pprof/json.h"
 
 struct by_label_row {
-    const char *value;     /* a text, or a number with its unit; NULL: samples without the label */
+    const char *value;     /* NULL: samples without the label */
     int64_t sum;
     uint32_t sample_count;
 };
@@ -24,8 +25,8 @@ struct by_label {
 void by_label_init(struct by_label *table, const struct filter *filter, const char *key);
 void by_label_deinit(struct by_label *table);
 
-/* The keys of a profile's labels in the order of their first use, without FILTER_BASE_LABEL: how many there are; the
- * first `capacity` of them go to keys and live as long as the profile. */
+/* The keys of a profile's labels in the order of their first use, without FILTER_BASE_LABEL: how many there are. The
+ * first `capacity` of them go to keys, and live as long as the profile. */
 size_t by_label_keys(const struct profile *profile, const char **keys, size_t capacity);
 
 /* Append "api:" and a line for each row, at most row_limit (0: all); nothing if there are none. */

@@ -27,7 +27,7 @@ struct finding {
     const char *next;   /* what to look at, NULL: nothing in particular */
     int64_t value;      /* the figure of the sentence, in `unit` */
     const char *unit;
-    double share;       /* of the whole, 0 to 1; negative: of nothing */
+    double share;       /* of the whole, 1 is all of it; NAN: of nothing */
 };
 
 struct summary {
