@@ -103,7 +103,7 @@ static NOINLINE void region(void)
 
 static NOINLINE void fact(void)
 {
-    trace_log_number("fact", 42);
+    trace_log("topic", "orders");
 }
 
 static NOINLINE void park_record(void)
@@ -160,7 +160,7 @@ static NOINLINE void served_produce(void)
     trace_task_resumed(1, (uintptr_t)clock_only);
     request();
     trace_region_next("append");
-    trace_log_text("topic", "orders");
+    trace_log("topic", "orders");
     long_call("pwrite");
     trace_region_next("respond");
     long_call("write");

@@ -450,10 +450,10 @@ void trace_record_region(enum trace_type type, const char *name)
     RECORD_HERE(type, (uint64_t)(uintptr_t)name, ticks);
 }
 
-void trace_record_log(enum trace_type type, const char *key, uint64_t value)
+void trace_record_log(const char *key, const char *text)
 {
-    uint64_t values[2] = {value, 0};
-    record_at(type, (uint64_t)(uintptr_t)key, (uintptr_t)__builtin_return_address(0), values, 1,
+    uint64_t value[2] = {(uint64_t)(uintptr_t)text, 0};
+    record_at(TRACE_LOG, (uint64_t)(uintptr_t)key, (uintptr_t)__builtin_return_address(0), value, 1,
               ticks_of_last(AFTER_ANY));
 }
 

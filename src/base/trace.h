@@ -54,8 +54,7 @@ enum trace_type {
     TRACE_REGION_BEGIN,   /* [name text] a part of what the running task does; regions nest */
     TRACE_REGION_NEXT,    /* [name text] the innermost one ends, and this one begins */
     TRACE_REGION_END,     /* the innermost one ends */
-    TRACE_LOG_TEXT,       /* [key text] 1: the text's pointer, as a uint64_t */
-    TRACE_LOG_NUMBER,     /* [key text] 1: an int64_t */
+    TRACE_LOG,            /* [key text] 1: the value text's pointer, as a uint64_t */
     TRACE_HEAP,           /* [bytes that are allocated] 1: bytes resident, as a uint64_t */
     TRACE_SAMPLE,         /* [task that ran, or 0] of CPU time; struct trace_sample, then pcs, two in a continuation */
     TRACE_TYPE_COUNT,
@@ -227,7 +226,7 @@ unsigned trace_call_totals(struct trace_call_total *totals, unsigned max);
 void trace_record_request_begin(const char *name, const char *client, int32_t correlation_id, uint32_t size_bytes);
 void trace_record_request_end(const char *name, uint64_t duration_ns);
 void trace_record_region(enum trace_type type, const char *name);
-void trace_record_log(enum trace_type type, const char *key, uint64_t value);
+void trace_record_log(const char *key, const char *text);
 
 static inline void trace_request_begin(const char *name, const char *client, int32_t correlation_id,
                                        uint32_t size_bytes)
@@ -257,15 +256,10 @@ static inline void trace_region_end(void)
         trace_record_region(TRACE_REGION_END, NULL);
 }
 /* A fact about the request that is served. Takes the time of the record before. NULL: none. */
-static inline void trace_log_text(const char *key, const char *text)
+static inline void trace_log(const char *key, const char *text)
 {
     if (trace_is_on() && text)
-        trace_record_log(TRACE_LOG_TEXT, key, (uint64_t)(uintptr_t)text);
-}
-static inline void trace_log_number(const char *key, int64_t number)
-{
-    if (trace_is_on())
-        trace_record_log(TRACE_LOG_NUMBER, key, (uint64_t)number);
+        trace_record_log(key, text);
 }
 
 /* Of the profiler's own threads. */

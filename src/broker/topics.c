@@ -29,7 +29,7 @@ static void trace_topic(struct request *request, const struct storage_topic *top
     if (!topic->label || !label_key_is_on(LABEL_TOPIC) || request->traced_topics == TRACED_TOPICS_MAX)
         return;
     request->traced_topics++;
-    trace_log_text("topic", atomic_load_explicit(&topic->label->text, memory_order_relaxed));
+    trace_log("topic", atomic_load_explicit(&topic->label->text, memory_order_relaxed));
 }
 
 static struct storage_topic *found(struct request *request, struct storage_topic *topic)

@@ -92,7 +92,7 @@ static uint64_t call_begin(const struct trace_cursor *cursor, const struct trace
 /* What records of these types have at least. */
 static const uint8_t continuations[TRACE_TYPE_COUNT] = {
     [TRACE_TASK_CREATE] = 2, [TRACE_TASK_END] = 2,    [TRACE_CALL] = 1, [TRACE_REQUEST_BEGIN] = 1,
-    [TRACE_LOG_TEXT] = 1,    [TRACE_LOG_NUMBER] = 1,  [TRACE_HEAP] = 1, [TRACE_SAMPLE] = 1,
+    [TRACE_LOG] = 1,         [TRACE_HEAP] = 1,        [TRACE_SAMPLE] = 1,
 };
 
 /* Nothing that a thread of ours has written; the rest of it cannot be told either. */

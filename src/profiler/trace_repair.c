@@ -278,14 +278,9 @@ static uint64_t first_continuation(const struct step *step)
     return value;
 }
 
-static void on_log_text(struct step *step)
+static void on_log(struct step *step)
 {
     log_value(step, text_id(step->repair, first_continuation(step)));
-}
-
-static void on_log_number(struct step *step)
-{
-    log_value(step, number_text(step->repair, (int64_t)first_continuation(step)));
 }
 
 /* --- the steps: of the process --- */
@@ -364,8 +359,7 @@ static const struct {
     [TRACE_REGION_BEGIN] = {on_region, NEEDS_TASK, 0},
     [TRACE_REGION_NEXT] = {on_region, NEEDS_TASK, 0},
     [TRACE_REGION_END] = {on_region, NEEDS_TASK, 0},
-    [TRACE_LOG_TEXT] = {on_log_text, NEEDS_TASK, 1},
-    [TRACE_LOG_NUMBER] = {on_log_number, NEEDS_TASK, 1},
+    [TRACE_LOG] = {on_log, NEEDS_TASK, 1},
     [TRACE_HEAP] = {on_heap, NEEDS_NOTHING, 1},
     [TRACE_SAMPLE] = {on_sample, NEEDS_NOTHING, 1},
 };

@@ -134,9 +134,8 @@ static void a_request_has_its_facts_and_logs_their_values(void **state)
     (void)state;
     trace_request_begin(name, client, -5, 1000);
     trace_region_begin(region);
-    trace_log_text(key, text);
-    trace_log_text(key, NULL); /* is none */
-    trace_log_number(key, -1);
+    trace_log(key, text);
+    trace_log(key, NULL); /* is none */
     trace_region_end();
     trace_request_end(name, 1);
 
@@ -147,13 +146,11 @@ static void a_request_has_its_facts_and_logs_their_values(void **state)
     assert_int_equal(facts.correlation_id, -5);
     assert_int_equal(facts.size_bytes, 1000);
     assert_record(2, TRACE_REGION_BEGIN, 0, of(region));
-    assert_record(3, TRACE_LOG_TEXT, 1, of(key));
+    assert_record(3, TRACE_LOG, 1, of(key));
     assert_memory_equal(&chunk->records[4], (&(uint64_t){of(text)}), 8);
-    assert_record(5, TRACE_LOG_NUMBER, 1, of(key));
-    assert_memory_equal(&chunk->records[6], (&(int64_t){-1}), 8);
-    assert_record(7, TRACE_REGION_END, 0, 0);
-    assert_record(8, TRACE_REQUEST_END, 0, 0);
-    assert_int_equal(used(), 9);
+    assert_record(5, TRACE_REGION_END, 0, 0);
+    assert_record(6, TRACE_REQUEST_END, 0, 0);
+    assert_int_equal(used(), 7);
 }
 
 static void a_sample_has_its_addresses_and_is_cut_at_the_root(void **state)
@@ -187,12 +184,12 @@ static void what_follows_at_once_shares_a_time(void **state)
     uint64_t resumed = trace_task_resumed(1, 0);              /* 0 */
     trace_request_begin("Produce", NULL, 1, 1);               /* 1, 2 */
     trace_region_begin("decode");                             /* 3 */
-    trace_log_number("n", 1);                                 /* 4, 5 */
+    trace_log("topic", "orders");                             /* 4, 5 */
     trace_call_done("write", trace_ticks() - UINT32_MAX / 2); /* 6, 7 */
     trace_request_end("Produce", 1);                          /* 8 */
     trace_request_begin("Produce", NULL, 2, 1);               /* 9, 10 */
     uint64_t parked = trace_task_parked("x", TRACE_WAIT_OTHER, NULL); /* 11 */
-    uint64_t started = trace_task_started(2, true);    /* 12 */
+    uint64_t started = trace_task_started(2, true);            /* 12 */
     trace_task_yielded(NULL);                                 /* 13 */
     trace_poll_begun();                                       /* 14 */
     assert_int_equal(used(), 15);
@@ -524,7 +521,7 @@ static void a_record_that_does_not_fit_goes_into_the_next_chunk_whole(void **sta
 {
     (void)state;
     while (asked < 2)
-        trace_log_number("n", 1); /* two records each */
+        trace_log("topic", "orders"); /* two records each */
     assert_int_equal(used(), 2);
     assert_true(asked == 2);
 }
@@ -549,7 +546,7 @@ static void nobody_records_nothing_is_asked_for(void **state)
     assert_false(trace_is_on());
     trace_request_begin("Produce", NULL, 1, 1);
     trace_region_begin("a");
-    trace_log_number("n", 1);
+    trace_log("topic", "orders");
     trace_region_end();
     trace_request_end("Produce", UINT64_MAX);
     assert_int_equal(trace_call_begin(), 0);

@@ -146,7 +146,7 @@ static const char *request_text(struct fixture *fixture, const char *name, struc
         case TRACE_REGION_END:
             say(fixture, "%s", ")");
             break;
-        case TRACE_LOG_TEXT:
+        case TRACE_LOG:
             say(fixture, " %s=", tape_text(record));
             say(fixture, "%s", (const char *)(uintptr_t)tape_continuation(record));
             break;

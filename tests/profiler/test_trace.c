@@ -282,7 +282,7 @@ static void log_long_texts(void *argument)
         memset(long_texts[i], 'a', TRACE_STRING_MAX - 1);
         snprintf(long_texts[i], 16, "%014u", i);
         long_texts[i][14] = 'a';
-        trace_log_text("text", long_texts[i]);
+        trace_log("text", long_texts[i]);
     }
     atomic_fetch_add(&done_count, 1);
 }

@@ -304,12 +304,8 @@ static inline void sim_say(struct sim *sim, unsigned thread)
             task->region_count--;
         }
         break;
-    case 6:
-        sim_write_value(sim, thread, TRACE_LOG_TEXT, "topic", (uint64_t)(uintptr_t)sim_name(sim));
-        task->sums.logs++;
-        break;
     default:
-        sim_write_value(sim, thread, TRACE_LOG_NUMBER, "partition", sim_below(sim, 10));
+        sim_write_value(sim, thread, TRACE_LOG, "topic", (uint64_t)(uintptr_t)sim_name(sim));
         task->sums.logs++;
         break;
     }
