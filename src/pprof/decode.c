@@ -1,87 +1,17 @@
-/* decode.c: gzip off, protobuf parsed by generated code within a memory limit, then every reference checked. */
+/* decode.c: protobuf read table by table, what others refer to first; each reference is checked where it is read.
+ *
+ * By hand, as the bytes of a large profile are nearly all samples: generated code makes an object of each, which takes
+ * ten times the memory and four times the time of going through the bytes again for each table. */
 #include "pprof/decode.h"
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "pprof/profile.pb-c.h"
+#include "pprof/inflate.h"
+#include "pprof/wire.h"
 
 #include <stdlib.h>
-#include <zlib.h>
-
-#define INFLATE_STEP_BYTES ((size_t)64 << 10)
-
-static int fail(const char **problem, int code, const char *text)
-{
-    *problem = text;
-    return code;
-}
-
-/* --- gzip --- */
-
-static bool is_gzip(struct bytes bytes)
-{
-    return bytes.size >= 2 && bytes.data[0] == 0x1f && bytes.data[1] == 0x8b; /* RFC 1952, section 2.3.1 */
-}
-
-static int inflate_members(z_stream *stream, size_t plain_limit, struct buf *plain, const char **problem)
-{
-    for (;;) {
-        size_t room = plain_limit + 1 - plain->size; /* one more than allowed, to see that it was too much */
-        if (room > INFLATE_STEP_BYTES)
-            room = INFLATE_STEP_BYTES;
-        stream->next_out = buf_reserve(plain, room);
-        stream->avail_out = (uInt)room;
-        int status = inflate(stream, Z_NO_FLUSH);
-        plain->size += room - stream->avail_out;
-        if (plain->size > plain_limit)
-            return fail(problem, ERR_TOO_LARGE, "the profile is larger than the limit once decompressed");
-        if (status == Z_STREAM_END) {
-            if (stream->avail_in == 0)
-                return 0;
-            status = inflateReset(stream); /* another member follows */
-        }
-        if (status == Z_BUF_ERROR)
-            return fail(problem, ERR_TRUNCATED, "the profile ends too early: its gzip stream is cut off");
-        if (status != Z_OK)
-            return fail(problem, ERR_CORRUPT, "the profile is damaged: its gzip stream does not decompress");
-    }
-}
-
-static int decompress(struct bytes encoded, size_t plain_limit, struct buf *plain, const char **problem)
-{
-    z_stream stream = {.next_in = (Bytef *)encoded.data, .avail_in = (uInt)encoded.size};
-    int status = inflateInit2(&stream, 15 + 16); /* gzip only */
-    ASSERT(status == Z_OK);
-    int result = inflate_members(&stream, plain_limit, plain, problem);
-    inflateEnd(&stream);
-    return result;
-}
-
-/* --- memory of the generated parser --- */
-
-struct bounded_arena {
-    struct arena arena;
-    size_t limit_bytes;
-    bool exhausted;
-};
-
-static void *bounded_alloc(void *context, size_t size)
-{
-    struct bounded_arena *bounded = context;
-    if (size > bounded->limit_bytes || bounded->arena.used_bytes > bounded->limit_bytes - size) {
-        bounded->exhausted = true;
-        return NULL;
-    }
-    return arena_alloc(&bounded->arena, size);
-}
-
-static void bounded_free(void *context, void *memory)
-{
-    /* All at once, with the arena. */
-    (void)context;
-    (void)memory;
-}
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* --- ids --- */
 
@@ -92,8 +22,19 @@ struct id_entry {
 
 struct id_map {
     struct id_entry *entries; /* sorted by their id once map_finish has run */
-    size_t count;
+    size_t count, capacity;
+    uint32_t *dense; /* ours by theirs, 0: none; NULL: their ids are too large for that */
+    size_t dense_count;
 };
+
+static void map_add(struct id_map *map, uint64_t theirs, uint32_t ours)
+{
+    if (map->count == map->capacity) {
+        map->capacity = map->capacity == 0 ? 64 : map->capacity * 2;
+        map->entries = mem_realloc(map->entries, map->capacity * sizeof(*map->entries));
+    }
+    map->entries[map->count++] = (struct id_entry){theirs, ours};
+}
 
 static int compare_entries(const void *left, const void *right)
 {
@@ -101,27 +42,42 @@ static int compare_entries(const void *left, const void *right)
     return a->theirs < b->theirs ? -1 : a->theirs > b->theirs;
 }
 
-/* False if an id is 0 or there twice. */
-static bool map_finish(struct id_map *map)
+static bool is_ascending(const struct id_map *map)
 {
-    qsort(map->entries, map->count, sizeof(*map->entries), compare_entries);
     uint64_t previous = 0;
     for (size_t i = 0; i < map->count; i++) {
-        if (map->entries[i].theirs == previous)
+        if (map->entries[i].theirs <= previous)
             return false;
         previous = map->entries[i].theirs;
     }
     return true;
 }
 
-/* 0: nothing has this id. Most writers number from 1 without gaps, so the first look is nearly always right. */
-static uint32_t map_find(const struct id_map *map, uint64_t theirs)
+/* False if an id is 0 or there twice. */
+static bool map_finish(struct id_map *map)
 {
-    if (theirs == 0)
-        return 0;
-    if (theirs <= map->count && map->entries[theirs - 1].theirs == theirs)
-        return map->entries[theirs - 1].ours;
     if (map->count == 0)
+        return true;
+    if (!is_ascending(map))
+        qsort(map->entries, map->count, sizeof(*map->entries), compare_entries);
+    if (!is_ascending(map))
+        return false;
+    uint64_t largest = map->entries[map->count - 1].theirs;
+    if (largest / 4 > map->count) /* most writers number from 1 without gaps */
+        return true;
+    map->dense_count = (size_t)largest + 1;
+    map->dense = mem_alloc_array(map->dense_count, sizeof(*map->dense));
+    for (size_t i = 0; i < map->count; i++)
+        map->dense[map->entries[i].theirs] = map->entries[i].ours;
+    return true;
+}
+
+/* 0: nothing has this id. */
+static inline uint32_t map_find(const struct id_map *map, uint64_t theirs)
+{
+    if (theirs < map->dense_count)
+        return map->dense[theirs];
+    if (map->dense != NULL || map->count == 0)
         return 0;
     struct id_entry key = {.theirs = theirs};
     const struct id_entry *found =
@@ -129,235 +85,506 @@ static uint32_t map_find(const struct id_map *map, uint64_t theirs)
     return found ? found->ours : 0;
 }
 
-/* --- tables --- */
+static void map_deinit(struct id_map *map)
+{
+    mem_free(map->entries);
+    mem_free(map->dense);
+}
+
+/* --- the tables --- */
+
+/* Field numbers of profile.proto. */
+enum profile_field {
+    PROFILE_SAMPLE_TYPE = 1,
+    PROFILE_SAMPLE = 2,
+    PROFILE_MAPPING = 3,
+    PROFILE_LOCATION = 4,
+    PROFILE_FUNCTION = 5,
+    PROFILE_STRING = 6,
+    PROFILE_DROP_FRAMES = 7,
+    PROFILE_KEEP_FRAMES = 8,
+    PROFILE_TIME = 9,
+    PROFILE_DURATION = 10,
+    PROFILE_PERIOD_TYPE = 11,
+    PROFILE_PERIOD = 12,
+    PROFILE_COMMENT = 13,
+    PROFILE_DEFAULT_SAMPLE_TYPE = 14,
+    PROFILE_DOC_URL = 15,
+    PROFILE_FIELD_COUNT,
+};
 
 struct decoder {
-    const Pprof__Profile *parsed;
     struct profile *profile;
-    struct arena *scratch;
+    struct bytes spans[PROFILE_FIELD_COUNT]; /* by field: from its first to behind its last record */
+    size_t memory_bytes, memory_limit;
     uint32_t *strings; /* of their string table: our indexes */
+    size_t string_count, string_capacity;
     struct id_map mappings, functions, locations;
-    const char *problem; /* sticky: the first rule that was broken */
+    struct buf ids, values, labels, lines; /* of the record at hand */
+    uint8_t *read_once; /* from here on the bytes are ours, and nobody reads them after the samples; NULL: they are not */
+
+    /* Sticky: the first rule that was broken. */
+    int error;
+    const char *problem;
 };
+
+static void refuse(struct decoder *decoder, int error, const char *problem)
+{
+    if (decoder->error == 0) {
+        decoder->error = error;
+        decoder->problem = problem;
+    }
+}
 
 static void broken(struct decoder *decoder, const char *rule)
 {
-    if (decoder->problem == NULL)
-        decoder->problem = rule;
+    refuse(decoder, ERR_OUT_OF_RANGE, rule);
 }
 
-static uint32_t string_at(struct decoder *decoder, int64_t index)
+static void not_protobuf(struct decoder *decoder)
 {
-    if (index < 0 || (uint64_t)index >= decoder->parsed->n_string_table) {
+    refuse(decoder, ERR_MALFORMED, "not a profile: neither gzip nor a protocol buffer");
+}
+
+/* What a record will take in our tables. */
+static bool charge(struct decoder *decoder, size_t bytes)
+{
+    decoder->memory_bytes += bytes;
+    if (decoder->memory_bytes > decoder->memory_limit)
+        refuse(decoder, ERR_TOO_LARGE, "the profile has more entries than the memory limit allows");
+    return decoder->error == 0;
+}
+
+static uint32_t string_at(struct decoder *decoder, uint64_t index)
+{
+    if (index >= decoder->string_count) {
         broken(decoder, "not a valid profile: it names a string that its string table does not have");
         return 0;
     }
     return decoder->strings[index];
 }
 
-static const char *text_at(struct decoder *decoder, int64_t index)
+/* The numbers of a record by their field; what is no number where one should be is broken. */
+#define NUMBERS_MAX 16
+
+static void read_numbers(struct decoder *decoder, struct bytes record, uint32_t nested_field, uint64_t *numbers)
 {
-    return profile_text(decoder->profile, string_at(decoder, index));
+    struct wire wire = wire_of(record);
+    struct wire_field field;
+    while (wire_next(&wire, &field)) {
+        if (field.number >= NUMBERS_MAX || field.number == nested_field)
+            continue;
+        if (field.type == WIRE_TYPE_VARINT)
+            numbers[field.number] = field.value;
+    }
+    if (wire.is_broken)
+        not_protobuf(decoder);
 }
 
-static void map_init(struct decoder *decoder, struct id_map *map, size_t count)
-{
-    map->entries = arena_alloc_array(decoder->scratch, count, sizeof(*map->entries));
-    map->count = count;
-}
+#define NO_NESTED_FIELD 0
 
-static void decode_strings(struct decoder *decoder)
+static void decode_string(struct decoder *decoder, struct bytes text)
 {
-    const Pprof__Profile *parsed = decoder->parsed;
-    decoder->strings = arena_alloc_array(decoder->scratch, parsed->n_string_table, sizeof(*decoder->strings));
-    if (parsed->n_string_table == 0 || parsed->string_table[0].len != 0)
+    if (!charge(decoder, sizeof(uint32_t) + sizeof(struct bytes) + text.size))
+        return;
+    if (decoder->string_count == decoder->string_capacity) {
+        decoder->string_capacity = decoder->string_capacity == 0 ? 256 : decoder->string_capacity * 2;
+        decoder->strings = mem_realloc(decoder->strings, decoder->string_capacity * sizeof(*decoder->strings));
+    }
+    if (decoder->string_count == 0 && text.size > 0)
         broken(decoder, "not a valid profile: its string table does not begin with the empty string");
-    for (size_t i = 0; i < parsed->n_string_table; i++) {
-        struct bytes text = bytes_of(parsed->string_table[i].data, parsed->string_table[i].len);
-        decoder->strings[i] = profile_string_bytes(decoder->profile, text);
+    decoder->strings[decoder->string_count++] = profile_string_bytes(decoder->profile, text);
+}
+
+enum value_type_field { VALUE_TYPE_TYPE = 1, VALUE_TYPE_UNIT = 2 };
+
+static struct profile_value_type read_value_type(struct decoder *decoder, struct bytes record)
+{
+    uint64_t numbers[NUMBERS_MAX] = {0};
+    read_numbers(decoder, record, NO_NESTED_FIELD, numbers);
+    return (struct profile_value_type){string_at(decoder, numbers[VALUE_TYPE_TYPE]),
+                                       string_at(decoder, numbers[VALUE_TYPE_UNIT])};
+}
+
+static void decode_sample_type(struct decoder *decoder, struct bytes record)
+{
+    struct profile_value_type type = read_value_type(decoder, record);
+    struct profile *profile = decoder->profile;
+    if (charge(decoder, sizeof(type)))
+        profile_add_sample_type(profile, profile_text(profile, type.type), profile_text(profile, type.unit));
+}
+
+enum mapping_field {
+    MAPPING_ID = 1,
+    MAPPING_START = 2,
+    MAPPING_LIMIT = 3,
+    MAPPING_OFFSET = 4,
+    MAPPING_FILE = 5,
+    MAPPING_BUILD_ID = 6,
+    MAPPING_HAS_FUNCTIONS = 7,
+    MAPPING_HAS_FILENAMES = 8,
+    MAPPING_HAS_LINE_NUMBERS = 9,
+    MAPPING_HAS_INLINE_FRAMES = 10,
+};
+
+static void decode_mapping(struct decoder *decoder, struct bytes record)
+{
+    uint64_t numbers[NUMBERS_MAX] = {0};
+    read_numbers(decoder, record, NO_NESTED_FIELD, numbers);
+    struct profile_mapping mapping = {
+        .start = numbers[MAPPING_START],
+        .limit = numbers[MAPPING_LIMIT],
+        .file_offset = numbers[MAPPING_OFFSET],
+        .file = string_at(decoder, numbers[MAPPING_FILE]),
+        .build_id = string_at(decoder, numbers[MAPPING_BUILD_ID]),
+        .has_functions = numbers[MAPPING_HAS_FUNCTIONS] != 0,
+        .has_filenames = numbers[MAPPING_HAS_FILENAMES] != 0,
+        .has_line_numbers = numbers[MAPPING_HAS_LINE_NUMBERS] != 0,
+        .has_inline_frames = numbers[MAPPING_HAS_INLINE_FRAMES] != 0,
+    };
+    if (charge(decoder, sizeof(mapping) + sizeof(struct id_entry)))
+        map_add(&decoder->mappings, numbers[MAPPING_ID], profile_add_mapping(decoder->profile, &mapping));
+}
+
+enum function_field { FUNCTION_ID = 1, FUNCTION_NAME = 2, FUNCTION_SYSTEM_NAME = 3, FUNCTION_FILE = 4,
+                      FUNCTION_START_LINE = 5 };
+
+static void decode_function(struct decoder *decoder, struct bytes record)
+{
+    uint64_t numbers[NUMBERS_MAX] = {0};
+    read_numbers(decoder, record, NO_NESTED_FIELD, numbers);
+    struct profile_function function = {
+        .name = string_at(decoder, numbers[FUNCTION_NAME]),
+        .system_name = string_at(decoder, numbers[FUNCTION_SYSTEM_NAME]),
+        .file = string_at(decoder, numbers[FUNCTION_FILE]),
+        .start_line = (int64_t)numbers[FUNCTION_START_LINE],
+    };
+    if (charge(decoder, sizeof(function) + sizeof(struct id_entry)))
+        map_add(&decoder->functions, numbers[FUNCTION_ID],
+                profile_add_function_record(decoder->profile, &function));
+}
+
+enum location_field { LOCATION_ID = 1, LOCATION_MAPPING = 2, LOCATION_ADDRESS = 3, LOCATION_LINE = 4 };
+enum line_field { LINE_FUNCTION = 1, LINE_LINE = 2 };
+
+static void decode_line(struct decoder *decoder, struct bytes record)
+{
+    uint64_t numbers[NUMBERS_MAX] = {0};
+    read_numbers(decoder, record, NO_NESTED_FIELD, numbers);
+    struct profile_line line = {.function = map_find(&decoder->functions, numbers[LINE_FUNCTION]),
+                                .line = (int64_t)numbers[LINE_LINE]};
+    if (line.function == 0)
+        broken(decoder, "not a valid profile: a location names a function that is not there");
+    if (charge(decoder, sizeof(line)))
+        buf_append(&decoder->lines, &line, sizeof(line));
+}
+
+static void decode_location(struct decoder *decoder, struct bytes record)
+{
+    uint64_t numbers[NUMBERS_MAX] = {0};
+    read_numbers(decoder, record, LOCATION_LINE, numbers);
+    buf_clear(&decoder->lines);
+    struct wire wire = wire_of(record);
+    struct wire_field field;
+    while (decoder->error == 0 && wire_next(&wire, &field)) {
+        if (field.number == LOCATION_LINE && field.type == WIRE_TYPE_LENGTH)
+            decode_line(decoder, field.content);
+    }
+    if (!charge(decoder, sizeof(struct profile_location) + sizeof(struct id_entry)))
+        return;
+    /* A mapping that is not there counts as none: Go's reader takes such profiles too. */
+    uint32_t mapping = map_find(&decoder->mappings, numbers[LOCATION_MAPPING]);
+    uint32_t ours = profile_add_location(decoder->profile, mapping, numbers[LOCATION_ADDRESS],
+                                         (const struct profile_line *)decoder->lines.data,
+                                         (uint32_t)(decoder->lines.size / sizeof(struct profile_line)));
+    map_add(&decoder->locations, numbers[LOCATION_ID], ours);
+}
+
+/* --- samples --- */
+
+enum sample_field { SAMPLE_LOCATION = 1, SAMPLE_VALUE = 2, SAMPLE_LABEL = 3 };
+enum label_field { LABEL_KEY = 1, LABEL_TEXT = 2, LABEL_NUMBER = 3, LABEL_UNIT = 4 };
+
+/* One of them, or several that are packed. */
+static struct wire numbers_of(const struct wire_field *field)
+{
+    return field->type == WIRE_TYPE_LENGTH ? wire_of(field->content) : (struct wire){0};
+}
+
+static void decode_sample_locations(struct decoder *decoder, const struct wire_field *field)
+{
+    struct wire packed = numbers_of(field);
+    /* A number takes a byte at least. */
+    uint32_t *ids = (uint32_t *)(void *)buf_reserve(&decoder->ids, (field->content.size + 1) * sizeof(*ids)), *at = ids;
+    bool is_known = true;
+    if (field->type == WIRE_TYPE_VARINT)
+        is_known = (*at++ = map_find(&decoder->locations, field->value)) != 0;
+    while (packed.at < packed.end) {
+        *at = map_find(&decoder->locations, wire_varint(&packed));
+        is_known = is_known && *at++ != 0;
+    }
+    decoder->ids.size += (size_t)(at - ids) * sizeof(*ids);
+    if (packed.is_broken)
+        not_protobuf(decoder);
+    if (!is_known)
+        broken(decoder, "not a valid profile: a sample names a location that is not there");
+}
+
+static void decode_sample_values(struct decoder *decoder, const struct wire_field *field)
+{
+    struct wire packed = numbers_of(field);
+    if (field->type == WIRE_TYPE_VARINT)
+        buf_append(&decoder->values, &field->value, sizeof(field->value));
+    while (packed.at < packed.end) {
+        uint64_t value = wire_varint(&packed);
+        buf_append(&decoder->values, &value, sizeof(value));
+    }
+    if (packed.is_broken)
+        not_protobuf(decoder);
+}
+
+static void decode_label(struct decoder *decoder, struct bytes record)
+{
+    uint64_t numbers[NUMBERS_MAX] = {0};
+    read_numbers(decoder, record, NO_NESTED_FIELD, numbers);
+    struct profile_label label = {
+        .key = string_at(decoder, numbers[LABEL_KEY]),
+        .text = string_at(decoder, numbers[LABEL_TEXT]),
+        .number = (int64_t)numbers[LABEL_NUMBER],
+        .unit = string_at(decoder, numbers[LABEL_UNIT]),
+    };
+    buf_append(&decoder->labels, &label, sizeof(label));
+}
+
+/* Samples are read last: what they were read from makes room for what they become. */
+#define RELEASE_BYTES ((ptrdiff_t)8 << 20) /* whole pages */
+
+static void release_until(struct decoder *decoder, const uint8_t *at)
+{
+    while (decoder->read_once != NULL && at - decoder->read_once >= RELEASE_BYTES) {
+        /* Failing costs memory only. */
+        (void)madvise(decoder->read_once, (size_t)RELEASE_BYTES, MADV_DONTNEED);
+        decoder->read_once += RELEASE_BYTES;
     }
 }
 
-static void decode_sample_types(struct decoder *decoder)
+static void decode_sample(struct decoder *decoder, struct bytes record)
 {
-    const Pprof__Profile *parsed = decoder->parsed;
-    if (parsed->n_sample_type == 0)
+    release_until(decoder, record.data);
+    buf_clear(&decoder->ids);
+    buf_clear(&decoder->values);
+    buf_clear(&decoder->labels);
+    struct wire wire = wire_of(record);
+    struct wire_field field;
+    while (wire_next(&wire, &field)) {
+        bool is_numbers = field.type == WIRE_TYPE_VARINT || field.type == WIRE_TYPE_LENGTH;
+        if (field.number == SAMPLE_LOCATION && is_numbers)
+            decode_sample_locations(decoder, &field);
+        else if (field.number == SAMPLE_VALUE && is_numbers)
+            decode_sample_values(decoder, &field);
+        else if (field.number == SAMPLE_LABEL && field.type == WIRE_TYPE_LENGTH)
+            decode_label(decoder, field.content);
+    }
+    if (wire.is_broken)
+        not_protobuf(decoder);
+    if (decoder->values.size / sizeof(int64_t) != decoder->profile->sample_type_count)
+        broken(decoder, "not a valid profile: a sample has more or fewer values than there are sample types");
+    if (!charge(decoder, sizeof(struct profile_sample) + decoder->ids.size + decoder->values.size +
+                             decoder->labels.size))
+        return;
+    profile_append_sample(decoder->profile, (const uint32_t *)(void *)decoder->ids.data,
+                          (uint32_t)(decoder->ids.size / sizeof(uint32_t)),
+                          (const int64_t *)(void *)decoder->values.data,
+                          (const struct profile_label *)(void *)decoder->labels.data,
+                          (uint32_t)(decoder->labels.size / sizeof(struct profile_label)));
+}
+
+/* --- the rest --- */
+
+static void decode_period_type(struct decoder *decoder, struct bytes record)
+{
+    decoder->profile->period_type = read_value_type(decoder, record);
+}
+
+static void add_comment(struct decoder *decoder, uint64_t index)
+{
+    uint32_t comment = string_at(decoder, index);
+    if (charge(decoder, sizeof(comment)))
+        profile_add_comment(decoder->profile, profile_text(decoder->profile, comment));
+}
+
+static void decode_comments(struct decoder *decoder, struct bytes packed)
+{
+    struct wire wire = wire_of(packed);
+    while (wire.at < wire.end && decoder->error == 0)
+        add_comment(decoder, wire_varint(&wire));
+    if (wire.is_broken)
+        not_protobuf(decoder);
+}
+
+static void decode_number(struct decoder *decoder, uint32_t number, uint64_t value)
+{
+    struct profile *profile = decoder->profile;
+    switch (number) {
+    case PROFILE_DROP_FRAMES:
+        profile->drop_frames = string_at(decoder, value);
+        break;
+    case PROFILE_KEEP_FRAMES:
+        profile->keep_frames = string_at(decoder, value);
+        break;
+    case PROFILE_TIME:
+        profile->time_ns = (int64_t)value;
+        break;
+    case PROFILE_DURATION:
+        profile->duration_ns = (int64_t)value;
+        break;
+    case PROFILE_PERIOD:
+        profile->period = (int64_t)value;
+        break;
+    case PROFILE_COMMENT:
+        add_comment(decoder, value);
+        break;
+    case PROFILE_DEFAULT_SAMPLE_TYPE:
+        profile->default_sample_type = string_at(decoder, value);
+        break;
+    case PROFILE_DOC_URL:
+        profile->doc_url = string_at(decoder, value);
+        break;
+    default:
+        not_protobuf(decoder); /* a number where a record should be */
+    }
+}
+
+/* Where which records are: nearly all writers keep those of a kind together. */
+static void find_spans(struct decoder *decoder, struct bytes plain)
+{
+    struct wire wire = wire_of(plain);
+    struct wire_field field;
+    for (const uint8_t *begin = wire.at; wire_next(&wire, &field); begin = wire.at) {
+        if (field.number >= PROFILE_FIELD_COUNT)
+            continue;
+        struct bytes *span = &decoder->spans[field.number];
+        if (span->data == NULL)
+            span->data = begin;
+        span->size = (size_t)(wire.at - span->data);
+    }
+    if (wire.is_broken)
+        not_protobuf(decoder);
+}
+
+static void decode_field(struct decoder *decoder, uint32_t number,
+                         void (*decode_record)(struct decoder *decoder, struct bytes record))
+{
+    struct wire wire = wire_of(decoder->spans[number]);
+    struct wire_field field;
+    while (decoder->error == 0 && wire_next(&wire, &field)) {
+        if (field.number != number)
+            continue;
+        if (field.type == WIRE_TYPE_LENGTH && decode_record != NULL)
+            decode_record(decoder, field.content);
+        else if (field.type == WIRE_TYPE_VARINT)
+            decode_number(decoder, number, field.value);
+        else
+            not_protobuf(decoder);
+    }
+}
+
+static void check_strings(struct decoder *decoder)
+{
+    if (decoder->string_count == 0)
+        broken(decoder, "not a valid profile: its string table does not begin with the empty string");
+}
+
+static void check_sample_types(struct decoder *decoder)
+{
+    if (decoder->profile->sample_type_count == 0)
         broken(decoder, "not a valid profile: it does not say what its samples measure (no sample type)");
-    for (size_t i = 0; i < parsed->n_sample_type; i++) {
-        const Pprof__ValueType *type = parsed->sample_type[i];
-        profile_add_sample_type(decoder->profile, text_at(decoder, type->type), text_at(decoder, type->unit));
-    }
 }
 
-static void decode_mappings(struct decoder *decoder)
+static void finish_mappings(struct decoder *decoder)
 {
-    const Pprof__Profile *parsed = decoder->parsed;
-    map_init(decoder, &decoder->mappings, parsed->n_mapping);
-    for (size_t i = 0; i < parsed->n_mapping; i++) {
-        const Pprof__Mapping *theirs = parsed->mapping[i];
-        struct profile_mapping mapping = {
-            .start = theirs->memory_start,
-            .limit = theirs->memory_limit,
-            .file_offset = theirs->file_offset,
-            .file = string_at(decoder, theirs->filename),
-            .build_id = string_at(decoder, theirs->build_id),
-            .has_functions = theirs->has_functions,
-            .has_filenames = theirs->has_filenames,
-            .has_line_numbers = theirs->has_line_numbers,
-            .has_inline_frames = theirs->has_inline_frames,
-        };
-        decoder->mappings.entries[i] = (struct id_entry){theirs->id, profile_add_mapping(decoder->profile, &mapping)};
-    }
     if (!map_finish(&decoder->mappings))
         broken(decoder, "not a valid profile: a mapping has the id 0, or two have the same");
 }
 
-static void decode_functions(struct decoder *decoder)
+static void finish_functions(struct decoder *decoder)
 {
-    const Pprof__Profile *parsed = decoder->parsed;
-    map_init(decoder, &decoder->functions, parsed->n_function);
-    for (size_t i = 0; i < parsed->n_function; i++) {
-        const Pprof__Function *theirs = parsed->function[i];
-        struct profile_function function = {
-            .name = string_at(decoder, theirs->name),
-            .system_name = string_at(decoder, theirs->system_name),
-            .file = string_at(decoder, theirs->filename),
-            .start_line = theirs->start_line,
-        };
-        uint32_t ours = profile_add_function_record(decoder->profile, &function);
-        decoder->functions.entries[i] = (struct id_entry){theirs->id, ours};
-    }
     if (!map_finish(&decoder->functions))
         broken(decoder, "not a valid profile: a function has the id 0, or two have the same");
 }
 
-static void decode_locations(struct decoder *decoder)
+static void finish_locations(struct decoder *decoder)
 {
-    const Pprof__Profile *parsed = decoder->parsed;
-    map_init(decoder, &decoder->locations, parsed->n_location);
-    size_t lines_max = 0;
-    for (size_t i = 0; i < parsed->n_location; i++) {
-        if (parsed->location[i]->n_line > lines_max)
-            lines_max = parsed->location[i]->n_line;
-    }
-    struct profile_line *lines = arena_alloc_array(decoder->scratch, lines_max, sizeof(*lines));
-    for (size_t i = 0; i < parsed->n_location; i++) {
-        const Pprof__Location *theirs = parsed->location[i];
-        for (size_t j = 0; j < theirs->n_line; j++) {
-            lines[j].function = map_find(&decoder->functions, theirs->line[j]->function_id);
-            lines[j].line = theirs->line[j]->line;
-            if (lines[j].function == 0) {
-                broken(decoder, "not a valid profile: a location names a function that is not there");
-                return;
-            }
-        }
-        /* A mapping that is not there counts as none: Go's reader takes such profiles too. */
-        uint32_t mapping = map_find(&decoder->mappings, theirs->mapping_id);
-        uint32_t ours =
-            profile_add_location(decoder->profile, mapping, theirs->address, lines, (uint32_t)theirs->n_line);
-        decoder->locations.entries[i] = (struct id_entry){theirs->id, ours};
-    }
     if (!map_finish(&decoder->locations))
         broken(decoder, "not a valid profile: a location has the id 0, or two have the same");
 }
 
-static void decode_sample(struct decoder *decoder, const Pprof__Sample *theirs, uint32_t *locations,
-                          struct profile_label *labels)
-{
-    if (theirs->n_value != decoder->profile->sample_type_count) {
-        broken(decoder, "not a valid profile: a sample has more or fewer values than there are sample types");
-        return;
-    }
-    for (size_t i = 0; i < theirs->n_location_id; i++) {
-        locations[i] = map_find(&decoder->locations, theirs->location_id[i]);
-        if (locations[i] == 0) {
-            broken(decoder, "not a valid profile: a sample names a location that is not there");
-            return;
-        }
-    }
-    for (size_t i = 0; i < theirs->n_label; i++) {
-        labels[i] = (struct profile_label){
-            .key = string_at(decoder, theirs->label[i]->key),
-            .text = string_at(decoder, theirs->label[i]->str),
-            .number = theirs->label[i]->num,
-            .unit = string_at(decoder, theirs->label[i]->num_unit),
-        };
-    }
-    profile_add_sample(decoder->profile, locations, (uint32_t)theirs->n_location_id, theirs->value, labels,
-                       (uint32_t)theirs->n_label);
-}
-
-static void decode_samples(struct decoder *decoder)
-{
-    const Pprof__Profile *parsed = decoder->parsed;
-    size_t locations_max = 0, labels_max = 0;
-    for (size_t i = 0; i < parsed->n_sample; i++) {
-        if (parsed->sample[i]->n_location_id > locations_max)
-            locations_max = parsed->sample[i]->n_location_id;
-        if (parsed->sample[i]->n_label > labels_max)
-            labels_max = parsed->sample[i]->n_label;
-    }
-    uint32_t *locations = arena_alloc_array(decoder->scratch, locations_max, sizeof(*locations));
-    struct profile_label *labels = arena_alloc_array(decoder->scratch, labels_max, sizeof(*labels));
-    for (size_t i = 0; i < parsed->n_sample && decoder->problem == NULL; i++)
-        decode_sample(decoder, parsed->sample[i], locations, labels);
-}
-
-static void decode_header(struct decoder *decoder)
-{
-    const Pprof__Profile *parsed = decoder->parsed;
-    struct profile *profile = decoder->profile;
-    if (parsed->period_type != NULL) {
-        profile->period_type.type = string_at(decoder, parsed->period_type->type);
-        profile->period_type.unit = string_at(decoder, parsed->period_type->unit);
-    }
-    profile->period = parsed->period;
-    profile->time_ns = parsed->time_nanos;
-    profile->duration_ns = parsed->duration_nanos;
-    profile->default_sample_type = string_at(decoder, parsed->default_sample_type);
-    profile->drop_frames = string_at(decoder, parsed->drop_frames);
-    profile->keep_frames = string_at(decoder, parsed->keep_frames);
-    profile->doc_url = string_at(decoder, parsed->doc_url);
-    for (size_t i = 0; i < parsed->n_comment; i++)
-        profile_add_comment(profile, text_at(decoder, parsed->comment[i]));
-}
-
 /* Later tables refer to earlier ones; a broken one ends it. */
-static const char *decode_tables(struct decoder *decoder)
+static void decode_tables(struct decoder *decoder)
 {
-    void (*const steps[])(struct decoder *) = {decode_strings,   decode_sample_types, decode_mappings,
-                                               decode_functions, decode_locations,    decode_samples,
-                                               decode_header};
-    for (size_t i = 0; i < ARRAY_COUNT(steps) && decoder->problem == NULL; i++)
-        steps[i](decoder);
-    return decoder->problem;
+    static const struct {
+        enum profile_field field;
+        void (*decode_record)(struct decoder *decoder, struct bytes record); /* NULL: it is a number */
+        void (*finish)(struct decoder *decoder);
+    } steps[] = {
+        {PROFILE_STRING, decode_string, check_strings},
+        {PROFILE_SAMPLE_TYPE, decode_sample_type, check_sample_types},
+        {PROFILE_MAPPING, decode_mapping, finish_mappings},
+        {PROFILE_FUNCTION, decode_function, finish_functions},
+        {PROFILE_LOCATION, decode_location, finish_locations},
+        {PROFILE_DROP_FRAMES, NULL, NULL},
+        {PROFILE_KEEP_FRAMES, NULL, NULL},
+        {PROFILE_TIME, NULL, NULL},
+        {PROFILE_DURATION, NULL, NULL},
+        {PROFILE_PERIOD_TYPE, decode_period_type, NULL},
+        {PROFILE_PERIOD, NULL, NULL},
+        {PROFILE_COMMENT, decode_comments, NULL},
+        {PROFILE_DEFAULT_SAMPLE_TYPE, NULL, NULL},
+        {PROFILE_DOC_URL, NULL, NULL},
+        {PROFILE_SAMPLE, decode_sample, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(steps) && decoder->error == 0; i++) {
+        decode_field(decoder, steps[i].field, steps[i].decode_record);
+        if (steps[i].finish != NULL && decoder->error == 0)
+            steps[i].finish(decoder);
+    }
 }
 
-static int decode_plain(struct bytes plain, size_t memory_limit, struct profile **profile, const char **problem)
+/* From the first whole page. */
+static uint8_t *page_within(struct bytes bytes)
 {
-    struct bounded_arena memory = {.limit_bytes = memory_limit};
-    arena_init(&memory.arena);
-    ProtobufCAllocator allocator = {.alloc = bounded_alloc, .free = bounded_free, .allocator_data = &memory};
-    int result = 0;
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+    return (uint8_t *)(((uintptr_t)bytes.data + page_size - 1) & ~(page_size - 1));
+}
 
-    struct decoder decoder = {.scratch = &memory.arena};
-    decoder.parsed = pprof__profile__unpack(&allocator, plain.size, plain.data);
-    if (decoder.parsed == NULL) {
-        result = memory.exhausted
-                     ? fail(problem, ERR_TOO_LARGE, "the profile has more entries than the memory limit allows")
-                     : fail(problem, ERR_MALFORMED, "not a profile: neither gzip nor a protocol buffer");
-        goto out;
-    }
-    decoder.profile = profile_create();
-    if (decode_tables(&decoder) != NULL) {
+static int decode_plain(struct bytes plain, bool is_ours, size_t memory_limit, struct profile **profile,
+                        const char **problem)
+{
+    struct decoder decoder = {.profile = profile_create(), .memory_limit = memory_limit,
+                              .read_once = is_ours ? page_within(plain) : NULL};
+    find_spans(&decoder, plain);
+    if (decoder.error == 0)
+        decode_tables(&decoder);
+    struct id_map *const maps[] = {&decoder.mappings, &decoder.functions, &decoder.locations};
+    for (size_t i = 0; i < ARRAY_COUNT(maps); i++)
+        map_deinit(maps[i]);
+    struct buf *const buffers[] = {&decoder.ids, &decoder.values, &decoder.labels, &decoder.lines};
+    for (size_t i = 0; i < ARRAY_COUNT(buffers); i++)
+        buf_deinit(buffers[i]);
+    mem_free(decoder.strings);
+    if (decoder.error == 0) {
+        *profile = decoder.profile;
+    } else {
         profile_destroy(decoder.profile);
-        result = fail(problem, ERR_OUT_OF_RANGE, decoder.problem);
-        goto out;
+        *problem = decoder.problem;
     }
-    *profile = decoder.profile;
-out:
-    arena_deinit(&memory.arena);
-    return result;
+    return decoder.error;
+}
+
+static int fail(const char **problem, int code, const char *text)
+{
+    *problem = text;
+    return code;
 }
 
 int profile_decode(struct bytes encoded, struct profile_limits limits, struct profile **profile,
@@ -370,14 +597,14 @@ int profile_decode(struct bytes encoded, struct profile_limits limits, struct pr
         return fail(problem, ERR_MALFORMED, "not a profile: it is empty");
     if (encoded.size > limits.plain_bytes)
         return fail(problem, ERR_TOO_LARGE, "the profile is larger than the limit");
-    if (!is_gzip(encoded))
-        return decode_plain(encoded, limits.memory_bytes, profile, problem);
+    if (!gzip_is(encoded))
+        return decode_plain(encoded, false, limits.memory_bytes, profile, problem);
 
     struct buf plain;
     buf_init(&plain);
-    int result = decompress(encoded, limits.plain_bytes, &plain, problem);
+    int result = gzip_inflate(encoded, limits.plain_bytes, &plain, problem);
     if (result == 0)
-        result = decode_plain(buf_bytes(&plain), limits.memory_bytes, profile, problem);
+        result = decode_plain(buf_bytes(&plain), true, limits.memory_bytes, profile, problem);
     buf_deinit(&plain);
     return result;
 }

@@ -19,7 +19,8 @@ struct profile_limits {
     ((struct profile_limits){.plain_bytes = (size_t)256 << 20, .memory_bytes = (size_t)2 << 30})
 
 /* Read a profile: protobuf, plain or in gzip (any number of members, one after another). On success *profile is the
- * caller's (profile_destroy). Ids are renumbered from 1 in the order of the input; doubles become one.
+ * caller's (profile_destroy). Ids are renumbered from 1 in the order of the input; doubles become one,
+ * but for samples, which stay as they are.
  * On failure *profile is NULL and *problem a sentence for people that lives for ever:
  *   ERR_MALFORMED     not a profile at all: neither gzip nor protobuf
  *   ERR_TRUNCATED     gzip that ends too early

@@ -16,12 +16,19 @@ struct index {
     uint32_t count;
 };
 
+/* Most samples have the labels of one that came not long before. */
+#define RECENT_LABELS 1024
+struct label_range {
+    uint32_t start, count;
+};
+
 struct profile_tables {
     struct index string_index, mapping_index, function_index, location_index, sample_index;
     struct arena texts; /* what profile->strings points at */
     uint32_t sample_type_capacity, mapping_capacity, function_capacity, line_capacity, location_capacity;
     uint32_t sample_capacity, sample_location_capacity, sample_label_capacity, sample_value_capacity;
     uint32_t string_capacity, comment_capacity;
+    struct label_range recent_labels[RECENT_LABELS]; /* by hash */
 };
 
 /* Is the entry at this position the one that the key describes? */
@@ -309,6 +316,15 @@ struct sample_key {
     uint32_t location_count, label_count;
 };
 
+static bool labels_equal(const struct profile_label *a, const struct profile_label *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (a[i].key != b[i].key || a[i].text != b[i].text || a[i].number != b[i].number || a[i].unit != b[i].unit)
+            return false;
+    }
+    return true;
+}
+
 static bool sample_equal(const struct profile *profile, uint32_t position, const void *key)
 {
     const struct profile_sample *a = &profile->samples[position];
@@ -318,12 +334,19 @@ static bool sample_equal(const struct profile *profile, uint32_t position, const
     if (b->location_count > 0 && memcmp(profile->sample_locations + a->location_start, b->locations,
                                         b->location_count * sizeof(*b->locations)) != 0)
         return false;
-    for (uint32_t i = 0; i < b->label_count; i++) {
-        const struct profile_label *x = &profile->sample_labels[a->label_start + i], *y = &b->labels[i];
-        if (x->key != y->key || x->text != y->text || x->number != y->number || x->unit != y->unit)
-            return false;
+    return labels_equal(profile->sample_labels + a->label_start, b->labels, b->label_count);
+}
+
+static uint64_t hash_labels(const struct profile *profile, uint64_t mixed, const struct profile_label *labels,
+                            uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT(labels[i].key < profile->string_count && labels[i].text < profile->string_count &&
+               labels[i].unit < profile->string_count);
+        mixed = hash_mix(mixed, (uint64_t)labels[i].key << 32 | labels[i].text);
+        mixed = hash_mix(mixed, (uint64_t)labels[i].number);
     }
-    return true;
+    return mixed;
 }
 
 static uint32_t sample_hash(const struct profile *profile, const struct sample_key *key)
@@ -333,20 +356,63 @@ static uint32_t sample_hash(const struct profile *profile, const struct sample_k
         ASSERT(key->locations[i] >= 1 && key->locations[i] <= profile->location_count);
         mixed = hash_mix(mixed, key->locations[i]);
     }
-    for (uint32_t i = 0; i < key->label_count; i++) {
-        const struct profile_label *label = &key->labels[i];
-        ASSERT(label->key < profile->string_count && label->text < profile->string_count &&
-               label->unit < profile->string_count);
-        mixed = hash_mix(mixed, (uint64_t)label->key << 32 | label->text);
-        mixed = hash_mix(mixed, (uint64_t)label->number);
+    return hash_finish(hash_labels(profile, mixed, key->labels, key->label_count));
+}
+
+/* Where these labels are; new ones go to the end. */
+static uint32_t place_labels(struct profile *profile, const struct profile_label *labels, uint32_t count)
+{
+    if (count == 0)
+        return 0;
+    uint32_t hash = hash_finish(hash_labels(profile, count, labels, count));
+    struct label_range *recent = &profile->tables->recent_labels[hash % RECENT_LABELS];
+    if (recent->count == count && labels_equal(profile->sample_labels + recent->start, labels, count))
+        return recent->start;
+    RESERVE(profile, sample_labels, sample_label, count);
+    *recent = (struct label_range){profile->sample_label_count, count};
+    memcpy(profile->sample_labels + profile->sample_label_count, labels, count * sizeof(*labels));
+    profile->sample_label_count += count;
+    return recent->start;
+}
+
+void profile_append_sample(struct profile *profile, const uint32_t *locations, uint32_t location_count,
+                           const int64_t *values, const struct profile_label *labels, uint32_t label_count)
+{
+    uint32_t label_start = place_labels(profile, labels, label_count);
+    RESERVE(profile, samples, sample, 1);
+    RESERVE(profile, sample_locations, sample_location, location_count);
+    RESERVE(profile, sample_values, sample_value, profile->sample_type_count);
+    profile->samples[profile->sample_count++] = (struct profile_sample){
+        .location_start = profile->sample_location_count, .location_count = location_count,
+        .label_start = label_start, .label_count = label_count, .value_start = profile->sample_value_count};
+    if (location_count > 0)
+        memcpy(profile->sample_locations + profile->sample_location_count, locations,
+               location_count * sizeof(*locations));
+    if (profile->sample_type_count > 0)
+        memcpy(profile->sample_values + profile->sample_value_count, values,
+               profile->sample_type_count * sizeof(*values));
+    profile->sample_location_count += location_count;
+    profile->sample_value_count += profile->sample_type_count;
+}
+
+/* Those that were appended are not in the index yet. */
+static void index_samples(struct profile *profile)
+{
+    struct index *index = &profile->tables->sample_index;
+    for (uint32_t i = index->count; i < profile->sample_count; i++) {
+        const struct profile_sample *sample = &profile->samples[i];
+        struct sample_key key = {profile->sample_locations + sample->location_start,
+                                 profile->sample_labels + sample->label_start, sample->location_count,
+                                 sample->label_count};
+        index_insert(index, sample_hash(profile, &key), i);
     }
-    return hash_finish(mixed);
 }
 
 void profile_add_sample(struct profile *profile, const uint32_t *locations, uint32_t location_count,
                         const int64_t *values, const struct profile_label *labels, uint32_t label_count)
 {
     struct index *index = &profile->tables->sample_index;
+    index_samples(profile);
     struct sample_key key = {locations, labels, location_count, label_count};
     uint32_t hash = sample_hash(profile, &key);
     uint32_t position = index_find(index, hash, sample_equal, profile, &key);
@@ -356,28 +422,8 @@ void profile_add_sample(struct profile *profile, const uint32_t *locations, uint
             sums[i] = (int64_t)((uint64_t)sums[i] + (uint64_t)values[i]); /* wraps, as in the readers' languages */
         return;
     }
-
-    RESERVE(profile, samples, sample, 1);
-    RESERVE(profile, sample_locations, sample_location, location_count);
-    RESERVE(profile, sample_labels, sample_label, label_count);
-    RESERVE(profile, sample_values, sample_value, profile->sample_type_count);
-    position = profile->sample_count++;
-    profile->samples[position] = (struct profile_sample){
-        .location_start = profile->sample_location_count, .location_count = location_count,
-        .label_start = profile->sample_label_count, .label_count = label_count,
-        .value_start = profile->sample_value_count};
-    if (location_count > 0)
-        memcpy(profile->sample_locations + profile->sample_location_count, locations,
-               location_count * sizeof(*locations));
-    if (label_count > 0)
-        memcpy(profile->sample_labels + profile->sample_label_count, labels, label_count * sizeof(*labels));
-    if (profile->sample_type_count > 0)
-        memcpy(profile->sample_values + profile->sample_value_count, values,
-               profile->sample_type_count * sizeof(*values));
-    profile->sample_location_count += location_count;
-    profile->sample_label_count += label_count;
-    profile->sample_value_count += profile->sample_type_count;
-    index_insert(index, hash, position);
+    profile_append_sample(profile, locations, location_count, values, labels, label_count);
+    index_insert(index, hash, profile->sample_count - 1);
 }
 
 void profile_add_comment(struct profile *profile, const char *text)

@@ -48,7 +48,7 @@ struct profile_label {
     uint32_t unit;   /* string, of the number; 0: none */
 };
 
-/* Locations: leaf first. There are as many values as sample types. */
+/* Locations: leaf first. There are as many values as sample types. Samples with equal labels may share them. */
 struct profile_sample {
     uint32_t location_start, location_count; /* into profile->sample_locations */
     uint32_t label_start, label_count;       /* into profile->sample_labels */
@@ -102,6 +102,9 @@ uint32_t profile_add_location(struct profile *profile, uint32_t mapping, uint64_
 /* Samples with equal locations and labels become one, their values added up. */
 void profile_add_sample(struct profile *profile, const uint32_t *locations, uint32_t location_count,
                         const int64_t *values, const struct profile_label *labels, uint32_t label_count);
+/* The same without looking for an equal one: for readers, who take what is there. */
+void profile_append_sample(struct profile *profile, const uint32_t *locations, uint32_t location_count,
+                           const int64_t *values, const struct profile_label *labels, uint32_t label_count);
 void profile_add_comment(struct profile *profile, const char *text);
 
 #endif

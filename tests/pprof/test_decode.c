@@ -248,13 +248,14 @@ static void exactly_the_limit_is_allowed(void **state)
     buf_deinit(&plain);
 }
 
-static void many_empty_records_stop_at_the_memory_limit(void **state)
+static void many_small_records_stop_at_the_memory_limit(void **state)
 {
     (void)state;
     struct buf out;
     buf_init(&out);
+    buf_append(&out, "\x0a\x00\x32\x00", 4); /* a sample type and its string */
     for (int i = 0; i < 100000; i++)
-        buf_append(&out, "\x12\x00", 2);
+        buf_append(&out, "\x12\x03\x12\x01\x05", 5);
     struct profile *profile;
     const char *problem;
     struct profile_limits limits = {.plain_bytes = (size_t)1 << 20, .memory_bytes = (size_t)1 << 20};
@@ -335,7 +336,7 @@ int main(void)
         cmocka_unit_test(garbage_behind_gzip_is_refused),
         cmocka_unit_test(gzip_bomb_stops_at_the_limit),
         cmocka_unit_test(exactly_the_limit_is_allowed),
-        cmocka_unit_test(many_empty_records_stop_at_the_memory_limit),
+        cmocka_unit_test(many_small_records_stop_at_the_memory_limit),
         cmocka_unit_test(rules_of_the_format_are_checked),
         cmocka_unit_test(ids_with_gaps_and_in_any_order_are_renumbered),
     };

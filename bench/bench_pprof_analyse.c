@@ -1,0 +1,194 @@
+/* bench_pprof_analyse.c: profiles of 200 MB, and of 10 million samples: read, filtered, tabled and summarized; how long,
+ * and with how much memory. Each run is in a process of its own, as only a process knows its peak. */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pprof/by_label.h"
+#include "pprof/decode.h"
+#include "pprof/encode.h"
+#include "pprof/summary.h"
+#include "pprof/top.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOCATIONS 40000
+#define FUNCTIONS 12000
+#define DEPTH_MAX 30
+
+struct shape {
+    const char *name;
+    uint32_t sample_count, depth_min, depth_max;
+    bool has_labels, is_gzip;
+};
+
+static uint32_t below(uint64_t *random, uint32_t limit)
+{
+    *random = *random * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)((*random >> 33) % limit);
+}
+
+static void add_locations(struct profile *profile, uint32_t *locations)
+{
+    struct profile_mapping mapping = {.start = 0x400000, .limit = 0x4000000,
+                                      .file = profile_string(profile, "/usr/bin/takhin"), .has_functions = true};
+    uint32_t program = profile_add_mapping(profile, &mapping);
+    for (uint32_t i = 0; i < LOCATIONS; i++) {
+        struct profile_line lines[2];
+        for (uint32_t j = 0; j < 2; j++) {
+            char name[64];
+            uint32_t function = (i + j * 7919) % FUNCTIONS;
+            snprintf(name, sizeof(name), "module_%u_function_%u", function % 97, function);
+            lines[j] = (struct profile_line){profile_add_function(profile, name, "src/module/file.c", function),
+                                             i % 900 + 1};
+        }
+        locations[i] = profile_add_location(profile, program, 0x400000 + i * 37ull, lines, i % 5 == 0 ? 2 : 1);
+    }
+}
+
+static void add_samples(struct profile *profile, const uint32_t *locations, const struct shape *shape)
+{
+    static const char *const apis[] = {"Produce", "Fetch", "Metadata", "OffsetCommit"};
+    struct profile_label labels[2] = {{.key = profile_string(profile, "api")}, {.key = profile_string(profile, "topic")}};
+    uint64_t random = 42;
+    for (uint32_t i = 0; i < shape->sample_count; i++) {
+        uint32_t stack[DEPTH_MAX], depth = shape->depth_min + below(&random, shape->depth_max - shape->depth_min + 1);
+        for (uint32_t j = 0; j < depth; j++)
+            stack[j] = locations[below(&random, LOCATIONS)];
+        char topic[16];
+        snprintf(topic, sizeof(topic), "topic-%u", below(&random, 50));
+        labels[0].text = profile_string(profile, apis[below(&random, ARRAY_COUNT(apis))]);
+        labels[1].text = profile_string(profile, topic);
+        int64_t count = 1 + below(&random, 20), values[] = {count, count * 10000000};
+        profile_append_sample(profile, stack, depth, values, labels, shape->has_labels ? 2 : 0);
+    }
+}
+
+static void write_profile(const char *path, const struct shape *shape)
+{
+    static uint32_t locations[LOCATIONS];
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "samples", "count");
+    profile_add_sample_type(profile, "cpu", "nanoseconds");
+    profile->duration_ns = 30000000000;
+    add_locations(profile, locations);
+    add_samples(profile, locations, shape);
+    struct buf out;
+    buf_init(&out);
+    (shape->is_gzip ? profile_encode_gzip : profile_encode)(profile, &out);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    size_t written = 0;
+    while (written < out.size) {
+        ssize_t step = write(fd, out.data + written, out.size - written);
+        if (step <= 0) {
+            perror(path);
+            _exit(1);
+        }
+        written += (size_t)step;
+    }
+    _exit(0);
+}
+
+static void read_file(const char *path, struct buf *content)
+{
+    int fd = open(path, O_RDONLY);
+    struct stat status;
+    ASSERT(fd >= 0 && fstat(fd, &status) == 0);
+    buf_init(content);
+    content->data = mem_alloc((size_t)status.st_size);
+    content->capacity = (size_t)status.st_size;
+    ssize_t got;
+    while ((got = read(fd, content->data + content->size, content->capacity - content->size)) > 0)
+        content->size += (size_t)got;
+    close(fd);
+}
+
+static double seconds_since(uint64_t start_ns)
+{
+    return (double)(clock_monotonic_ns() - start_ns) / 1e9;
+}
+
+static void analyse(const char *path, const struct shape *shape)
+{
+    uint64_t start_ns = clock_monotonic_ns();
+    struct buf content, text;
+    buf_init(&text);
+    read_file(path, &content);
+    double file_mb = (double)content.size / 1e6, read_s = seconds_since(start_ns);
+    struct profile *profile;
+    const char *problem;
+    int result = profile_decode(buf_bytes(&content), PROFILE_LIMITS_DEFAULT, &profile, &problem);
+    if (result != 0) {
+        printf("  %-34s %6.1f MB: %s\n", shape->name, file_mb, problem);
+        return;
+    }
+    double decoded_s = seconds_since(start_ns);
+    struct filter filter;
+    struct filter_options options = {.focus = "function_1", .ignore = "function_11111",
+                                     .tag_focus = shape->has_labels ? "api=Fetch|Produce" : NULL};
+    result = filter_init(&filter, profile, &options, &text);
+    ASSERT(result == 0);
+    double filtered_s = seconds_since(start_ns);
+    struct top top;
+    top_init(&top, &filter, &(struct top_options){.row_limit = 20, .by_line = true});
+    top_print(&top, &text);
+    double top_s = seconds_since(start_ns);
+    struct summary summary;
+    summary_init(&summary, &filter, false);
+    summary_print(&summary, &text);
+    double all_s = seconds_since(start_ns);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    struct buf plain; /* only now: it is as large again */
+    buf_init(&plain);
+    double peak_mb = (double)usage.ru_maxrss * 1024 / 1e6;
+    profile_encode(profile, &plain);
+    double plain_mb = (double)plain.size / 1e6;
+    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, filter %.2f, top %.2f, summary %.2f; "
+           "all %.2f s; peak %.0f MB, %.2f times the plain size\n",
+           shape->name, file_mb, plain_mb, profile->sample_count, read_s, decoded_s - read_s, filtered_s - decoded_s,
+           top_s - filtered_s, all_s - top_s, all_s, peak_mb, peak_mb / plain_mb);
+}
+
+static void in_child(void (*work)(const char *path, const struct shape *shape), const char *path,
+                     const struct shape *shape)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        work(path, shape);
+        fflush(stdout);
+        _exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(void)
+{
+    static const struct shape shapes[] = {
+        {"200 MB", 2100000, 20, 30, true, false},
+        {"the same in gzip", 2100000, 20, 30, true, true},
+        {"10 million samples", 10000000, 2, 5, false, false},
+    };
+    char folder[] = "/tmp/takhin-bench-XXXXXX";
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    char *path = mem_printf("%s/profile", folder);
+    printf("goals: 200 MB in less than 3 s and with less than 3 times its size of memory\n");
+    for (size_t i = 0; i < ARRAY_COUNT(shapes); i++) {
+        in_child(write_profile, path, &shapes[i]);
+        in_child(analyse, path, &shapes[i]);
+    }
+    unlink(path);
+    rmdir(folder);
+    mem_free(path);
+    return 0;
+}
