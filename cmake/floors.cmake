@@ -53,3 +53,13 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/src/pprof/profile.proto)
 target_sources(pprof PRIVATE ${PPROF_GENERATED}/pprof/profile.pb-c.c)
 target_include_directories(pprof PRIVATE ${PPROF_GENERATED})
+
+# The page of the flame graph becomes part of the library.
+set(page ${CMAKE_SOURCE_DIR}/src/pprof/flamegraph)
+add_custom_command(
+  OUTPUT ${PPROF_GENERATED}/pprof/flamegraph_page.c
+  COMMAND ${CMAKE_COMMAND} -DSOURCE=${page} -DOUTPUT=${PPROF_GENERATED}/pprof/flamegraph_page.c
+          -P ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake
+  DEPENDS ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake ${page}.html ${page}.css ${page}_model.js ${page}_canvas.js
+          ${page}.js)
+target_sources(pprof PRIVATE ${PPROF_GENERATED}/pprof/flamegraph_page.c)

@@ -1,0 +1,580 @@
+// flamegraph.js: the page around the picture: what is chosen, searched, pointed at and told. Names come from anywhere,
+// so all text goes into the page as text, never as HTML.
+
+const element = id => document.getElementById(id);
+
+function make(tag, properties = {}, ...children) {
+    const made = Object.assign(document.createElement(tag), properties);
+    made.append(...children);
+    return made;
+}
+
+class Page {
+    constructor(data) {
+        this.model = new Model(data);
+        this.selected = -1;
+        this.matchIndex = -1;
+        this.sortBy = this.model.compares ? 'change' : 'flat';
+        for (const id of ['tools', 'main', 'legend'])
+            element(id).hidden = false;
+        this.picture = new Picture(this.model, element('graph'), element('canvas'), element('space'));
+        this.ring = element('graph').appendChild(make('div', {id: 'ring', hidden: true}));
+        this.hover = element('graph').appendChild(make('div', {id: 'hover', hidden: true}));
+        this.fillTypes();
+        this.listen();
+        this.takeTheme();
+        this.refresh();
+    }
+
+    // --- from a choice to what is seen ---
+
+    // The type or the labels have changed.
+    refresh() {
+        this.model.weigh();
+        if (this.model.weight[this.picture.focus] === 0)
+            this.picture.focus = ROOT;
+        if (this.selected >= 0 && this.model.weight[this.selected] === 0)
+            this.selected = -1;
+        this.search();
+        this.fillFilters();
+        this.tellFacts();
+        this.fillFunctions();
+        this.fillLegend();
+        this.show();
+    }
+
+    // The focus or the size has changed.
+    show() {
+        this.picture.layOut();
+        if (this.picture.flames)
+            element('graph').scrollTop = element('graph').scrollHeight;
+        element('whole').disabled = this.picture.focus === ROOT;
+        this.picture.draw();
+        this.point(-1);
+        this.mark();
+        this.fillDetails();
+    }
+
+    focus(box) {
+        this.picture.focus = box;
+        this.selected = box === ROOT ? -1 : box;
+        element('graph').scrollTop = 0;
+        this.show();
+    }
+
+    select(box) {
+        if (!this.picture.indexOf.has(box))
+            this.picture.focus = this.commonCaller(box);
+        this.selected = box;
+        if (!this.picture.indexOf.has(box))
+            this.show();
+        this.mark();
+        this.fillDetails();
+        const rectangle = this.picture.rectangle(box), graph = element('graph');
+        if (rectangle && rectangle.top < graph.scrollTop)
+            graph.scrollTop = rectangle.top;
+        else if (rectangle && rectangle.top + rectangle.height > graph.scrollTop + graph.clientHeight)
+            graph.scrollTop = rectangle.top + rectangle.height - graph.clientHeight;
+        element('said').textContent = this.describe(box);
+    }
+
+    // The nearest box that both the focus and this one are under, or this box's caller if it would be too narrow.
+    commonCaller(box) {
+        let caller = this.picture.focus;
+        while (!this.model.isUnder(box, caller))
+            caller = this.model.parent[caller];
+        const isNarrow = this.model.weight[box] / this.model.weight[caller] * this.picture.width < NARROWEST;
+        return isNarrow ? this.model.parent[box] : caller;
+    }
+
+    place(marker, box) {
+        const rectangle = box >= 0 ? this.picture.rectangle(box) : null;
+        marker.hidden = rectangle === null;
+        if (rectangle !== null) {
+            for (const side of ['left', 'top', 'width', 'height'])
+                marker.style[side] = rectangle[side] + 'px';
+        }
+    }
+
+    mark() {
+        this.place(this.ring, this.selected);
+    }
+
+    // --- the head ---
+
+    get totals() {
+        return this.model.compares ? [this.model.now, this.model.before] : [this.model.now];
+    }
+
+    title() {
+        const {data, type} = this.model, name = data.types[type][0];
+        return data.title || `${name} profile` + (data.program ? ` of ${data.program}` : '');
+    }
+
+    tellFacts() {
+        const {model} = this, {data} = model, facts = [];
+        const [type, unit] = data.types[model.type];
+        const inNanoseconds = unit === 'nanoseconds';
+        const when = side => side.time_ms ? new Date(side.time_ms).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
+                                          : '';
+        const {duration_ns: duration} = data.profile;
+        if (data.title)
+            facts.push(type);
+        facts.push(when(data.profile));
+        if (duration > 0)
+            facts.push(`${formatValue(duration, 'nanoseconds')} long`);
+        facts.push(`${model.format(model.now.total)} in total` +
+                   (inNanoseconds && duration > 0 ? ` (${formatShare(model.now.total, duration)})` : ''));
+        for (const [key, value] of model.filter)
+            facts.push(value === null ? `without ${key}` : `${key}=${value}`);
+        if (model.compares)
+            facts.push(`compared with ${when(data.base) || 'the base'}: ${model.format(model.before.total)} in total`);
+        element('title').textContent = this.title();
+        element('facts').replaceChildren(...facts.filter(Boolean).map(text => make('span', {textContent: text})));
+        element('facts').title = data.comments.join('\n');
+        document.title = [this.title(), model.format(model.now.total), when(data.profile)].filter(Boolean).join(', ');
+    }
+
+    fillTypes() {
+        element('type').replaceChildren(...this.model.data.types.map(([type], index) =>
+            make('option', {value: index, textContent: type, selected: index === this.model.type})));
+        element('type-field').hidden = this.model.data.types.length < 2;
+    }
+
+    // One list a label, of its values among the samples that the other lists let through.
+    fillFilters() {
+        const {model} = this;
+        element('filters').replaceChildren(...[...model.labelValues(ROOT, true)].map(([key, all]) => {
+            const values = all.slice(0, 500), chosen = model.filter.get(key);
+            const total = all.reduce((sum, [, weight]) => sum + weight, 0);
+            if (model.filter.has(key) && !values.some(([value]) => value === chosen))
+                values.push([chosen, 0]);
+            const options = [make('option', {value: 'all', textContent: 'all', selected: chosen === undefined})];
+            for (const [value, weight] of values) {
+                options.push(make('option', {
+                    value: value === null ? 'none' : '=' + value, selected: chosen === value,
+                    textContent: `${value === null ? '(none)' : value}  ${formatShare(weight, total)}`,
+                }));
+            }
+            const list = make('select', {className: chosen === undefined ? '' : 'set'}, ...options);
+            list.dataset.key = key;
+            return make('label', {}, key, ' ', list);
+        }));
+    }
+
+    filter(key, value) {
+        if (value === undefined)
+            this.model.filter.delete(key);
+        else
+            this.model.filter.set(key, value);
+        this.refresh();
+    }
+
+    // --- search ---
+
+    search() {
+        const input = element('search'), matched = element('matched'), text = input.value;
+        this.matchIndex = -1;
+        this.picture.found = null;
+        input.removeAttribute('aria-invalid');
+        matched.className = '';
+        matched.textContent = '';
+        if (text === '')
+            return;
+        let isMatch;
+        if (element('regex').getAttribute('aria-pressed') === 'true') {
+            try {
+                const expression = new RegExp(text, 'i');
+                isMatch = name => expression.test(name);
+            } catch (error) {
+                input.setAttribute('aria-invalid', 'true');
+                matched.className = 'wrong';
+                matched.textContent = 'no regular expression';
+                return;
+            }
+        } else {
+            const wanted = text.toLowerCase();
+            isMatch = name => name.toLowerCase().includes(wanted);
+        }
+        const {model} = this, found = this.picture.found = model.search(isMatch);
+        const before = model.compares ? `, was ${formatShare(found.before, model.before.total)}` : '';
+        const functions = found.functionCount === 1 ? '1 function' : `${found.functionCount} functions`;
+        matched.textContent = `${formatShare(found.now, model.now.total)}${before} in ${functions}`;
+    }
+
+    searchAndDraw() {
+        this.search();
+        this.picture.draw();
+    }
+
+    findFunction(name) {
+        element('search').value = '^' + name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&') + '$';
+        element('regex').setAttribute('aria-pressed', 'true');
+        this.searchAndDraw();
+    }
+
+    goToMatch(step) {
+        const boxes = this.picture.found ? this.picture.found.boxes : [];
+        if (boxes.length === 0)
+            return;
+        this.matchIndex = this.matchIndex < 0 && step < 0 ? boxes.length - 1
+                                                          : (this.matchIndex + step + boxes.length) % boxes.length;
+        this.select(boxes[this.matchIndex]);
+    }
+
+    // --- what is told of a box ---
+
+    // Where most of it is.
+    placeOf(box) {
+        const {model} = this, [[place]] = model.lines(box).concat([['']]);
+        return place || (box === ROOT ? '' : model.files[model.functionOf[box]][0] || '');
+    }
+
+    // [what, value, remarks, class] for tooltip and details.
+    figures(box) {
+        const {model} = this, {now, before} = model, rows = [], parent = model.parent[box];
+        const row = (what, side, of) =>
+            rows.push([what, model.format(of[box]), formatShare(of[box], side.total) + ' of total', '']);
+        const ofCaller = side => formatShare(side.cum[box], side.cum[parent]);
+        row('cum', now, now.cum);
+        if (model.compares)
+            row('before', before, before.cum);
+        row('flat', now, now.flat);
+        if (model.compares) {
+            row('before', before, before.flat);
+            const points = 100 * model.changeOf(box);
+            rows.push(['change', this.points(points), 'of the total', points > 0 ? 'more' : points < 0 ? 'less' : '']);
+        }
+        if (parent > ROOT)
+            rows.push(['of caller', ofCaller(now), model.compares ? `before ${ofCaller(before)}` : '', '']);
+        return rows;
+    }
+
+    points(points) {
+        return (points > 0 ? '+' : points < 0 ? '\u2212' : '') + twoDigits(Math.abs(points)) + ' points';
+    }
+
+    figureList(rows) {
+        return rows.flatMap(([what, value, remark, className]) =>
+            [make('dt', {textContent: what}),
+             make('dd', {className}, value, make('small', {textContent: remark}))]);
+    }
+
+    describe(box) {
+        const figures = this.figures(box).map(([what, value, remark]) => `${what} ${value}, ${remark}`);
+        return [this.model.nameOf(box), this.model.inlined[box] ? 'inlined' : '', ...figures].filter(Boolean).join(', ');
+    }
+
+    point(box, x = 0, y = 0) {
+        const tip = element('tip'), {model} = this;
+        element('graph').classList.toggle('pointing', box >= 0);
+        this.place(this.hover, box);
+        tip.hidden = box < 0;
+        if (box < 0) {
+            this.pointed = -1;
+            return;
+        }
+        if (box !== this.pointed) {
+            this.pointed = box;
+            const place = this.placeOf(box) + (model.inlined[box] ? ' (inlined)' : '');
+            tip.replaceChildren(make('h2', {textContent: model.nameOf(box)}),
+                                ...place ? [make('div', {textContent: place, className: 'place'})] : [],
+                                make('dl', {}, ...this.figureList(this.figures(box))));
+        }
+        const {width, height} = tip.getBoundingClientRect();
+        tip.style.left = Math.max(4, Math.min(x + 14, innerWidth - width - 8)) + 'px';
+        tip.style.top = (y + 18 + height < innerHeight ? y + 18 : Math.max(4, y - height - 10)) + 'px';
+    }
+
+    fillDetails() {
+        const {model, selected: box} = this;
+        element('details').hidden = box < 0;
+        element('copied').textContent = '';
+        if (box < 0)
+            return;
+        const id = model.functionOf[box];
+        element('name').textContent = model.nameOf(box);
+        element('place').textContent = [this.placeOf(box), box > ROOT && model.inlined[box] ? 'inlined' : '']
+            .filter(Boolean).join(', ');
+        const rows = this.figures(box);
+        if (box > ROOT && model.boxesOfFunction[id] > 1) {
+            const {functionCum, functionFlat, total} = model.now;
+            rows.push([`in ${model.boxesOfFunction[id]} places`, model.format(functionCum[id]),
+                       `${formatShare(functionCum[id], total)} of total, ${model.format(functionFlat[id])} flat`, '']);
+        }
+        element('figures').replaceChildren(...this.figureList(rows));
+        element('lines').replaceChildren(...this.shares(box));
+        element('find').disabled = element('copy').disabled = box === ROOT;
+        element('zoom').disabled = box === this.picture.focus;
+        element('callers').replaceChildren(...model.path(box).slice(0, -1).reverse().concat(ROOT).map(caller =>
+            make('li', {}, make('button', {className: 'link', type: 'button', textContent: model.nameOf(caller),
+                                           onclick: () => this.focus(caller)}))));
+    }
+
+    // By line, and by each label, what a box is made of.
+    shares(box) {
+        const {model} = this, parts = [];
+        const part = (heading, rows, onclick) => {
+            const total = rows.reduce((sum, [, value]) => sum + Math.abs(value), 0);
+            const cells = rows.slice(0, 5).flatMap(([what, value]) => [
+                onclick ? make('span', {title: what}, make('button', {className: 'link', type: 'button', textContent: what,
+                                                         onclick: () => onclick(what)}))
+                        : make('span', {textContent: what}),
+                make('span', {textContent: model.format(value)}),
+                make('span', {textContent: formatShare(value, total), className: 'share'})]);
+            parts.push(make('h3', {textContent: heading}), make('div', {className: 'shares'}, ...cells));
+        };
+        const lines = box > ROOT ? model.lines(box) : [];
+        if (lines.length > 1)
+            part('By line', lines);
+        for (const [key, values] of model.labelValues(box, false)) {
+            if (values.some(([value]) => value !== null))
+                part(`By ${key}`, values.map(([value, weight]) => [value === null ? '(none)' : value, weight]),
+                     value => this.filter(key, values.some(each => each[0] === value) ? value : null));
+        }
+        return parts;
+    }
+
+    fillFunctions() {
+        const {model, sortBy} = this, {now, before} = model;
+        const change = id => model.change(now.functionCum[id], before.functionCum[id]);
+        const keys = {flat: id => Math.abs(now.functionFlat[id]), cum: id => Math.abs(now.functionCum[id]),
+                      change: id => Math.abs(change(id))};
+        const columns = model.compares ? ['cum', 'change'] : ['flat', 'cum'];
+        const ids = [...model.names.keys()].filter(id => model.boxesOfFunction[id] > 0);
+        const weights = ids.map(keys[sortBy]);
+        const byName = (a, b) => model.names[ids[a]] < model.names[ids[b]] ? -1 : 1;
+        const order = [...ids.keys()].sort((a, b) => weights[b] - weights[a] || byName(a, b));
+        const rows = order.slice(0, 40).map(position => {
+            const id = ids[position];
+            const cells = {
+                flat: [model.format(now.functionFlat[id]), formatShare(now.functionFlat[id], now.total), ''],
+                cum: [model.format(now.functionCum[id]), formatShare(now.functionCum[id], now.total), ''],
+            };
+            if (model.compares) {
+                const points = 100 * change(id);
+                cells.change = [this.points(points).replace(' points', ''), 'percentage points of the total',
+                                points > 0 ? 'more' : points < 0 ? 'less' : ''];
+            }
+            const name = make('td', {title: model.names[id]},
+                              make('button', {className: 'link', type: 'button', textContent: model.names[id],
+                                              onclick: () => this.findFunction(model.names[id])}));
+            const share = model.compares ? 0 : (sortBy === 'cum' ? now.functionCum : now.functionFlat)[id] / now.total;
+            name.style.setProperty('--share', Math.abs(share || 0) * 100 + '%');
+            return make('tr', {}, name, ...columns.map(column => {
+                const [textContent, title, className] = cells[column];
+                return make('td', {textContent, title, className});
+            }));
+        });
+        element('heaviest-title').textContent = model.compares ? 'Most changed functions' : 'Heaviest functions';
+        columns.forEach((column, index) => {
+            const head = element(['flat-head', 'cum-head'][index]);
+            head.setAttribute('aria-sort', column === sortBy ? 'descending' : 'none');
+            head.replaceChildren(make('button', {type: 'button', textContent: column === 'change' ? 'points' : column,
+                                                 onclick: () => this.sort(column)}));
+        });
+        element('functions').replaceChildren(...rows);
+    }
+
+    sort(column) {
+        this.sortBy = column;
+        this.fillFunctions();
+    }
+
+    fillLegend() {
+        const {model, picture} = this;
+        const entry = (color, text) => {
+            const swatch = make('i');
+            swatch.style.background = color;
+            return make('span', {}, swatch, text);
+        };
+        const entries = [];
+        if (model.compares || model.hasNegative) {
+            entries.push(entry(picture.colorOfChange(1), 'more'), entry(picture.colorOfChange(0), 'unchanged'),
+                         entry(picture.colorOfChange(-1), 'less'));
+            if (model.compares)
+                entries.push(make('span', {textContent: 'width: mean of the shares in both profiles'}));
+        } else {
+            const present = new Set(model.kinds.filter((kind, id) => model.boxesOfFunction[id] > 0));
+            KINDS.forEach(({name}, kind) => {
+                if (present.has(kind))
+                    entries.push(entry(picture.colorOfKind(kind, 7), name));
+            });
+        }
+        if (model.inlined.includes(1))
+            entries.push(make('em', {textContent: 'inlined into its caller'}));
+        element('legend').replaceChildren(...entries);
+    }
+
+    // --- what the reader does ---
+
+    takeTheme() {
+        this.picture.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+        this.fillLegend();
+    }
+
+    async copy() {
+        if (this.selected <= ROOT)
+            return;
+        const text = this.model.folded(this.selected);
+        try {
+            await navigator.clipboard.writeText(text);
+        } catch (error) { // a page that came over plain HTTP from another host has no clipboard
+            const area = document.body.appendChild(make('textarea', {value: text, className: 'unseen'}));
+            area.select();
+            document.execCommand('copy');
+            area.remove();
+            element('graph').focus();
+        }
+        element('copied').textContent = 'Copied.';
+    }
+
+    turn() {
+        this.picture.flames = !this.picture.flames;
+        element('direction').setAttribute('aria-pressed', this.picture.flames);
+        this.show();
+    }
+
+    togglePanel() {
+        const isShown = element('panel').hidden;
+        element('panel').hidden = !isShown;
+        element('main').classList.toggle('wide', !isShown);
+        element('panel-button').setAttribute('aria-pressed', isShown);
+        this.show();
+    }
+
+    goBack() {
+        if (this.pointed >= 0)
+            this.point(-1);
+        if (this.picture.focus !== ROOT) {
+            this.focus(ROOT);
+        } else if (element('search').value !== '') {
+            element('search').value = '';
+            this.searchAndDraw();
+        } else {
+            this.selected = -1;
+            this.mark();
+            this.fillDetails();
+        }
+    }
+
+    // Boxes beside one another in a row, across their callers.
+    neighbour(box, step) {
+        const {model, picture} = this, row = model.depth[box];
+        const inRow = picture.boxes.filter(each => model.depth[each] === row)
+            .sort((a, b) => model.left[a] - model.left[b]);
+        return inRow[inRow.indexOf(box) + step];
+    }
+
+    walk(key) {
+        const {model, picture} = this;
+        const box = this.selected >= 0 && picture.indexOf.has(this.selected) ? this.selected : -1;
+        if (box < 0)
+            return this.select(picture.focus);
+        let next;
+        if (key === 'ArrowLeft' || key === 'ArrowRight')
+            next = this.neighbour(box, key === 'ArrowLeft' ? -1 : 1);
+        else if ((key === 'ArrowUp') !== picture.flames)
+            next = box === ROOT ? undefined : model.parent[box];
+        else if (model.isUnder(picture.focus, box) && box !== picture.focus)
+            next = model.path(picture.focus)[model.depth[box]];
+        else
+            next = model.children[model.childStart[box]];
+        const exists = next !== undefined && (next === ROOT || model.parent[next] === box || picture.indexOf.has(next));
+        if (exists && picture.indexOf.has(next))
+            this.select(next);
+    }
+
+    onKey(event) {
+        if (event.ctrlKey || event.metaKey || event.altKey || element('help').open)
+            return;
+        const target = event.target, isField = target.matches('input, select, textarea');
+        if (event.key === 'Escape') {
+            if (isField)
+                element('graph').focus();
+            this.goBack();
+        } else if (isField) {
+            if (target.id !== 'search' || event.key !== 'Enter')
+                return;
+            this.goToMatch(event.shiftKey ? -1 : 1);
+        } else if (event.key.startsWith('Arrow') && (target.id === 'graph' || target === document.body)) {
+            this.walk(event.key);
+        } else if (event.key === 'Enter' && !target.matches('button')) {
+            if (this.selected >= 0)
+                this.focus(this.selected);
+        } else {
+            const action = {
+                '/': () => element('search').select(), '?': () => element('help').showModal(), Home: () => this.focus(ROOT),
+                i: () => this.turn(), d: () => this.togglePanel(), c: () => this.copy(),
+                n: () => this.goToMatch(1), p: () => this.goToMatch(-1),
+            }[event.key];
+            if (!action)
+                return;
+            action();
+        }
+        event.preventDefault();
+    }
+
+    boxUnder(event) {
+        const graph = element('graph'), {left, top} = graph.getBoundingClientRect();
+        return this.picture.boxAt(event.clientX - left - graph.clientLeft,
+                                  event.clientY - top - graph.clientTop + graph.scrollTop);
+    }
+
+    listen() {
+        const graph = element('graph');
+        graph.addEventListener('mousemove', event => this.point(this.boxUnder(event), event.clientX, event.clientY));
+        graph.addEventListener('mouseleave', () => this.point(-1));
+        graph.addEventListener('scroll', () => {
+            this.picture.draw();
+            this.point(-1);
+        });
+        graph.addEventListener('click', event => {
+            const box = this.boxUnder(event);
+            if (box >= 0)
+                this.focus(box);
+        });
+        document.addEventListener('keydown', event => this.onKey(event));
+        element('search').addEventListener('input', () => this.searchAndDraw());
+        element('regex').addEventListener('click', () => {
+            const button = element('regex');
+            button.setAttribute('aria-pressed', button.getAttribute('aria-pressed') !== 'true');
+            this.searchAndDraw();
+        });
+        element('type').addEventListener('change', event => {
+            this.model.type = Number(event.target.value);
+            this.refresh();
+        });
+        element('filters').addEventListener('change', ({target: {dataset, value}}) => {
+            this.filter(dataset.key, value === 'all' ? undefined : value === 'none' ? null : value.slice(1));
+            document.querySelector(`select[data-key="${CSS.escape(dataset.key)}"]`).focus();
+        });
+        const actions = {
+            whole: () => this.focus(ROOT), direction: () => this.turn(), 'panel-button': () => this.togglePanel(),
+            'help-button': () => element('help').showModal(), copy: () => this.copy(),
+            zoom: () => this.focus(this.selected), find: () => this.findFunction(this.model.nameOf(this.selected)),
+        };
+        for (const [id, action] of Object.entries(actions))
+            element(id).addEventListener('click', action);
+        matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+            this.takeTheme();
+            this.picture.draw();
+        });
+        new ResizeObserver(() => this.show()).observe(graph);
+        addEventListener('beforeprint', () => this.print(true));
+        addEventListener('afterprint', () => this.print(false));
+    }
+
+    // On paper the whole picture is shown, on white.
+    print(isPrinting) {
+        this.picture.fullHeight = isPrinting;
+        if (isPrinting)
+            this.picture.theme = 'light';
+        else
+            this.takeTheme();
+        this.fillLegend();
+        this.show();
+    }
+}
+
+window.flamegraph = new Page(JSON.parse(element('data').textContent));
