@@ -1,9 +1,9 @@
 # cmake -DSOURCE=src/pprof/flamegraph -DOUTPUT=page.c -P embed_page.cmake
-# SOURCE.html with SOURCE.css and the scripts in it, cut in two where its data goes, as C arrays. The page's policy names
-# the style and the script by their hashes, so that nothing else in it can ever run.
+# SOURCE.html with SOURCE.css and the scripts in it, cut in two where its data goes, as C arrays. The page's policy
+# names the style and the script by their hashes, so that nothing else in it can ever run.
 file(READ ${SOURCE}.html page)
 file(READ ${SOURCE}.css style)
-foreach(part _model _canvas "")
+foreach(part _model _canvas _panel "")
   file(READ ${SOURCE}${part}.js text)
   string(APPEND script "${text}")
 endforeach()

@@ -245,7 +245,8 @@ int profile_write_flamegraph(const struct profile *profile, const struct profile
     if (options == NULL)
         options = &no_options;
     ASSERT(profile->sample_type_count > 0);
-    uint32_t type = options->sample_type == NULL ? default_type(profile) : find_type(profile, options->sample_type, NULL);
+    uint32_t type = options->sample_type == NULL ? default_type(profile)
+                                                 : find_type(profile, options->sample_type, NULL);
     if (type == NO_TYPE)
         return ERR_NOT_FOUND;
 

@@ -1,23 +1,18 @@
-// flamegraph.js: the page around the picture: what is chosen, searched, pointed at and told. Names come from anywhere,
-// so all text goes into the page as text, never as HTML.
-
-const element = id => document.getElementById(id);
-
-function make(tag, properties = {}, ...children) {
-    const made = Object.assign(document.createElement(tag), properties);
-    made.append(...children);
-    return made;
-}
+// flamegraph.js: the page around the picture: what its reader chooses, searches and points at.
 
 class Page {
     constructor(data) {
         this.model = new Model(data);
-        this.selected = -1;
-        this.matchIndex = -1;
-        this.sortBy = this.model.compares ? 'change' : 'flat';
+        this.selected = -1;   // boxes; -1: none
+        this.pointed = -1;
+        this.matchIndex = -1; // in what the search has found
         for (const id of ['tools', 'main', 'legend'])
             element(id).hidden = false;
         this.picture = new Picture(this.model, element('graph'), element('canvas'), element('space'));
+        this.panel = new Panel(this.model, this.picture, {
+            focus: box => this.focus(box), findFunction: name => this.findFunction(name),
+            filter: (key, value) => this.filter(key, value),
+        });
         this.ring = element('graph').appendChild(make('div', {id: 'ring', hidden: true}));
         this.hover = element('graph').appendChild(make('div', {id: 'hover', hidden: true}));
         this.fillTypes();
@@ -38,8 +33,8 @@ class Page {
         this.search();
         this.fillFilters();
         this.tellFacts();
-        this.fillFunctions();
-        this.fillLegend();
+        this.panel.fillFunctions();
+        this.panel.fillLegend();
         this.show();
     }
 
@@ -75,7 +70,7 @@ class Page {
             graph.scrollTop = rectangle.top;
         else if (rectangle && rectangle.top + rectangle.height > graph.scrollTop + graph.clientHeight)
             graph.scrollTop = rectangle.top + rectangle.height - graph.clientHeight;
-        element('said').textContent = this.describe(box);
+        element('said').textContent = this.panel.describe(box);
     }
 
     // The nearest box that both the focus and this one are under, or this box's caller if it would be too narrow.
@@ -101,10 +96,6 @@ class Page {
     }
 
     // --- the head ---
-
-    get totals() {
-        return this.model.compares ? [this.model.now, this.model.before] : [this.model.now];
-    }
 
     title() {
         const {data, type} = this.model, name = data.types[type][0];
@@ -224,47 +215,6 @@ class Page {
 
     // --- what is told of a box ---
 
-    // Where most of it is.
-    placeOf(box) {
-        const {model} = this, [[place]] = model.lines(box).concat([['']]);
-        return place || (box === ROOT ? '' : model.files[model.functionOf[box]][0] || '');
-    }
-
-    // [what, value, remarks, class] for tooltip and details.
-    figures(box) {
-        const {model} = this, {now, before} = model, rows = [], parent = model.parent[box];
-        const row = (what, side, of) =>
-            rows.push([what, model.format(of[box]), formatShare(of[box], side.total) + ' of total', '']);
-        const ofCaller = side => formatShare(side.cum[box], side.cum[parent]);
-        row('cum', now, now.cum);
-        if (model.compares)
-            row('before', before, before.cum);
-        row('flat', now, now.flat);
-        if (model.compares) {
-            row('before', before, before.flat);
-            const points = 100 * model.changeOf(box);
-            rows.push(['change', this.points(points), 'of the total', points > 0 ? 'more' : points < 0 ? 'less' : '']);
-        }
-        if (parent > ROOT)
-            rows.push(['of caller', ofCaller(now), model.compares ? `before ${ofCaller(before)}` : '', '']);
-        return rows;
-    }
-
-    points(points) {
-        return (points > 0 ? '+' : points < 0 ? '\u2212' : '') + twoDigits(Math.abs(points)) + ' points';
-    }
-
-    figureList(rows) {
-        return rows.flatMap(([what, value, remark, className]) =>
-            [make('dt', {textContent: what}),
-             make('dd', {className}, value, make('small', {textContent: remark}))]);
-    }
-
-    describe(box) {
-        const figures = this.figures(box).map(([what, value, remark]) => `${what} ${value}, ${remark}`);
-        return [this.model.nameOf(box), this.model.inlined[box] ? 'inlined' : '', ...figures].filter(Boolean).join(', ');
-    }
-
     point(box, x = 0, y = 0) {
         const tip = element('tip'), {model} = this;
         element('graph').classList.toggle('pointing', box >= 0);
@@ -276,10 +226,10 @@ class Page {
         }
         if (box !== this.pointed) {
             this.pointed = box;
-            const place = this.placeOf(box) + (model.inlined[box] ? ' (inlined)' : '');
+            const place = this.panel.placeOf(box) + (model.inlined[box] ? ' (inlined)' : '');
             tip.replaceChildren(make('h2', {textContent: model.nameOf(box)}),
                                 ...place ? [make('div', {textContent: place, className: 'place'})] : [],
-                                make('dl', {}, ...this.figureList(this.figures(box))));
+                                make('dl', {}, ...this.panel.figureList(this.panel.figures(box))));
         }
         const {width, height} = tip.getBoundingClientRect();
         tip.style.left = Math.max(4, Math.min(x + 14, innerWidth - width - 8)) + 'px';
@@ -287,130 +237,14 @@ class Page {
     }
 
     fillDetails() {
-        const {model, selected: box} = this;
-        element('details').hidden = box < 0;
-        element('copied').textContent = '';
-        if (box < 0)
-            return;
-        const id = model.functionOf[box];
-        element('name').textContent = model.nameOf(box);
-        element('place').textContent = [this.placeOf(box), box > ROOT && model.inlined[box] ? 'inlined' : '']
-            .filter(Boolean).join(', ');
-        const rows = this.figures(box);
-        if (box > ROOT && model.boxesOfFunction[id] > 1) {
-            const {functionCum, functionFlat, total} = model.now;
-            rows.push([`in ${model.boxesOfFunction[id]} places`, model.format(functionCum[id]),
-                       `${formatShare(functionCum[id], total)} of total, ${model.format(functionFlat[id])} flat`, '']);
-        }
-        element('figures').replaceChildren(...this.figureList(rows));
-        element('lines').replaceChildren(...this.shares(box));
-        element('find').disabled = element('copy').disabled = box === ROOT;
-        element('zoom').disabled = box === this.picture.focus;
-        element('callers').replaceChildren(...model.path(box).slice(0, -1).reverse().concat(ROOT).map(caller =>
-            make('li', {}, make('button', {className: 'link', type: 'button', textContent: model.nameOf(caller),
-                                           onclick: () => this.focus(caller)}))));
-    }
-
-    // By line, and by each label, what a box is made of.
-    shares(box) {
-        const {model} = this, parts = [];
-        const part = (heading, rows, onclick) => {
-            const total = rows.reduce((sum, [, value]) => sum + Math.abs(value), 0);
-            const cells = rows.slice(0, 5).flatMap(([what, value]) => [
-                onclick ? make('span', {title: what}, make('button', {className: 'link', type: 'button', textContent: what,
-                                                         onclick: () => onclick(what)}))
-                        : make('span', {textContent: what}),
-                make('span', {textContent: model.format(value)}),
-                make('span', {textContent: formatShare(value, total), className: 'share'})]);
-            parts.push(make('h3', {textContent: heading}), make('div', {className: 'shares'}, ...cells));
-        };
-        const lines = box > ROOT ? model.lines(box) : [];
-        if (lines.length > 1)
-            part('By line', lines);
-        for (const [key, values] of model.labelValues(box, false)) {
-            if (values.some(([value]) => value !== null))
-                part(`By ${key}`, values.map(([value, weight]) => [value === null ? '(none)' : value, weight]),
-                     value => this.filter(key, values.some(each => each[0] === value) ? value : null));
-        }
-        return parts;
-    }
-
-    fillFunctions() {
-        const {model, sortBy} = this, {now, before} = model;
-        const change = id => model.change(now.functionCum[id], before.functionCum[id]);
-        const keys = {flat: id => Math.abs(now.functionFlat[id]), cum: id => Math.abs(now.functionCum[id]),
-                      change: id => Math.abs(change(id))};
-        const columns = model.compares ? ['cum', 'change'] : ['flat', 'cum'];
-        const ids = [...model.names.keys()].filter(id => model.boxesOfFunction[id] > 0);
-        const weights = ids.map(keys[sortBy]);
-        const byName = (a, b) => model.names[ids[a]] < model.names[ids[b]] ? -1 : 1;
-        const order = [...ids.keys()].sort((a, b) => weights[b] - weights[a] || byName(a, b));
-        const rows = order.slice(0, 40).map(position => {
-            const id = ids[position];
-            const cells = {
-                flat: [model.format(now.functionFlat[id]), formatShare(now.functionFlat[id], now.total), ''],
-                cum: [model.format(now.functionCum[id]), formatShare(now.functionCum[id], now.total), ''],
-            };
-            if (model.compares) {
-                const points = 100 * change(id);
-                cells.change = [this.points(points).replace(' points', ''), 'percentage points of the total',
-                                points > 0 ? 'more' : points < 0 ? 'less' : ''];
-            }
-            const name = make('td', {title: model.names[id]},
-                              make('button', {className: 'link', type: 'button', textContent: model.names[id],
-                                              onclick: () => this.findFunction(model.names[id])}));
-            const share = model.compares ? 0 : (sortBy === 'cum' ? now.functionCum : now.functionFlat)[id] / now.total;
-            name.style.setProperty('--share', Math.abs(share || 0) * 100 + '%');
-            return make('tr', {}, name, ...columns.map(column => {
-                const [textContent, title, className] = cells[column];
-                return make('td', {textContent, title, className});
-            }));
-        });
-        element('heaviest-title').textContent = model.compares ? 'Most changed functions' : 'Heaviest functions';
-        columns.forEach((column, index) => {
-            const head = element(['flat-head', 'cum-head'][index]);
-            head.setAttribute('aria-sort', column === sortBy ? 'descending' : 'none');
-            head.replaceChildren(make('button', {type: 'button', textContent: column === 'change' ? 'points' : column,
-                                                 onclick: () => this.sort(column)}));
-        });
-        element('functions').replaceChildren(...rows);
-    }
-
-    sort(column) {
-        this.sortBy = column;
-        this.fillFunctions();
-    }
-
-    fillLegend() {
-        const {model, picture} = this;
-        const entry = (color, text) => {
-            const swatch = make('i');
-            swatch.style.background = color;
-            return make('span', {}, swatch, text);
-        };
-        const entries = [];
-        if (model.compares || model.hasNegative) {
-            entries.push(entry(picture.colorOfChange(1), 'more'), entry(picture.colorOfChange(0), 'unchanged'),
-                         entry(picture.colorOfChange(-1), 'less'));
-            if (model.compares)
-                entries.push(make('span', {textContent: 'width: mean of the shares in both profiles'}));
-        } else {
-            const present = new Set(model.kinds.filter((kind, id) => model.boxesOfFunction[id] > 0));
-            KINDS.forEach(({name}, kind) => {
-                if (present.has(kind))
-                    entries.push(entry(picture.colorOfKind(kind, 7), name));
-            });
-        }
-        if (model.inlined.includes(1))
-            entries.push(make('em', {textContent: 'inlined into its caller'}));
-        element('legend').replaceChildren(...entries);
+        this.panel.fillDetails(this.selected);
     }
 
     // --- what the reader does ---
 
     takeTheme() {
         this.picture.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-        this.fillLegend();
+        this.panel.fillLegend();
     }
 
     async copy() {
@@ -504,7 +338,8 @@ class Page {
                 this.focus(this.selected);
         } else {
             const action = {
-                '/': () => element('search').select(), '?': () => element('help').showModal(), Home: () => this.focus(ROOT),
+                '/': () => element('search').select(), '?': () => element('help').showModal(),
+                Home: () => this.focus(ROOT),
                 i: () => this.turn(), d: () => this.togglePanel(), c: () => this.copy(),
                 n: () => this.goToMatch(1), p: () => this.goToMatch(-1),
             }[event.key];
@@ -572,7 +407,7 @@ class Page {
             this.picture.theme = 'light';
         else
             this.takeTheme();
-        this.fillLegend();
+        this.panel.fillLegend();
         this.show();
     }
 }

@@ -156,7 +156,7 @@ class Picture {
     // -1: all of it is gone, 1: all of it is new; in sixteen steps.
     colorOfChange(ratio) {
         const {more, less, same, strongest} = THEMES[this.theme];
-        const step = Math.round(ratio * 8) / 8, [hue, saturation] = step > 0 ? more : less;
+        const step = Math.max(-8, Math.min(8, Math.round(ratio * 8))) / 8, [hue, saturation] = step > 0 ? more : less;
         const strength = Math.abs(step);
         return hsl([hue, saturation * Math.min(1, strength * 1.6), same + (strongest - same) * strength]);
     }

@@ -85,8 +85,8 @@ class Model {
         this.functionCount = this.names.length;
     }
 
-    // The data's nodes differ by line; boxes do not, and in a comparison not by what is inlined, which builds differ in.
-    // Parents come before their children in both.
+    // The data's nodes differ by line; boxes do not, and in a comparison not by what is inlined either, which builds
+    // differ in. Parents come before their children in both.
     readNodes() {
         const {nodes, frames} = this.data;
         const count = nodes.length / 2 + 1;
@@ -270,7 +270,8 @@ class Model {
 
     // How much larger a share of its profile something has than of the base: -1 to 1.
     change(now, before) {
-        return (this.now.total > 0 ? now / this.now.total : 0) - (this.before.total > 0 ? before / this.before.total : 0);
+        const share = (value, side) => side.total > 0 ? value / side.total : 0;
+        return share(now, this.now) - share(before, this.before);
     }
 
     changeOf(box) {

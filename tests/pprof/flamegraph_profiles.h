@@ -135,10 +135,11 @@ static inline struct profile *example_server(uint32_t stack_count)
         }
         struct profile_label labels[] = {
             {.key = profile_string(profile, "api"), .text = profile_string(profile, apis[random >> 62])},
-            {.key = profile_string(profile, "thread"), .text = profile_string(profile, i % 3 ? "reactor-0" : "reactor-1")},
+            {.key = profile_string(profile, "thread"), .text = profile_string(profile, i % 3 ? "a" : "b")},
         };
         int64_t count = 1 + (int64_t)((random >> 50) % 5 == 0 ? (random >> 54) % 60 : 0);
-        profile_add_sample(profile, ids + EXAMPLE_DEPTH_MAX - depth, depth, (int64_t[]){count, count * 10000000}, labels, 2);
+        profile_add_sample(profile, ids + EXAMPLE_DEPTH_MAX - depth, depth, (int64_t[]){count, count * 10000000},
+                           labels, 2);
     }
     return profile;
 }
