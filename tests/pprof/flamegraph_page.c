@@ -66,7 +66,7 @@ int main(int argc, char **argv)
         {"example", example_cpu(), NULL},       {"compare", example_changed(), example_cpu()},
         {"hostile", example_hostile(), NULL},   {"heap", example_heap(), NULL},
         {"difference", example_difference(), NULL}, {"empty", example_empty(), NULL},
-        {"large", example_server(50000), NULL},
+        {"large", example_server(60000), NULL},
     };
     for (size_t i = 0; i < ARRAY_COUNT(pages) && argc == 2; i++) {
         char *path = mem_printf("%s/%s.html", argv[1], pages[i].name);
