@@ -1,5 +1,5 @@
-/* bench_pprof_analyse.c: profiles of 200 MB, and of 10 million samples: read, filtered, tabled and summarized; how long,
- * and with how much memory. Each run is in a process of its own, as only a process knows its peak. */
+/* bench_pprof_analyse.c: profiles of 200 MB, and of 10 million samples: read, filtered, tabled and summarized; how
+ * long, and with how much memory. Each run is in a process of its own, as only a process knows its peak. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -55,7 +55,8 @@ static void add_locations(struct profile *profile, uint32_t *locations)
 static void add_samples(struct profile *profile, const uint32_t *locations, const struct shape *shape)
 {
     static const char *const apis[] = {"Produce", "Fetch", "Metadata", "OffsetCommit"};
-    struct profile_label labels[2] = {{.key = profile_string(profile, "api")}, {.key = profile_string(profile, "topic")}};
+    struct profile_label labels[] = {{.key = profile_string(profile, "api")},
+                                     {.key = profile_string(profile, "topic")}};
     uint64_t random = 42;
     for (uint32_t i = 0; i < shape->sample_count; i++) {
         uint32_t stack[DEPTH_MAX], depth = shape->depth_min + below(&random, shape->depth_max - shape->depth_min + 1);

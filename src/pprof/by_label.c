@@ -2,6 +2,7 @@
 #include "pprof/by_label.h"
 
 #include "pprof/measure.h"
+#include "pprof/pair_map.h"
 
 #include <stdlib.h>
 
@@ -96,6 +97,57 @@ void by_label_init(struct by_label *table, const struct filter *filter, const ch
 void by_label_deinit(struct by_label *table)
 {
     arena_deinit(&table->arena);
+}
+
+/* The sample's text for a label; of several the last. 0: it has none. */
+static uint32_t text_of(const struct profile *profile, const struct profile_sample *sample, uint32_t key)
+{
+    uint32_t text = 0;
+    for (uint32_t i = 0; i < sample->label_count; i++) {
+        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
+        text = label->key == key && label->text != 0 ? label->text : text;
+    }
+    return text;
+}
+
+static void add_to_pair(struct pair_map *places, struct buf *pairs, const struct profile *profile,
+                        const uint32_t texts[2], int64_t value)
+{
+    uint32_t count = (uint32_t)(pairs->size / sizeof(struct by_label_pair));
+    uint32_t place = pair_map_find_or_add(places, texts[0], texts[1], count);
+    if (place == count) {
+        struct by_label_pair pair = {.first = profile_text(profile, texts[0]),
+                                     .second = profile_text(profile, texts[1])};
+        buf_append(pairs, &pair, sizeof(pair));
+    }
+    struct by_label_pair *pair = (struct by_label_pair *)(void *)pairs->data + place;
+    pair->sum = add(pair->sum, value);
+}
+
+bool by_label_largest_pair(const struct filter *filter, const char *first_key, const char *second_key,
+                           struct by_label_pair *largest)
+{
+    const struct profile *profile = filter->profile;
+    uint32_t keys[] = {find_key(profile, first_key), find_key(profile, second_key)};
+    if (keys[0] == 0 || keys[1] == 0)
+        return false;
+    struct pair_map places = {0};
+    struct buf pairs;
+    buf_init(&pairs);
+    for (uint32_t i = 0; i < profile->sample_count; i++) {
+        const struct profile_sample *sample = &profile->samples[i];
+        uint32_t texts[] = {text_of(profile, sample, keys[0]), text_of(profile, sample, keys[1])};
+        if (texts[0] != 0 && texts[1] != 0 && filter_keeps(filter, i))
+            add_to_pair(&places, &pairs, profile, texts, filter_value(filter, i));
+    }
+    size_t count = pairs.size / sizeof(struct by_label_pair);
+    const struct by_label_pair *list = (const struct by_label_pair *)(void *)pairs.data;
+    *largest = (struct by_label_pair){0};
+    for (size_t i = 0; i < count; i++)
+        *largest = list[i].sum > largest->sum ? list[i] : *largest;
+    buf_deinit(&pairs);
+    pair_map_deinit(&places);
+    return count > 1 && largest->sum > 0;
 }
 
 size_t by_label_keys(const struct profile *profile, const char **keys, size_t capacity)

@@ -29,6 +29,16 @@ void by_label_deinit(struct by_label *table);
  * first `capacity` of them go to keys, and live as long as the profile. */
 size_t by_label_keys(const struct profile *profile, const char **keys, size_t capacity);
 
+struct by_label_pair {
+    const char *first, *second;
+    int64_t sum;
+};
+
+/* Which two values of two labels have most together: "Produce" and "mutex lock". False if there are not two pairs at
+ * least, or none that counts for more than nothing. */
+bool by_label_largest_pair(const struct filter *filter, const char *first_key, const char *second_key,
+                           struct by_label_pair *largest);
+
 /* Append "api:" and a line for each row, at most row_limit (0: all); nothing if there are none. */
 void by_label_print(const struct by_label *table, uint32_t row_limit, struct buf *out);
 /* The same as a member of an object: {"key", "rows": [{"value", "sum", "share", "samples"}]}. */

@@ -143,7 +143,8 @@ static int settle_types(struct merger *merger, struct source *sources, size_t co
 static int settle_period(struct merger *merger, const struct source *sources, size_t count, struct buf *problem)
 {
     const struct profile *first = sources[0].profile;
-    const char *type = profile_text(first, first->period_type.type), *unit = profile_text(first, first->period_type.unit);
+    const char *type = profile_text(first, first->period_type.type);
+    const char *unit = profile_text(first, first->period_type.unit);
     for (size_t i = 1; i < count; i++) {
         const struct profile *other = sources[i].profile;
         const char *other_type = profile_text(other, other->period_type.type);
@@ -390,9 +391,10 @@ static bool fits(const struct source *sources, size_t count)
     uint64_t most[9] = {0};
     for (size_t i = 0; i < count; i++) {
         const struct profile *profile = sources[i].profile;
-        const uint32_t more[] = {profile->mapping_count,      profile->function_count,        profile->line_count,
-                                 profile->location_count,     profile->sample_count,          profile->string_count,
-                                 profile->sample_value_count, profile->sample_location_count, profile->sample_label_count};
+        const uint32_t more[] = {
+            profile->mapping_count,      profile->function_count,        profile->line_count,
+            profile->location_count,     profile->sample_count,          profile->string_count,
+            profile->sample_value_count, profile->sample_location_count, profile->sample_label_count};
         _Static_assert(ARRAY_COUNT(more) == ARRAY_COUNT(most), "a sum for each");
         for (size_t j = 0; j < ARRAY_COUNT(more); j++)
             most[j] += more[j];

@@ -1,9 +1,9 @@
 /* merge.h: several profiles as one, and one less another, by the rules of `go tool pprof`.
  *
- * Sample types are those that all have, in the first one's order, each in the finest unit of them. Time is the earliest,
- * durations add up, the period is the longest, comments are kept once each. A mapping is the same if it is as large, at
- * the same offset and of the same build id (or else file), so that a restart changes nothing: addresses count from its
- * start. Samples whose values are all 0 are left out, and what only they refer to. [any] */
+ * Sample types are those that all have, in the first one's order, each in the finest unit of them. Time is the
+ * earliest, durations add up, the period is the longest, comments are kept once each. A mapping is the same if it is
+ * as large, at the same offset and of the same build id (or else file), so that a restart changes nothing: addresses
+ * count from its start. Samples whose values are all 0 are left out, and what only they refer to. [any] */
 #ifndef PPROF_MERGE_H
 #define PPROF_MERGE_H
 

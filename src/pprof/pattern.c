@@ -99,11 +99,14 @@ static bool add_escaped_class(struct byte_set *set, char letter)
 static int escaped_character(struct translator *translator)
 {
     static const char letters[] = "tnfrva", meanings[] = "\t\n\f\r\v\a";
-    char letter = *translator->at++;
-    const char *known = letter == '\0' ? NULL : strchr(letters, letter);
+    char letter = *translator->at;
+    if (letter == '\0')
+        return -1;
+    translator->at++;
+    const char *known = strchr(letters, letter);
     if (known != NULL)
         return (uint8_t)meanings[known - letters];
-    if (letter != '\0' && (uint8_t)letter < 128 && ispunct((unsigned char)letter))
+    if ((uint8_t)letter < 128 && ispunct((unsigned char)letter))
         return (uint8_t)letter;
     if (letter != 'x')
         return -1;
@@ -112,8 +115,9 @@ static int escaped_character(struct translator *translator)
     for (int i = 0; i < 2 && isxdigit((unsigned char)translator->at[i + in_braces]); i++)
         digits[i] = translator->at[i + in_braces];
     translator->at += strlen(digits) + in_braces;
-    if (in_braces && *translator->at++ != '}')
+    if (in_braces && *translator->at != '}')
         return -1;
+    translator->at += in_braces;
     long value = strtol(digits, NULL, 16);
     return value > 0 && value < 128 ? (int)value : -1;
 }
@@ -386,7 +390,7 @@ static int translate(struct translator *translator, bool is_whole)
 {
     if (is_whole)
         put(translator, "^(");
-    while (*translator->at != '\0' && !translator->is_broken)
+    while (!translator->is_broken && *translator->at != '\0')
         translate_character(translator);
     if (is_whole)
         put(translator, ")$");

@@ -1,9 +1,10 @@
 /* pattern.h: the regular expressions that people give to pprof, run by the C library's.
  *
  * Go's syntax (https://github.com/google/re2/wiki/Syntax) where POSIX's extended one can say the same: also \d \w \s \b
- * and their opposites, (?:...), (?i) in front, lazy repeats (which match the same texts), \Q...\E. Refused, rather than
- * taken for something else: Unicode classes, other flags, what repeats more than 1000 times, nests more than 50 deep, or
- * is longer than 4096 bytes: expressions come with profiles too, and must not cost more than they are worth. [any] */
+ * and their opposites, (?:...), (?i) in front, lazy repeats (which match the same texts), \Q...\E. Refused, rather
+ * than taken for something else: Unicode classes, other flags, what repeats more than 1000 times, nests more than 50
+ * deep, or is longer than 4096 bytes: expressions come with profiles too, and must not cost more than they are worth.
+ * [any] */
 #ifndef PPROF_PATTERN_H
 #define PPROF_PATTERN_H
 

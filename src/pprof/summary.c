@@ -3,7 +3,7 @@
 
 #include "pprof/by_label.h"
 #include "pprof/measure.h"
-#include "pprof/pair_map.h"
+#include "pprof/stack_group.h"
 #include "pprof/top.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@
 
 #define FINDINGS_MAX 16
 #define GROUPS_SHOWN 3
+#define FRAMES_SHOWN 5
 #define FEW_SAMPLES 400    /* fewer: a share of one half is off by more than 5 points every twentieth time */
 #define WORTH_SAYING 0.05  /* a smaller share of a label does not stand out */
 
@@ -132,8 +133,9 @@ static void report_heaviest(struct writer *writer, const char *verb)
         return;
     const struct top_row *row = &writer->top.rows[0];
     struct finding *finding =
-        report(writer, "top_function", row->flat, share_of(row->flat, writer->filter->total), "%s %s the most itself: %s, %s",
-               row->text, verb, amount(writer, row->flat).content, percent(row->flat, writer->filter->total).content);
+        report(writer, "top_function", row->flat, share_of(row->flat, writer->filter->total),
+               "%s %s the most itself: %s, %s", row->text, verb, amount(writer, row->flat).content,
+               percent(row->flat, writer->filter->total).content);
     finding->next = look_at_function(writer, row->text, "who calls it");
 }
 
@@ -141,13 +143,13 @@ static void report_heaviest(struct writer *writer, const char *verb)
 static void report_waist(struct writer *writer)
 {
     const struct top_row *waist = NULL;
-    for (uint32_t i = 0; i < writer->top.row_count; i++) {
+    for (uint32_t i = 1; i < writer->top.row_count; i++) { /* the first one was named already */
         const struct top_row *row = &writer->top.rows[i];
         bool is_wide = row->cum > 0 && row->cum >= writer->sum / 2;
         if (is_wide && (waist == NULL || row->cum < waist->cum || (row->cum == waist->cum && row->flat > waist->flat)))
             waist = row;
     }
-    if (waist == NULL || waist == &writer->top.rows[0] || waist->cum >= writer->sum)
+    if (waist == NULL || waist->cum >= writer->sum)
         return;
     struct finding *finding =
         report(writer, "waist", waist->cum, share_of(waist->cum, writer->filter->total),
@@ -292,91 +294,15 @@ static void summarize_heap(struct writer *writer)
     report_labels(writer);
 }
 
-/* --- goroutines: groups by stack --- */
+/* --- goroutines --- */
 
-struct group {
-    uint32_t sample; /* one of them */
-    int64_t count;
-    const char *reason; /* why they wait; NULL: unknown */
-};
-
-static int compare_stacks(const void *left, const void *right, void *context)
-{
-    const struct profile *profile = context;
-    const struct profile_sample *a = &profile->samples[*(const uint32_t *)left];
-    const struct profile_sample *b = &profile->samples[*(const uint32_t *)right];
-    if (a->location_count != b->location_count)
-        return a->location_count < b->location_count ? -1 : 1;
-    return a->location_count == 0 ? 0
-                                  : memcmp(profile->sample_locations + a->location_start,
-                                           profile->sample_locations + b->location_start,
-                                           a->location_count * sizeof(uint32_t));
-}
-
-static int compare_groups(const void *left, const void *right)
-{
-    const struct group *a = left, *b = right;
-    if (a->count != b->count)
-        return a->count > b->count ? -1 : 1;
-    return a->sample < b->sample ? -1 : a->sample > b->sample;
-}
-
-static const char *label_text(const struct profile *profile, const struct profile_sample *sample, const char *key)
-{
-    for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        if (label->text != 0 && strcmp(profile_text(profile, label->key), key) == 0)
-            return profile_text(profile, label->text);
-    }
-    return NULL;
-}
-
-static uint32_t group_by_stack(const struct filter *filter, struct group *groups, struct arena *arena)
-{
-    const struct profile *profile = filter->profile;
-    uint32_t *order = arena_alloc_array(arena, profile->sample_count, sizeof(*order)), count = 0, group_count = 0;
-    for (uint32_t i = 0; i < profile->sample_count; i++) {
-        if (filter_keeps(filter, i) && filter_value(filter, i) > 0)
-            order[count++] = i;
-    }
-    qsort_r(order, count, sizeof(*order), compare_stacks, (void *)(uintptr_t)profile);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || compare_stacks(&order[i - 1], &order[i], (void *)(uintptr_t)profile) != 0)
-            groups[group_count++] = (struct group){.sample = order[i]};
-        struct group *group = &groups[group_count - 1];
-        group->count = (int64_t)((uint64_t)group->count + (uint64_t)filter_value(filter, order[i]));
-        const char *reason = label_text(profile, &profile->samples[order[i]], "reason");
-        group->reason = group->reason == NULL ? reason : group->reason;
-    }
-    qsort(groups, group_count, sizeof(*groups), compare_groups);
-    return group_count;
-}
-
-/* "poll < serve < main": from the leaf, the outermost of a location's lines. */
-static void append_stack(const struct filter *filter, const struct profile_sample *sample, struct buf *out)
-{
-    const struct profile *profile = filter->profile;
-    uint32_t shown = 0;
-    for (uint32_t i = prune_sample(&filter->prune, sample); i < sample->location_count && shown < 5; i++) {
-        uint32_t id = profile->sample_locations[sample->location_start + i];
-        const struct profile_location *location = &profile->locations[id - 1];
-        for (uint32_t j = prune_first_line(&filter->prune, id); j < location->line_count && shown < 5; j++) {
-            uint32_t function = profile->lines[location->line_start + j].function;
-            buf_printf(out, "%s%s", shown++ == 0 ? "" : " < ",
-                       profile_text(profile, profile->functions[function - 1].name));
-        }
-    }
-}
-
-static void report_group(struct writer *writer, const struct group *group)
+static void report_group(struct writer *writer, const struct stack_group *group)
 {
     struct buf stack;
     buf_init(&stack);
-    append_stack(writer->filter, &writer->filter->profile->samples[group->sample], &stack);
-    if (stack.size == 0)
-        buf_append_string(&stack, "code without names");
-    report(writer, "stack_group", group->count, share_of(group->count, writer->filter->total), "%lld (%s) %s%sin %s",
-           (long long)group->count, percent(group->count, writer->filter->total).content,
+    stack_group_append_names(writer->filter, group, FRAMES_SHOWN, &stack);
+    report(writer, "stack_group", group->sum, share_of(group->sum, writer->filter->total), "%lld (%s) %s%sin %s",
+           (long long)group->sum, percent(group->sum, writer->filter->total).content,
            group->reason == NULL ? "" : group->reason, group->reason == NULL ? "" : ", ", buf_string(&stack));
     buf_deinit(&stack);
 }
@@ -385,8 +311,8 @@ static void summarize_goroutines(struct writer *writer)
 {
     struct arena arena;
     arena_init(&arena);
-    struct group *groups = arena_alloc_array(&arena, writer->filter->profile->sample_count, sizeof(*groups));
-    uint32_t group_count = group_by_stack(writer->filter, groups, &arena);
+    struct stack_group *groups;
+    uint32_t group_count = stack_groups(writer->filter, &groups, &arena);
     if (group_count > 0)
         report(writer, "groups", group_count, NAN, "%lld %ss with %u different stack%s", (long long)writer->sum,
                writer->filter->type, group_count, group_count == 1 ? "" : "s")->unit = "count";
@@ -416,47 +342,15 @@ static void report_contentions(struct writer *writer)
 /* Which requests wait for what. */
 static void report_pair(struct writer *writer, const char *first_key, const char *second_key)
 {
-    const struct profile *profile = writer->filter->profile;
-    struct pair { const char *first, *second; int64_t sum; } *pairs = NULL;
-    struct pair_map places = {0};
-    uint32_t keys[2] = {0, 0}, pair_count = 0, capacity = 0;
-    for (uint32_t i = 1; i < profile->string_count; i++) {
-        keys[0] = strcmp(profile_text(profile, i), first_key) == 0 ? i : keys[0];
-        keys[1] = strcmp(profile_text(profile, i), second_key) == 0 ? i : keys[1];
-    }
-    for (uint32_t i = 0; i < profile->sample_count; i++) {
-        const struct profile_sample *sample = &profile->samples[i];
-        uint32_t texts[2] = {0, 0};
-        for (uint32_t j = 0; j < sample->label_count; j++) {
-            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
-            for (int k = 0; k < 2; k++)
-                texts[k] = label->key == keys[k] ? label->text : texts[k];
-        }
-        if (texts[0] == 0 || texts[1] == 0 || !filter_keeps(writer->filter, i))
-            continue;
-        uint32_t at = pair_map_find_or_add(&places, texts[0], texts[1], pair_count);
-        if (at == pair_count) {
-            if (pair_count == capacity) {
-                capacity = capacity == 0 ? 16 : capacity * 2;
-                pairs = mem_realloc(pairs, capacity * sizeof(*pairs));
-            }
-            pairs[pair_count++] = (struct pair){profile_text(profile, texts[0]), profile_text(profile, texts[1]), 0};
-        }
-        pairs[at].sum = (int64_t)((uint64_t)pairs[at].sum + (uint64_t)filter_value(writer->filter, i));
-    }
-    const struct pair *largest = pairs;
-    for (uint32_t i = 1; i < pair_count; i++)
-        largest = pairs[i].sum > largest->sum ? &pairs[i] : largest;
-    if (pair_count > 1 && largest->sum > 0) {
-        struct finding *finding =
-            report(writer, "largest_pair", largest->sum, share_of(largest->sum, writer->filter->total),
-                   "%s with %s is the most: %s, %s", largest->first, largest->second,
-                   amount(writer, largest->sum).content, percent(largest->sum, writer->filter->total).content);
-        finding->next = arena_printf(&writer->summary->arena, "-tagfocus='%s=%s' -cum: in which functions", first_key,
-                                     quoted(writer, largest->first));
-    }
-    mem_free(pairs);
-    pair_map_deinit(&places);
+    struct by_label_pair pair;
+    if (!by_label_largest_pair(writer->filter, first_key, second_key, &pair))
+        return;
+    struct finding *finding =
+        report(writer, "largest_pair", pair.sum, share_of(pair.sum, writer->filter->total),
+               "%s with %s is the most: %s, %s", pair.first, pair.second, amount(writer, pair.sum).content,
+               percent(pair.sum, writer->filter->total).content);
+    finding->next = arena_printf(&writer->summary->arena, "-tagfocus='%s=%s' -cum: in which functions", first_key,
+                                 quoted(writer, pair.first));
 }
 
 static void summarize_contention(struct writer *writer)
@@ -494,8 +388,8 @@ static void summarize_other(struct writer *writer)
 
 static void report_change(struct writer *writer, const char *id, const struct top_row *row, const char *verb)
 {
-    struct finding *finding = report(writer, id, row->flat, share_of(row->flat, writer->filter->total), "%s %s most: %s",
-                                     row->text, verb, amount(writer, row->flat).content);
+    struct finding *finding = report(writer, id, row->flat, share_of(row->flat, writer->filter->total),
+                                     "%s %s most: %s", row->text, verb, amount(writer, row->flat).content);
     finding->next = look_at_function(writer, row->text, "on which paths");
 }
 
@@ -504,9 +398,9 @@ static void summarize_difference(struct writer *writer)
     const char *verb = writer->sum < 0 ? "shrank" : "grew";
     int64_t change = writer->sum < 0 ? (int64_t)(0 - (uint64_t)writer->sum) : writer->sum;
     if (writer->filter->has_base)
-        report(writer, "growth", writer->sum, share_of(writer->sum, writer->filter->total), "%s %s by %s, %s of the base's %s",
-               writer->filter->type, verb, amount(writer, change).content, percent(change, writer->filter->total).content,
-               amount(writer, writer->filter->total).content);
+        report(writer, "growth", writer->sum, share_of(writer->sum, writer->filter->total),
+               "%s %s by %s, %s of the base's %s", writer->filter->type, verb, amount(writer, change).content,
+               percent(change, writer->filter->total).content, amount(writer, writer->filter->total).content);
     else
         report(writer, "growth", writer->sum, NAN, "%s %s by %s", writer->filter->type, verb,
                amount(writer, change).content);

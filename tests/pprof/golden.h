@@ -1,4 +1,4 @@
-/* golden.h: the profiles under tests/pprof/golden: of takhin, of a program in Go, and as gperftools writes them of C++. */
+/* golden.h: the profiles under tests/pprof/golden: of takhin, of a program in Go, of C++ as gperftools writes them. */
 #ifndef TESTS_PPROF_GOLDEN_H
 #define TESTS_PPROF_GOLDEN_H
 

@@ -124,6 +124,26 @@ static void number_labels_with_different_numbers_are_different(void **state)
     profile_destroy(profile);
 }
 
+static void appended_samples_stay_apart_until_one_is_added(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "samples", "count");
+    struct profile_label label = {.key = profile_string(profile, "api"), .text = profile_string(profile, "Fetch")};
+    int64_t value = 2;
+    profile_append_sample(profile, NULL, 0, &value, &label, 1);
+    profile_append_sample(profile, NULL, 0, &value, &label, 1);
+    assert_int_equal(profile->sample_count, 2);
+    assert_int_equal(profile->sample_label_count, 1); /* shared */
+    assert_int_equal(profile->samples[1].label_start, profile->samples[0].label_start);
+
+    profile_add_sample(profile, NULL, 0, &value, &label, 1);
+
+    assert_int_equal(profile->sample_count, 2);
+    assert_int_equal(profile->sample_values[0] + profile->sample_values[1], 6);
+    profile_destroy(profile);
+}
+
 static void destroy_accepts_null(void **state)
 {
     (void)state;
@@ -153,6 +173,7 @@ int main(void)
         cmocka_unit_test(equal_mappings_get_the_same_id),
         cmocka_unit_test(samples_with_equal_stack_and_labels_add_up),
         cmocka_unit_test(number_labels_with_different_numbers_are_different),
+        cmocka_unit_test(appended_samples_stay_apart_until_one_is_added),
         cmocka_unit_test(destroy_accepts_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
