@@ -122,6 +122,11 @@ struct profile *profile_create(void)
     struct profile *profile = MEM_NEW(struct profile);
     profile->tables = MEM_NEW(struct profile_tables);
     arena_init(&profile->tables->texts);
+    /* Never NULL: whoever reads a sample adds its offset to them, if only 0. */
+    RESERVE(profile, lines, line, 1);
+    RESERVE(profile, sample_locations, sample_location, 1);
+    RESERVE(profile, sample_labels, sample_label, 1);
+    RESERVE(profile, sample_values, sample_value, 1);
     uint32_t empty = profile_string(profile, "");
     ASSERT(empty == 0);
     return profile;

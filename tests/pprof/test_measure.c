@@ -61,11 +61,23 @@ static void percentages_have_two_digits_and_a_round_hundred(void **state)
     }
 }
 
+static void units_of_one_family_are_convertible(void **state)
+{
+    (void)state;
+    assert_true(measure_is_convertible("nanoseconds", "ms"));
+    assert_true(measure_is_convertible("bytes", "kb"));
+    assert_true(measure_is_convertible("widgets", "widgets"));
+    assert_false(measure_is_convertible("bytes", "ms"));
+    assert_false(measure_is_convertible("widgets", "count"));
+    assert_false(measure_is_convertible("bytes", "count"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_print_in_the_asked_unit),
         cmocka_unit_test(percentages_have_two_digits_and_a_round_hundred),
+        cmocka_unit_test(units_of_one_family_are_convertible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

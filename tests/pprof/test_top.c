@@ -78,6 +78,34 @@ static void profile_without_samples_prints_an_empty_table(void **state)
                "      flat  flat%   sum%        cum   cum%\n");
 }
 
+static void json_has_the_rows_of_the_table(void **state)
+{
+    (void)state;
+    struct profile *profile = example_cpu();
+    struct buf out;
+    buf_init(&out);
+    struct filter filter;
+    struct filter_options options = {.focus = "get_varint", .sample_index = "samples"};
+    assert_int_equal(filter_init(&filter, profile, &options, &out), 0);
+    struct top top;
+    top_init(&top, &filter, &(struct top_options){.by_line = true, .by_cum = true, .row_limit = 2});
+    struct json json;
+    json_init(&json, &out);
+    top_write_json(&top, &json, NULL);
+    assert_string_equal(buf_string(&out),
+                        "{\"type\":\"samples\",\"unit\":\"count\",\"total\":2798,"
+                        "\"time_ns\":1750000000123456789,\"duration_ns\":30020000000,"
+                        "\"dropped\":0,\"candidates\":4,\"rows\":["
+                        "{\"name\":\"connection_serve src/a.c:15\",\"function\":\"connection_serve\","
+                        "\"file\":\"src/a.c\",\"line\":15,\"flat\":0,\"cum\":333,\"inlined\":false},"
+                        "{\"name\":\"get_varint src/v.h:4\",\"function\":\"get_varint\","
+                        "\"file\":\"src/v.h\",\"line\":4,\"flat\":333,\"cum\":333,\"inlined\":true}]}");
+    top_deinit(&top);
+    filter_deinit(&filter);
+    buf_deinit(&out);
+    profile_destroy(profile);
+}
+
 static void bad_drop_frames_is_refused_and_prints_nothing(void **state)
 {
     (void)state;
@@ -218,6 +246,7 @@ int main(void)
         cmocka_unit_test(example_prints_the_golden_table),
         cmocka_unit_test(row_limit_keeps_the_heaviest_and_says_so),
         cmocka_unit_test(profile_without_samples_prints_an_empty_table),
+        cmocka_unit_test(json_has_the_rows_of_the_table),
         cmocka_unit_test(bad_drop_frames_is_refused_and_prints_nothing),
         cmocka_unit_test(dropped_frames_weigh_on_their_callers),
         cmocka_unit_test(every_go_prints_the_same_table),
