@@ -309,7 +309,9 @@ static bool apply(struct captures *captures, const struct profiler_options *opti
     };
     mem_free(captures->folder);
     captures->folder = mem_copy_string(options->capture_dir ? options->capture_dir : "");
-    int rc = start_thread(captures);
+    /* Switched off, it looks once whether there is a capture of the time before that has to go. */
+    bool has_folder = captures->folder[0] != '\0';
+    int rc = captures->settings.is_on || has_folder ? start_thread(captures) : 0;
     if (rc < 0) {
         log_warning("there is no thread for captures to be had error=\"%s\"", error_text(rc));
         captures->settings.is_on = false;
