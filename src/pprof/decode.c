@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "pprof/fields.h"
 #include "pprof/id_map.h"
 #include "pprof/inflate.h"
 #include "pprof/wire.h"
@@ -15,26 +16,6 @@
 #include <unistd.h>
 
 /* --- the tables --- */
-
-/* Field numbers of profile.proto. */
-enum profile_field {
-    PROFILE_SAMPLE_TYPE = 1,
-    PROFILE_SAMPLE = 2,
-    PROFILE_MAPPING = 3,
-    PROFILE_LOCATION = 4,
-    PROFILE_FUNCTION = 5,
-    PROFILE_STRING = 6,
-    PROFILE_DROP_FRAMES = 7,
-    PROFILE_KEEP_FRAMES = 8,
-    PROFILE_TIME = 9,
-    PROFILE_DURATION = 10,
-    PROFILE_PERIOD_TYPE = 11,
-    PROFILE_PERIOD = 12,
-    PROFILE_COMMENT = 13,
-    PROFILE_DEFAULT_SAMPLE_TYPE = 14,
-    PROFILE_DOC_URL = 15,
-    PROFILE_FIELD_COUNT,
-};
 
 struct decoder {
     struct profile *profile;
@@ -119,8 +100,6 @@ static void decode_string(struct decoder *decoder, struct bytes text)
     decoder->strings[decoder->string_count++] = profile_string_bytes(decoder->profile, text);
 }
 
-enum value_type_field { VALUE_TYPE_TYPE = 1, VALUE_TYPE_UNIT = 2 };
-
 static struct profile_value_type read_value_type(struct decoder *decoder, struct bytes record)
 {
     uint64_t numbers[NUMBERS_MAX] = {0};
@@ -136,19 +115,6 @@ static void decode_sample_type(struct decoder *decoder, struct bytes record)
     if (charge(decoder, sizeof(type)))
         profile_add_sample_type(profile, profile_text(profile, type.type), profile_text(profile, type.unit));
 }
-
-enum mapping_field {
-    MAPPING_ID = 1,
-    MAPPING_START = 2,
-    MAPPING_LIMIT = 3,
-    MAPPING_OFFSET = 4,
-    MAPPING_FILE = 5,
-    MAPPING_BUILD_ID = 6,
-    MAPPING_HAS_FUNCTIONS = 7,
-    MAPPING_HAS_FILENAMES = 8,
-    MAPPING_HAS_LINE_NUMBERS = 9,
-    MAPPING_HAS_INLINE_FRAMES = 10,
-};
 
 static void decode_mapping(struct decoder *decoder, struct bytes record)
 {
@@ -169,9 +135,6 @@ static void decode_mapping(struct decoder *decoder, struct bytes record)
         id_map_add(&decoder->mappings, numbers[MAPPING_ID], profile_add_mapping(decoder->profile, &mapping));
 }
 
-enum function_field { FUNCTION_ID = 1, FUNCTION_NAME = 2, FUNCTION_SYSTEM_NAME = 3, FUNCTION_FILE = 4,
-                      FUNCTION_START_LINE = 5 };
-
 static void decode_function(struct decoder *decoder, struct bytes record)
 {
     uint64_t numbers[NUMBERS_MAX] = {0};
@@ -186,9 +149,6 @@ static void decode_function(struct decoder *decoder, struct bytes record)
         id_map_add(&decoder->functions, numbers[FUNCTION_ID],
                 profile_add_function_record(decoder->profile, &function));
 }
-
-enum location_field { LOCATION_ID = 1, LOCATION_MAPPING = 2, LOCATION_ADDRESS = 3, LOCATION_LINE = 4 };
-enum line_field { LINE_FUNCTION = 1, LINE_LINE = 2 };
 
 static void decode_line(struct decoder *decoder, struct bytes record)
 {
@@ -224,9 +184,6 @@ static void decode_location(struct decoder *decoder, struct bytes record)
 }
 
 /* --- samples --- */
-
-enum sample_field { SAMPLE_LOCATION = 1, SAMPLE_VALUE = 2, SAMPLE_LABEL = 3 };
-enum label_field { LABEL_KEY = 1, LABEL_TEXT = 2, LABEL_NUMBER = 3, LABEL_UNIT = 4 };
 
 /* One of them, or several that are packed. */
 static struct wire numbers_of(const struct wire_field *field)

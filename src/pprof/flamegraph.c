@@ -201,12 +201,6 @@ static void write_strings(const struct profile *names, struct buf *out)
     buf_append_byte(out, ']');
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 static void write_head(const struct profile *profile, const char *title, uint32_t type, struct buf *out)
 {
     buf_printf(out, "{\"type\":%u,\n\"types\":[", type);
@@ -221,7 +215,7 @@ static void write_head(const struct profile *profile, const char *title, uint32_
     write_text_member(out, "title", title == NULL ? "" : title);
     bool has_program = profile->mapping_count > 0;
     write_text_member(out, "program",
-                      has_program ? base_name(profile_text(profile, profile->mappings[0].file)) : "");
+                      has_program ? profile_base_name(profile_text(profile, profile->mappings[0].file)) : "");
     buf_append_string(out, ",\n\"comments\":[");
     for (uint32_t i = 0; i < profile->comment_count; i++) {
         if (i > 0)

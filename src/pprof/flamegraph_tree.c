@@ -12,12 +12,6 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 /* Objects by the start of their name, the first that fits; one with ".so" in its name is a library otherwise. */
 static const struct {
     const char *start;
@@ -120,8 +114,9 @@ static uint32_t add_line(struct addition *addition, const struct profile_locatio
     const struct profile *profile = addition->profile;
     struct profile *names = addition->tree->names;
     const struct profile_function *function = line == NULL ? NULL : &profile->functions[line->function - 1];
-    const char *object = location->mapping == 0
-                             ? NULL : base_name(profile_text(profile, profile->mappings[location->mapping - 1].file));
+    const char *object = NULL;
+    if (location->mapping != 0)
+        object = profile_base_name(profile_text(profile, profile->mappings[location->mapping - 1].file));
     const char *name = function == NULL ? "" : profile_text(profile, function->name);
     const char *file = function == NULL ? "" : profile_text(profile, function->file);
     char *nameless = NULL;

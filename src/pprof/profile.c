@@ -202,6 +202,12 @@ const char *profile_text(const struct profile *profile, uint32_t string)
     return (const char *)profile->strings[string].data;
 }
 
+const char *profile_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
 void profile_add_sample_type(struct profile *profile, const char *type, const char *unit)
 {
     ASSERT(profile->sample_count == 0);

@@ -83,12 +83,14 @@ struct profile {
 struct profile *profile_create(void);
 void profile_destroy(struct profile *profile);
 
-/* Index of an interned string. Names come from clients, threads and files and may be any bytes, but one that is no UTF-8
- * makes strict readers of protocol buffers refuse the whole profile: "?" stands for each byte that is none. */
+/* Index of an interned string. Names come from clients, threads and files and may be any bytes, but one that is no
+ * UTF-8 makes strict readers of protocol buffers refuse the whole profile: "?" stands for each byte that is none. */
 uint32_t profile_string(struct profile *profile, const char *text);
 uint32_t profile_string_bytes(struct profile *profile, struct bytes text);
 /* The text of an index: NUL-terminated, valid while the profile lives. */
 const char *profile_text(const struct profile *profile, uint32_t string);
+/* What of a path is behind its last slash; the path itself where that is nothing. */
+const char *profile_base_name(const char *path);
 
 /* Before the first sample. */
 void profile_add_sample_type(struct profile *profile, const char *type, const char *unit);

@@ -122,12 +122,6 @@ static void for_each_kept_sample(struct ranking *ranking,
 
 /* --- which nodes, in which order --- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 /* As it is printed. */
 static const char *node_text(const struct node *node, struct arena *arena)
 {
@@ -138,7 +132,7 @@ static const char *node_text(const struct node *node, struct arena *arena)
         return arena_printf(arena, "%s%s%s", node->name, space, node->file);
     if (*node->name != '\0')
         return node->name;
-    return *node->object == '\0' ? "<unknown>" : arena_printf(arena, "[%s]", base_name(node->object));
+    return *node->object == '\0' ? "<unknown>" : arena_printf(arena, "[%s]", profile_base_name(node->object));
 }
 
 /* What decides, then the text, then the other one. */
