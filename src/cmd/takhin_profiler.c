@@ -1,12 +1,12 @@
 /* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says. */
 #include "base/buf.h"
 #include "base/error.h"
-#include "cmd/profiler_address.h"
-#include "cmd/profiler_command.h"
-#include "cmd/profiler_content.h"
-#include "cmd/profiler_fetch.h"
-#include "cmd/profiler_files.h"
-#include "cmd/profiler_output.h"
+#include "cmd/profiler/target.h"
+#include "cmd/profiler/command.h"
+#include "cmd/profiler/content.h"
+#include "cmd/profiler/fetch.h"
+#include "cmd/profiler/files.h"
+#include "cmd/profiler/output.h"
 #include "config/config.h"
 
 #include <signal.h>

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "pprof/filter.h"
-#include "pprof/json.h"
+#include "base/json.h"
 
 struct by_label_row {
     const char *value;     /* NULL: samples without the label */

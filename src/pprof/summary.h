@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "pprof/filter.h"
-#include "pprof/json.h"
+#include "base/json.h"
 
 enum profile_kind {
     PROFILE_KIND_OTHER,

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "pprof/filter.h"
-#include "pprof/json.h"
+#include "base/json.h"
 #include "pprof/profile.h"
 
 /* pprof's default for -nodefraction. */

@@ -1,4 +1,4 @@
-/* profiler_command.h: the command line of takhin-profiler. */
+/* command.h: the command line of takhin-profiler. */
 #ifndef CMD_PROFILER_COMMAND_H
 #define CMD_PROFILER_COMMAND_H
 

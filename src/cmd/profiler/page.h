@@ -1,4 +1,4 @@
-/* profiler_page.h: long lines on a terminal. */
+/* page.h: long lines on a terminal. */
 #ifndef CMD_PROFILER_PAGE_H
 #define CMD_PROFILER_PAGE_H
 

@@ -1,4 +1,4 @@
-/* profiler_progress.h: what standard error shows while something is collected: a bar on a terminal, else one line. */
+/* progress.h: what standard error shows while something is collected: a bar on a terminal, else one line. */
 #ifndef CMD_PROFILER_PROGRESS_H
 #define CMD_PROFILER_PROGRESS_H
 

@@ -1,10 +1,10 @@
-/* profiler_command.c: reads the command line of takhin-profiler by a table of flags. */
-#include "cmd/profiler_command.h"
+/* command.c: reads the command line of takhin-profiler by a table of flags. */
+#include "cmd/profiler/command.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
-#include "cmd/profiler_content.h"
+#include "cmd/profiler/content.h"
 #include "profiler/options.h"
 
 #include <inttypes.h>

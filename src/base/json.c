@@ -1,5 +1,5 @@
 /* json.c: commas, names and quoted texts. */
-#include "pprof/json.h"
+#include "base/json.h"
 
 #include "base/utf8.h"
 

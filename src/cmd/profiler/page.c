@@ -1,5 +1,5 @@
-/* profiler_page.c: breaks lines between words, on terminals only. */
-#include "cmd/profiler_page.h"
+/* page.c: breaks lines between words, on terminals only. */
+#include "cmd/profiler/page.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* profiler_files.h: what files that were collected before say: takhin-profiler analyze FILE... */
+/* files.h: what files that were collected before say: takhin-profiler analyze FILE... */
 #ifndef CMD_PROFILER_FILES_H
 #define CMD_PROFILER_FILES_H
 

@@ -1,4 +1,4 @@
-/* profiler_output.h: the file that appears only when it is complete. */
+/* output.h: the file that appears only when it is complete. */
 #ifndef CMD_PROFILER_OUTPUT_H
 #define CMD_PROFILER_OUTPUT_H
 

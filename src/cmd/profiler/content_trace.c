@@ -1,10 +1,10 @@
-/* profiler_content_trace.c: execution traces, as go tool trace reads them: where the time of requests went. */
-#include "cmd/profiler_content.h"
+/* content_trace.c: execution traces, as go tool trace reads them: where the time of requests went. */
+#include "cmd/profiler/content.h"
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "cmd/profiler_command.h"
-#include "cmd/profiler_page.h"
+#include "cmd/profiler/command.h"
+#include "cmd/profiler/page.h"
 #include "pprof/measure.h"
 #include "trace/analysis.h"
 #include "trace/decode.h"

@@ -1,10 +1,10 @@
-/* profiler_fetch.c: libcurl's multi interface, so that waiting can draw progress and hear a Ctrl-C. */
-#include "cmd/profiler_fetch.h"
+/* fetch.c: libcurl's multi interface, so that waiting can draw progress and hear a Ctrl-C. */
+#include "cmd/profiler/fetch.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
-#include "cmd/profiler_progress.h"
+#include "cmd/profiler/progress.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>

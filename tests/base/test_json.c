@@ -1,5 +1,5 @@
 /* test_json.c: commas, quotes, and what is no number or no UTF-8. */
-#include "pprof/json.h"
+#include "base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-/* profiler_content_profile.c: profiles, as go tool pprof reads them: the sum, and the table of functions. */
-#include "cmd/profiler_content.h"
+/* content_profile.c: profiles, as go tool pprof reads them: the sum, and the table of functions. */
+#include "cmd/profiler/content.h"
 
-#include "cmd/profiler_command.h"
+#include "cmd/profiler/command.h"
 #include "pprof/decode.h"
 #include "pprof/measure.h"
 #include "pprof/top.h"

@@ -1,8 +1,8 @@
 /* json.h: a JSON text written from front to back. [any]
  *
  * The writer puts the commas; nesting is the caller's to get right. RFC 8259. */
-#ifndef PPROF_JSON_H
-#define PPROF_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
-/* profiler_progress.c: a bar that redraws its line, on terminals only. */
-#include "cmd/profiler_progress.h"
+/* progress.c: a bar that redraws its line, on terminals only. */
+#include "cmd/profiler/progress.h"
 
 #include "base/clock.h"
 #include "base/units.h"

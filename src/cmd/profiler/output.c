@@ -1,5 +1,5 @@
-/* profiler_output.c: mkstemp beside the target, write, rename. */
-#include "cmd/profiler_output.h"
+/* output.c: mkstemp beside the target, write, rename. */
+#include "cmd/profiler/output.h"
 
 #include "base/error.h"
 #include "base/mem.h"

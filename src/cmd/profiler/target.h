@@ -1,10 +1,10 @@
-/* profiler_address.h: where the debug port is that takhin-profiler asks. */
-#ifndef CMD_PROFILER_ADDRESS_H
-#define CMD_PROFILER_ADDRESS_H
+/* target.h: where the debug port is that takhin-profiler asks. */
+#ifndef CMD_PROFILER_TARGET_H
+#define CMD_PROFILER_TARGET_H
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "cmd/profiler_command.h"
+#include "cmd/profiler/command.h"
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
-/* profiler_files.c: reads files that were collected before, and prints what they say. */
-#include "cmd/profiler_files.h"
+/* files.c: reads files that were collected before, and prints what they say. */
+#include "cmd/profiler/files.h"
 
 #include "base/error.h"
-#include "cmd/profiler_content.h"
+#include "cmd/profiler/content.h"
 
 #include <errno.h>
 #include <stdio.h>

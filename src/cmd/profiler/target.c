@@ -1,5 +1,5 @@
-/* profiler_address.c: -remote, or profiler.host and profiler.port of the configuration, as host:port. */
-#include "cmd/profiler_address.h"
+/* target.c: -remote, or profiler.host and profiler.port of the configuration, as host:port. */
+#include "cmd/profiler/target.h"
 
 #include "base/error.h"
 #include "config/config.h"

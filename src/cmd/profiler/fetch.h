@@ -1,4 +1,4 @@
-/* profiler_fetch.h: one profile or trace over HTTP into memory, with a line of progress meanwhile. */
+/* fetch.h: one profile or trace over HTTP into memory, with a line of progress meanwhile. */
 #ifndef CMD_PROFILER_FETCH_H
 #define CMD_PROFILER_FETCH_H
 

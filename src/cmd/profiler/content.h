@@ -1,4 +1,4 @@
-/* profiler_content.h: what takhin-profiler collects, as it is read back and told: profiles, and execution traces. */
+/* content.h: what takhin-profiler collects, as it is read back and told: profiles, and execution traces. */
 #ifndef CMD_PROFILER_CONTENT_H
 #define CMD_PROFILER_CONTENT_H
 
