@@ -16,6 +16,7 @@ struct report_options {
     struct filter_options filter;
     struct top_options top;
     bool is_difference; /* profile_subtract made it: values are growth */
+    int64_t elapsed_ns; /* of a difference: from the base's time to the profile's; 0: unknown */
 };
 
 /* Append the report to *out, and to *notes what matched nothing, a line each. The profile's names are simple already
