@@ -4,403 +4,343 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
-#include "cmd/profiler/content.h"
-#include "profiler/options.h"
+#include "cmd/profiler/command_check.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW_NS (30 * (int64_t)NS_PER_S)
-#define TRACE_WINDOW_NS (5 * (int64_t)NS_PER_S) /* a busy takhin writes megabytes in that */
 /* A server that is asked for more refuses or shortens it anyway. */
-#define MAX_DURATION_NS (24 * 3600 * (int64_t)NS_PER_S)
+#define MAX_TIME_NS (24 * 3600 * (int64_t)NS_PER_S)
 
 /* Every wait and every delay, of a type whose rate the guide to Go's tools calls "sample rate". */
 #define DEFAULT_SAMPLE_RATE 1
 
-#define PROFILE(name) name, name " profile", &profiler_content_profile
+/* Of the table: what a terminal shows beside the words. */
+#define DEFAULT_ROWS 20
 
-static const struct collectible types[] = {
-    {PROFILE("cpu"), "/debug/pprof/profile", "cpu.prof", TIME_WINDOW, WINDOW_NS, true, RATE_NONE, 0,
-     "where CPU time goes", "takhin used no CPU in that time. Put load on it while you collect."},
-    {PROFILE("heap"), "/debug/pprof/heap", "heap.prof", TIME_SNAPSHOT, WINDOW_NS, false, RATE_MEMORY,
-     PROFILER_MEM_RATE_MAX, "who holds memory now, and who allocated how much",
-     "Is profiler.mem_rate 0, or the profiler on since just now?"},
-    {PROFILE("allocs"), "/debug/pprof/allocs", "allocs.prof", TIME_SNAPSHOT, WINDOW_NS, false, RATE_MEMORY,
-     PROFILER_MEM_RATE_MAX, "the same, shown by what was allocated in all",
-     "Is profiler.mem_rate 0, or the profiler on since just now?"},
-    {PROFILE("goroutine"), "/debug/pprof/goroutine", "goroutine.prof", TIME_SNAPSHOT, WINDOW_NS, false, RATE_NONE, 0,
-     "the stacks of all tasks and threads", NULL},
-    {PROFILE("block"), "/debug/pprof/block", "block.prof", TIME_WINDOW, WINDOW_NS, false, RATE_SAMPLES,
-     PROFILER_BLOCK_RATE_MAX, "where tasks wait, and for how long",
-     "No task waited in that time. Put load on takhin while you collect."},
-    {PROFILE("mutex"), "/debug/pprof/mutex", "mutex.prof", TIME_WINDOW, WINDOW_NS, false, RATE_SAMPLES,
-     PROFILER_MUTEX_FRACTION_MAX, "which holders of locks make others wait",
-     "Nobody waited for a lock in that time. Put load on takhin while you collect."},
-    {PROFILE("threadcreate"), "/debug/pprof/threadcreate", "threadcreate.prof", TIME_SNAPSHOT, WINDOW_NS, false,
-     RATE_NONE, 0, "what started threads", NULL},
-    {PROFILE("fgprof"), "/debug/fgprof", "fgprof.prof", TIME_WINDOW, WINDOW_NS, true, RATE_NONE, 0,
-     "where the time of tasks goes, running and waiting", NULL},
-    {PROFILE("goroutineleak"), "/debug/pprof/goroutineleak", "goroutineleak.prof", TIME_AGE, WINDOW_NS, false,
-     RATE_NONE, 0, "tasks that have been parked for long", "No task has been parked for so long."},
-    {"trace", "trace", &profiler_content_trace, "/debug/pprof/trace", "trace.out", TIME_WINDOW, TRACE_WINDOW_NS, true,
-     RATE_NONE, 0, "what every task, reactor and request did, and when",
-     "No request ended in that time. Put load on takhin while you collect, or collect for longer."},
+struct flag {
+    struct command_flag shown;
+    /* Into field, which is that of the command at offset. */
+    int (*take)(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                struct buf *message);
+    size_t offset;
+    enum profiler_action action; /* of a switch that is no field but what to do */
+    enum flag_use { USE_NOTHING, USE_TABLE, USE_ANALYSIS } use; /* what there must be for it to have an effect */
 };
 
-static int take_type(struct profiler_command *command, const char *value, struct buf *message)
+/* --- values --- */
+
+static int refuse(const struct flag *flag, const char *value, const char *reason, struct buf *message)
 {
-    buf_append_string(message, "-type ");
-    buf_append_string(message, value);
-    buf_append_string(message, ": this version collects ");
-    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
-        if (strcmp(types[i].name, value) == 0) {
-            command->type = &types[i];
-            buf_clear(message);
-            return 0;
-        }
-        buf_printf(message, "%s%s", i > 0 ? ", " : "", types[i].name);
-    }
-    buf_append_string(message, " only");
+    buf_printf(message, "-%s %s: %s", flag->shown.name, value, reason);
     return ERR_CONFIG;
 }
 
-static int read_time(const char *flag, const char *value, int64_t *time_ns, struct buf *message)
+static int take_type(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                     struct buf *message)
 {
-    if (units_parse_duration(value, time_ns) != 0) {
-        buf_printf(message, "-%s %s: not a duration; write 30s, 500ms or 1m30s", flag, value);
-        return ERR_CONFIG;
+    (void)field;
+    bool is_all = strcmp(value, "all") == 0;
+    command->type_count = 0;
+    for (size_t i = 0; i < collectible_count; i++) {
+        if (is_all ? collectibles[i].in_all : strcmp(collectibles[i].name, value) == 0)
+            command->types[command->type_count++] = &collectibles[i];
     }
-    if (*time_ns < (int64_t)NS_PER_MS || *time_ns > MAX_DURATION_NS) {
-        buf_printf(message, "-%s %s: must be from 1ms to 24h", flag, value);
-        return ERR_CONFIG;
-    }
+    if (command->type_count > 0)
+        return 0;
+    refuse(flag, value, "there is ", message);
+    for (size_t i = 0; i < collectible_count; i++)
+        buf_printf(message, "%s, ", collectibles[i].name);
+    buf_append_string(message, "and all");
+    return ERR_CONFIG;
+}
+
+static int take_time(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                     struct buf *message)
+{
+    (void)command;
+    int64_t *time_ns = field;
+    if (units_parse_duration(value, time_ns) != 0)
+        return refuse(flag, value, "not a duration; write 30s, 500ms or 1m30s", message);
+    if (*time_ns < (int64_t)NS_PER_MS || *time_ns > MAX_TIME_NS)
+        return refuse(flag, value, "must be from 1ms to 24h", message);
     return 0;
-}
-
-static int take_duration(struct profiler_command *command, const char *value, struct buf *message)
-{
-    return read_time("duration", value, &command->duration_ns, message);
-}
-
-static int take_last(struct profiler_command *command, const char *value, struct buf *message)
-{
-    return read_time("last", value, &command->last_ns, message);
 }
 
 /* A whole number; what it means, and how large it may be, is the type's business. */
-static int take_rate(const char *flag, const char *value, int64_t *rate, struct buf *message)
+static int take_number(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                       struct buf *message)
 {
+    (void)command;
     char *end;
-    *rate = strtoll(value, &end, 10);
-    if (*value >= '0' && *value <= '9' && *end == '\0')
+    *(int64_t *)field = strtoll(value, &end, 10); /* beyond all limits it is the largest number, and refused as such */
+    if (*value < '0' || *value > '9' || *end != '\0')
+        return refuse(flag, value, "must be a whole number", message);
+    return 0;
+}
+
+static int take_rows(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                     struct buf *message)
+{
+    int64_t rows;
+    int result = take_number(flag, value, command, &rows, message);
+    if (result == 0 && rows > UINT32_MAX)
+        return refuse(flag, value, "must be below 4294967296; 0 is all there are", message);
+    *(uint32_t *)field = (uint32_t)rows;
+    return result;
+}
+
+static int take_text(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                     struct buf *message)
+{
+    (void)flag;
+    (void)command;
+    (void)message;
+    *(const char **)field = value;
+    return 0;
+}
+
+static int take_base(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                     struct buf *message)
+{
+    struct analysis_options *analysis = &command->analysis;
+    bool is_comparison = strcmp(flag->shown.name, "diff_base") == 0;
+    if (analysis->base != NULL && is_comparison != analysis->is_comparison)
+        return refuse(flag, value, "-base and -diff_base both name what to compare with: name one", message);
+    analysis->is_comparison = is_comparison;
+    return take_text(flag, value, command, field, message);
+}
+
+/* As Go has them: "-cum", "-cum=true", "-cum=false". */
+static int read_switch(const struct flag *flag, const char *value, bool *is_on, struct buf *message)
+{
+    *is_on = strcmp(value, "true") == 0;
+    if (*is_on || strcmp(value, "false") == 0)
         return 0;
-    buf_printf(message, "-%s %s: must be a whole number", flag, value);
+    buf_printf(message, "-%s=%s: it is a switch, and takes no value but true and false", flag->shown.name, value);
     return ERR_CONFIG;
 }
 
-static int take_sample_rate(struct profiler_command *command, const char *value, struct buf *message)
+static int take_switch(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                       struct buf *message)
 {
-    command->sample_rate_is_named = true;
-    return take_rate("sample-rate", value, &command->sample_rate, message);
+    (void)command;
+    return read_switch(flag, value, field, message);
 }
 
-static int take_mem_rate(struct profiler_command *command, const char *value, struct buf *message)
+static int take_action(const struct flag *flag, const char *value, struct profiler_command *command, void *field,
+                       struct buf *message)
 {
-    command->mem_rate_is_named = true;
-    return take_rate("mem-rate", value, &command->mem_rate, message);
+    (void)field;
+    bool is_on;
+    int result = read_switch(flag, value, &is_on, message);
+    if (result == 0 && is_on)
+        command->action = flag->action;
+    return result;
 }
 
-static int take_output(struct profiler_command *command, const char *value, struct buf *message)
-{
-    (void)message;
-    command->output = value;
-    return 0;
-}
+/* --- the table --- */
 
-static int take_remote(struct profiler_command *command, const char *value, struct buf *message)
-{
-    (void)message;
-    command->remote = value;
-    return 0;
-}
+/* The field's place; a field of another type than the row needs does not compile. */
+#define IS(member, type) __builtin_types_compatible_p(__typeof__(((struct profiler_command *)0)->member), type)
+#define FIELD(member, type) \
+    .offset = offsetof(struct profiler_command, member) + 0 * sizeof(char[IS(member, type) ? 1 : -1])
 
-static int take_config(struct profiler_command *command, const char *value, struct buf *message)
-{
-    (void)message;
-    command->config_file = value;
-    return 0;
-}
-
-static void set_analyze(struct profiler_command *command)
-{
-    command->analyze = true;
-}
-
-static void set_flamegraph(struct profiler_command *command)
-{
-    command->flamegraph = true;
-}
-
-static void set_quiet(struct profiler_command *command)
-{
-    command->quiet = true;
-}
-
-static void set_version(struct profiler_command *command)
-{
-    command->action = PROFILER_PRINT_VERSION;
-}
-
-static void set_help(struct profiler_command *command)
-{
-    command->action = PROFILER_PRINT_HELP;
-}
-
-/* A flag takes a value or switches something on: one of the two functions is there. */
-struct flag {
-    const char *name;
-    const char *value; /* what it is called in the help */
-    int (*take)(struct profiler_command *command, const char *value, struct buf *message);
-    void (*set)(struct profiler_command *command);
-    const char *meaning; /* NULL: another name of the flag above */
-};
+#define TIME(member) .take = take_time, FIELD(member, int64_t)
+#define NUMBER(member) .take = take_number, FIELD(member, int64_t)
+#define ROWS(member) .take = take_rows, FIELD(member, uint32_t)
+#define TEXT(member) .take = take_text, FIELD(member, const char *)
+#define BASE(member) .take = take_base, FIELD(member, const char *)
+#define SWITCH(member) .take = take_switch, FIELD(member, bool)
+#define ACTION(value) .take = take_action, .action = (value)
 
 static const struct flag flags[] = {
-    {"type", "TYPE", take_type, NULL, "what to collect, see TYPES; default cpu"},
-    {"duration", "DURATION", take_duration, NULL,
-     "how long to collect: 30s, 500ms, 1m30s, ...; default 30s, of a trace 5s"},
-    {"last", "DURATION", take_last, NULL,
-     "trace: what takhin did in the last 10s, or so, before now: its flight recorder has that"},
-    {"sample-rate", "N", take_sample_rate, NULL,
-     "block: one sample for N ns of waiting; mutex: one in N delays; default 1, which is all; 0: as configured"},
-    {"mem-rate", "N", take_mem_rate, NULL,
-     "heap and allocs: one sample for N bytes, while it collects for -duration; default 0: as configured"},
-    {"output", "FILE", take_output, NULL, "the file to write; default TYPE.prof or trace.out in the current folder"},
-    {"remote", "HOST:PORT", take_remote, NULL, "the debug port of a takhin on any machine; default as under ADDRESS"},
-    {"config", "FILE", take_config, NULL, "take the address from profiler.host and profiler.port of this takhin.yaml"},
-    {"analyze", NULL, NULL, set_analyze,
-     "then print the 20 functions that used most, as go tool pprof -top does; of a trace, where requests' time went"},
-    {"flamegraph", NULL, NULL, set_flamegraph, "then print the command that shows the flame graph, and its page"},
-    {"quiet", NULL, NULL, set_quiet, "no progress and no report: only errors, and what -analyze and -flamegraph print"},
-    {"version", NULL, NULL, set_version, "print the version, and end"},
-    {"help", NULL, NULL, set_help, "print this, and end (also -h)"},
-    {"h", NULL, NULL, set_help, NULL},
+    {{"type", "TYPE", "what to collect, see TYPES; default cpu", FLAGS_COLLECT, VALUES_TYPES}, .take = take_type},
+    {{"duration", "DURATION", "how long to collect: 30s, 500ms, 1m30s; default 30s, of a trace 5s", FLAGS_COLLECT,
+      VALUES_ANY}, TIME(duration_ns)},
+    {{"last", "DURATION", "trace: what takhin did in the last 10s, or so, before now: its flight recorder has that",
+      FLAGS_COLLECT, VALUES_ANY}, TIME(last_ns)},
+    {{"remote", "ADDRESS", "the debug port of a takhin, or of several with commas between, see ADDRESS", FLAGS_COLLECT,
+      VALUES_ANY}, TEXT(remote)},
+    {{"config", "FILE", "take the address from profiler.host and profiler.port of this takhin.yaml", FLAGS_COLLECT,
+      VALUES_FILES}, TEXT(config_file)},
+    {{"sample-rate", "N", "block: one sample for N ns of waiting; mutex: one in N delays; default 1, which is all; "
+      "0: as takhin is configured", FLAGS_COLLECT, VALUES_ANY}, NUMBER(sample_rate)},
+    {{"mem-rate", "N", "heap and allocs: one sample for N bytes, while it collects for -duration; default 0: as takhin "
+      "is configured", FLAGS_COLLECT, VALUES_ANY}, NUMBER(mem_rate)},
+    {{"timeout", "DURATION", "how long an answer may take beyond the time that is collected for; default 30s",
+      FLAGS_COLLECT, VALUES_ANY}, TIME(timeout_ns)},
+
+    {{"output", "FILE", "the file to write; default TYPE.prof or trace.out in the current folder", FLAGS_OUTPUT,
+      VALUES_FILES}, TEXT(output)},
+    {{"output-dir", "FOLDER", "a folder for files named after type and time, and manifest.json; made if it is missing",
+      FLAGS_OUTPUT, VALUES_FOLDERS}, TEXT(output_dir)},
+    {{"split", NULL, "of several brokers a file each, in place of one of all; traces are a file each in any case",
+      FLAGS_OUTPUT, VALUES_NONE}, SWITCH(split)},
+
+    {{"analyze", NULL, "print what the profile says: in words, and the functions that used most, as go tool pprof -top "
+      "does; of a trace, where requests' time went", FLAGS_ANALYZE, VALUES_NONE}, SWITCH(analysis.report)},
+    {{"nodecount", "N", "rows of the table; default 20; 0: all", FLAGS_ANALYZE, VALUES_ANY},
+     ROWS(analysis.top.row_limit), .use = USE_TABLE},
+    {{"cum", NULL, "sort the table by what functions used with all that they called", FLAGS_ANALYZE, VALUES_NONE},
+     SWITCH(analysis.top.by_cum), .use = USE_TABLE},
+    {{"lines", NULL, "a row a line of source, in place of a function", FLAGS_ANALYZE, VALUES_NONE},
+     SWITCH(analysis.top.by_line), .use = USE_TABLE},
+    {{"focus", "REGEX", "only stacks in which a function, a file or a library matches", FLAGS_ANALYZE, VALUES_ANY},
+     TEXT(analysis.filter.focus), .use = USE_ANALYSIS},
+    {{"ignore", "REGEX", "no stacks in which one matches", FLAGS_ANALYZE, VALUES_ANY}, TEXT(analysis.filter.ignore),
+     .use = USE_ANALYSIS},
+    {{"tagfocus", "LABEL", "only samples with a label that matches: api=Fetch, topic=orders|payments, or a range of "
+      "numbers, bytes=4kb:1mb", FLAGS_ANALYZE, VALUES_ANY}, TEXT(analysis.filter.tag_focus), .use = USE_ANALYSIS},
+    {{"tagignore", "LABEL", "no samples with one that matches", FLAGS_ANALYZE, VALUES_ANY},
+     TEXT(analysis.filter.tag_ignore), .use = USE_ANALYSIS},
+    {{"sample_index", "NAME", "which value counts, as inuse_objects of heap; default the profile's own", FLAGS_ANALYZE,
+      VALUES_ANY}, TEXT(analysis.filter.sample_index), .use = USE_ANALYSIS},
+    {{"base", "FILE", "subtract this profile: what came since then", FLAGS_ANALYZE, VALUES_FILES}, BASE(analysis.base),
+     .use = USE_ANALYSIS},
+    {{"diff_base", "FILE", "the same, with percentages of that profile", FLAGS_ANALYZE, VALUES_FILES},
+     BASE(analysis.base), .use = USE_ANALYSIS},
+    {{"json", NULL, "the analysis for scripts: one JSON object a line and file, in place of words and tables",
+      FLAGS_ANALYZE, VALUES_NONE}, SWITCH(analysis.json)},
+    {{"folded", NULL, "the stacks, a line each with its value, as flamegraph.pl reads them, in place of the analysis",
+      FLAGS_ANALYZE, VALUES_NONE}, SWITCH(analysis.folded)},
+    {{"flamegraph", NULL, "write a page with the flame graph beside the profile, and print the command that shows it "
+      "in go tool pprof, see DRAWING", FLAGS_ANALYZE, VALUES_NONE}, SWITCH(analysis.flamegraph)},
+
+    {{"quiet", NULL, "no progress and no report of what was written: only errors, and what flags ask to print",
+      FLAGS_OTHER, VALUES_NONE}, SWITCH(quiet)},
+    {{"version", NULL, "print the version, and end", FLAGS_OTHER, VALUES_NONE}, ACTION(PROFILER_PRINT_VERSION)},
+    {{"help", NULL, "print this manual, and end (also -h)", FLAGS_OTHER, VALUES_NONE}, ACTION(PROFILER_PRINT_HELP)},
+    {{"h", NULL, NULL, FLAGS_OTHER, VALUES_NONE}, ACTION(PROFILER_PRINT_HELP)},
+    {{"man", NULL, "print this manual as man reads it, and end", FLAGS_OTHER, VALUES_NONE},
+     ACTION(PROFILER_PRINT_MAN)},
+    {{"completion", NULL, "print what bash needs to complete flags, and end", FLAGS_OTHER, VALUES_NONE},
+     ACTION(PROFILER_PRINT_COMPLETION)},
 };
+
+const struct command_flag *profiler_command_flag(size_t index)
+{
+    return index < ARRAY_COUNT(flags) ? &flags[index].shown : NULL;
+}
+
+/* --- the line --- */
+
+struct reading {
+    char **argv;
+    int at; /* into argv */
+    struct profiler_command *command;
+    bool is_named[ARRAY_COUNT(flags)];
+    bool flags_have_ended;
+    struct buf *message;
+};
+
+/* Go's flags are spelled both ways, sample_index here and there sample-rate: either may be. */
+static bool is_name(const char *name, const char *argument, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] != argument[i] && !(name[i] != '\0' && strchr("-_", name[i]) && strchr("-_", argument[i])))
+            return false;
+    }
+    return name[length] == '\0';
+}
 
 /* The flag that an argument names, and what stands behind its "=" (NULL: no "="). NULL: no such flag. */
 static const struct flag *find_flag(const char *argument, const char **value)
 {
-    if (*argument != '-')
-        return NULL;
     argument += argument[1] == '-' ? 2 : 1;
     size_t length = strcspn(argument, "=");
     *value = argument[length] != '\0' ? argument + length + 1 : NULL;
     for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
-        if (strlen(flags[i].name) == length && memcmp(argument, flags[i].name, length) == 0)
+        if (is_name(flags[i].shown.name, argument, length))
             return &flags[i];
     }
     return NULL;
 }
 
-static int take_flag(char **argv, int *at, struct profiler_command *command, struct buf *message)
+static int take_flag(struct reading *reading)
 {
-    const char *value = NULL;
-    const struct flag *flag = find_flag(argv[*at], &value);
+    const char *argument = reading->argv[reading->at], *value = NULL;
+    const struct flag *flag = find_flag(argument, &value);
     if (flag == NULL) {
-        buf_printf(message, argv[*at][0] == '-' ? "%s: no such flag" : "%s: only flags may stand here", argv[*at]);
-        if (strcmp(argv[*at], "analyze") == 0)
-            buf_append_string(message, "; to analyze files, name nothing else: takhin-profiler analyze FILE...");
+        buf_printf(reading->message, "%s: no such flag", argument);
         return ERR_CONFIG;
     }
-    if (flag->set != NULL) {
-        if (value != NULL) {
-            buf_printf(message, "-%s takes no value", flag->name);
-            return ERR_CONFIG;
-        }
-        flag->set(command);
-        return 0;
-    }
-    if (value == NULL && argv[*at + 1] != NULL)
-        value = argv[++*at];
-    if (value == NULL || *value == '\0') {
-        buf_printf(message, "-%s needs a value: -%s %s", flag->name, flag->name, flag->value);
+    if (flag->shown.value == NULL && value == NULL)
+        value = "true";
+    else if (value == NULL && reading->argv[reading->at + 1] != NULL)
+        value = reading->argv[++reading->at];
+    if (flag->shown.value != NULL && (value == NULL || *value == '\0')) {
+        buf_printf(reading->message, "-%s needs a value: -%s %s", flag->shown.name, flag->shown.name,
+                   flag->shown.value);
         return ERR_CONFIG;
     }
-    return flag->take(command, value, message);
+    reading->is_named[flag - flags] = true;
+    return flag->take(flag, value, reading->command, (char *)reading->command + flag->offset, reading->message);
 }
 
-static int64_t rate_of(const struct profiler_command *command)
+/* "analyze", once, and behind it files: they move to the front of argv, over what has been read. */
+static int take_word(struct reading *reading)
 {
-    switch (command->type->rate) {
-    case RATE_SAMPLES: return command->sample_rate;
-    case RATE_MEMORY: return command->mem_rate;
-    case RATE_NONE: break;
+    struct profiler_command *command = reading->command;
+    char *word = reading->argv[reading->at];
+    if (command->files != NULL) {
+        reading->argv[1 + command->file_count++] = word;
+        return 0;
     }
+    if (strcmp(word, "analyze") == 0) {
+        command->files = (const char *const *)&reading->argv[1];
+        return 0;
+    }
+    buf_printf(reading->message, "%s: only flags may stand here; what a file says is shown by takhin-profiler analyze "
+               "FILE", word);
+    return ERR_CONFIG;
+}
+
+static int take_argument(struct reading *reading)
+{
+    const char *argument = reading->argv[reading->at];
+    if (reading->flags_have_ended || argument[0] != '-' || argument[1] == '\0')
+        return take_word(reading);
+    if (strcmp(argument, "--") != 0)
+        return take_flag(reading);
+    reading->flags_have_ended = true;
     return 0;
 }
 
-/* What one flag cannot know of another. */
-static int check_together(const struct profiler_command *command, struct buf *message)
+/* What flags say of each other. */
+static int finish(struct reading *reading)
 {
-    const struct collectible *type = command->type;
-    if (command->sample_rate_is_named && type->rate != RATE_SAMPLES)
-        buf_printf(message, "-sample-rate is for block and mutex, not for %s", type->name);
-    else if (command->mem_rate_is_named && type->rate != RATE_MEMORY)
-        buf_printf(message, "-mem-rate is for heap and allocs, not for %s", type->name);
-    else if (rate_of(command) > type->rate_max)
-        buf_printf(message, "-%s: must be from 0 to %" PRId64 " for %s",
-                   type->rate == RATE_MEMORY ? "mem-rate" : "sample-rate", type->rate_max, type->name);
-    else if (command->last_ns > 0 && type->content != &profiler_content_trace)
-        buf_printf(message, "-last is for trace, not for %s: only that is kept before anybody asks", type->name);
-    else if (command->last_ns > 0 && command->duration_ns > 0)
-        buf_append_string(message, "-last is of the time before now, and -duration of that from now on: name one");
-    else if (command->flamegraph && type->content == &profiler_content_trace)
-        buf_append_string(message, "-flamegraph is for profiles; a trace says when things happened: go tool trace "
-                                   "shows it. For a flame graph of where time goes, take -type fgprof");
-    else if (!type->has_fractions && command->duration_ns % (int64_t)NS_PER_S != 0)
-        buf_printf(message, "-duration: must be whole seconds for %s", type->name);
-    return message->size == 0 ? 0 : ERR_CONFIG;
-}
-
-/* "analyze FILE..." */
-static int take_files(int argc, char **argv, struct profiler_command *command, struct buf *message)
-{
-    const char *first = argc > 2 ? argv[2] : "";
-    command->action = PROFILER_ANALYZE_FILES;
-    command->files = (const char *const *)&argv[2];
-    command->file_count = argc - 2;
-    if (strcmp(first, "-h") == 0 || strcmp(first, "-help") == 0 || strcmp(first, "--help") == 0)
-        command->action = PROFILER_PRINT_HELP;
-    else if (argc == 2)
-        buf_append_string(message, "analyze needs the name of a file: takhin-profiler analyze trace.out");
-    else if (*first == '-')
-        buf_printf(message, "%s: analyze takes files, and no flags", first);
-    return message->size == 0 ? 0 : ERR_CONFIG;
+    struct profiler_command *command = reading->command;
+    struct analysis_options *analysis = &command->analysis;
+    struct command_named named = {NULL, NULL};
+    bool is_analysis_asked_for = false;
+    for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
+        const struct flag *flag = &flags[i];
+        if (!reading->is_named[i])
+            continue;
+        if (named.collecting == NULL && (flag->shown.group == FLAGS_COLLECT || flag->shown.group == FLAGS_OUTPUT))
+            named.collecting = flag->shown.name;
+        if (named.table == NULL && flag->use == USE_TABLE)
+            named.table = flag->shown.name;
+        is_analysis_asked_for = is_analysis_asked_for || flag->use == USE_ANALYSIS;
+        command->sample_rate_is_named |= flag->offset == offsetof(struct profiler_command, sample_rate);
+        command->mem_rate_is_named |= flag->offset == offsetof(struct profiler_command, mem_rate);
+    }
+    analysis->report = analysis->report || analysis->json || analysis->folded || named.table != NULL ||
+                       (is_analysis_asked_for && !analysis->flamegraph) || command->files != NULL;
+    if (command->files != NULL && command->action == PROFILER_COLLECT)
+        command->action = PROFILER_ANALYZE_FILES;
+    return command_check(command, &named, reading->message);
 }
 
 int profiler_command_parse(int argc, char **argv, struct profiler_command *command, struct buf *message)
 {
-    *command = (struct profiler_command){.type = &types[0], .sample_rate = DEFAULT_SAMPLE_RATE};
-    if (argc > 1 && strcmp(argv[1], "analyze") == 0)
-        return take_files(argc, argv, command, message);
-    for (int i = 1; i < argc; i++) {
-        int result = take_flag(argv, &i, command, message);
-        if (result != 0)
-            return result;
-    }
-    if (command->output == NULL)
-        command->output = command->type->default_output;
-    return check_together(command, message);
-}
-
-int64_t profiler_command_window_ns(const struct profiler_command *command)
-{
-    bool is_snapshot = command->duration_ns == 0 && rate_of(command) == 0;
-    if (command->last_ns > 0)
-        return 0;
-    if (command->type->time == TIME_AGE || (command->type->time == TIME_SNAPSHOT && is_snapshot))
-        return 0;
-    return command->duration_ns > 0 ? command->duration_ns : command->type->window_ns;
-}
-
-/* "30", or "0.5". */
-static void write_seconds(struct buf *text, int64_t duration_ns)
-{
-    int64_t whole = duration_ns / (int64_t)NS_PER_S, rest = duration_ns % (int64_t)NS_PER_S;
-    buf_printf(text, "%" PRId64, whole);
-    if (rest == 0)
-        return;
-    buf_printf(text, ".%09" PRId64, rest);
-    while (text->data[text->size - 1] == '0')
-        text->size--;
-}
-
-void profiler_command_write_target(const struct profiler_command *command, struct buf *target)
-{
-    const char *separator = "?";
-    int64_t seconds_ns = command->type->time == TIME_AGE ? command->duration_ns : profiler_command_window_ns(command);
-    buf_append_string(target, command->type->path);
-    if (seconds_ns > 0) {
-        buf_append_string(target, "?seconds=");
-        write_seconds(target, seconds_ns);
-        separator = "&";
-    }
-    if (command->last_ns > 0) {
-        buf_append_string(target, "?last=");
-        write_seconds(target, command->last_ns);
-        buf_append_byte(target, 's');
-    }
-    if (rate_of(command) > 0)
-        buf_printf(target, "%srate=%" PRId64, separator, rate_of(command));
-}
-
-const char *profiler_command_hint(const struct profiler_command *command)
-{
-    return command->last_ns == 0 ? NULL
-                                 : "If its flight recorder is off, set profiler.trace_buffer: 16MiB in its takhin.yaml "
-                                   "and send it a SIGHUP\n(kill -HUP PID); or trace what comes now, with -duration 5s "
-                                   "in place of -last.";
-}
-
-static void write_usage(struct buf *text)
-{
-    buf_append_string(text, "usage: takhin-profiler [flags]\n"
-                            "       takhin-profiler analyze FILE...\n\n"
-                            "The second form collects nothing: it prints what files from before say, as -analyze\n"
-                            "does: profiles, and traces in the format that takhin sends unless another is asked for.\n"
-                            "\n");
-    for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
-        const struct flag *flag = &flags[i];
-        if (flag->meaning != NULL)
-            buf_printf(text, "  -%s%s%s\n        %s\n", flag->name, flag->value ? " " : "",
-                       flag->value ? flag->value : "", flag->meaning);
-    }
-}
-
-void profiler_command_write_help(struct buf *text)
-{
-    buf_append_string(text, "takhin-profiler: collects a profile from a running takhin and shows what it says.\n\n");
-    write_usage(text);
-    buf_append_string(
-        text,
-        "\nFlags have one dash or two; a value follows behind a space or \"=\".\n"
-        "\nTYPES\n");
-    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
-        buf_printf(text, "  %-14s%s\n", types[i].name, types[i].meaning);
-    buf_append_string(
-        text,
-        "  cpu, block, mutex, fgprof and trace are of the time that -duration says. heap, allocs, goroutine and\n"
-        "  threadcreate are of this moment; with -duration they say what came in that time (memory in use: what there\n"
-        "  is at its end). goroutineleak lists the tasks that have been parked for -duration, 10m unless it is named.\n"
-        "  trace with -last is of the time before now: what just went wrong is still in takhin's flight recorder.\n"
-        "\nADDRESS\n"
-        "  -remote names it; its port may be left out if it is 6060, and an IPv6 address stands in brackets:\n"
-        "  [::1]:6060. Without -remote it is that of this machine's takhin: profiler.host and profiler.port of\n"
-        "  the -config file, overridden by TAKHIN_PROFILER_HOST and TAKHIN_PROFILER_PORT, else 127.0.0.1:6060.\n"
-        "  There a host of 0.0.0.0 or :: (takhin listens everywhere) means this machine.\n"
-        "  Connections are direct: no proxy, no TLS.\n"
-        "\nTHE PROFILER OF TAKHIN IS OFF BY DEFAULT\n"
-        "  Start takhin with TAKHIN_PROFILER_ENABLED=true, or set this in its takhin.yaml and send it a SIGHUP:\n"
-        "      profiler:\n"
-        "        enabled: true\n"
-        "\nFILES\n"
-        "  The profile appears under its name only when it is complete and readable. While it is collected it is\n"
-        "  called FILE.partial-XXXXXX; an error, Ctrl-C or a full disk leaves nothing behind. It is a gzipped\n"
-        "  protocol buffer (profile.proto), which go tool pprof, speedscope, Pyroscope and Parca read; a trace is in\n"
-        "  Go's format, which go tool trace of Go 1.19 and later reads.\n"
-        "\nEXIT STATUS\n"
-        "  0 the profile was written, or the files were read; 1 it was not, or one was not; 2 the command line or the\n"
-        "  configuration is wrong.\n"
-        "\nEXAMPLES\n"
-        "  takhin-profiler -type cpu -duration 30s -remote localhost:6060 -analyze\n"
-        "  takhin-profiler -config configs/takhin.yaml -output /tmp/before.prof\n"
-        "  takhin-profiler -type heap -output heap1.prof      # and later: -output heap2.prof\n"
-        "  go tool pprof -top -base heap1.prof heap2.prof\n"
-        "  takhin-profiler -type block -duration 60s -analyze # what makes requests slow\n"
-        "  takhin-profiler -type trace -last 10s -analyze     # which ones were, just now, and why\n"
-        "  go tool trace trace.out\n"
-        "  takhin-profiler analyze trace.out                  # a file from before, without collecting\n"
-        "  go tool pprof -http=:8080 cpu.prof\n");
+    *command = (struct profiler_command){.types = {&collectibles[0]}, .type_count = 1,
+                                         .sample_rate = DEFAULT_SAMPLE_RATE, .analysis.top.row_limit = DEFAULT_ROWS};
+    struct reading reading = {.argv = argv, .at = 1, .command = command, .message = message};
+    int result = 0;
+    for (; reading.at < argc && result == 0; reading.at++)
+        result = take_argument(&reading);
+    return result == 0 ? finish(&reading) : result;
 }

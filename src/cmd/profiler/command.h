@@ -40,12 +40,15 @@ struct profiler_command {
     int file_count;
 };
 
-/* Reads argv[1] and on; flags have one dash or two, values follow in their own argument or behind "=".
+/* Reads argv[1] and on; flags have one dash or two, values follow in their own argument or behind "=", and "--" ends
+ * them. Where argv says "analyze", what is no flag is a file's name.
  * 0, or ERR_CONFIG with *message saying what is wrong, one line. */
 int profiler_command_parse(int argc, char **argv, struct profiler_command *command, struct buf *message) MUST_USE;
 
 /* How long takhin will collect that type before it answers; 0: it answers at once. */
 int64_t profiler_command_window_ns(const struct profiler_command *command, const struct collectible *type);
+/* The time that a request for that type names: the same, or how old what it lists is at least; 0: none. */
+int64_t profiler_command_asked_ns(const struct profiler_command *command, const struct collectible *type);
 /* What to ask of the debug port: "/debug/pprof/block?seconds=30&rate=1". */
 void profiler_command_write_request(const struct profiler_command *command, const struct collectible *type,
                                     struct buf *request);

@@ -22,6 +22,7 @@ struct collectible {
     } time;
     int64_t window_ns;  /* where -duration does not name it */
     bool has_fractions; /* the time may be other than whole seconds */
+    bool is_delta;      /* of a time it is the difference of two moments, the second of which may come early */
     enum collectible_rate { RATE_NONE, RATE_SAMPLES, RATE_MEMORY } rate; /* the flag that may set one */
     int64_t rate_max;    /* takhin takes no more */
     const char *meaning; /* for the help */
