@@ -105,3 +105,12 @@ void json_bool(struct json *json, const char *name, bool value)
     begin_value(json, name);
     buf_append_string(json->out, value ? "true" : "false");
 }
+
+void json_copy(struct json *json, const char *name, struct bytes text)
+{
+    begin_value(json, name);
+    if (json_is_valid(text))
+        buf_append_bytes(json->out, text);
+    else
+        buf_append_string(json->out, "null");
+}

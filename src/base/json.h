@@ -27,5 +27,10 @@ void json_integer(struct json *json, const char *name, int64_t number);
 /* Six significant digits; what is no number is null. */
 void json_number(struct json *json, const char *name, double number);
 void json_bool(struct json *json, const char *name, bool value);
+/* JSON that somebody else wrote, as it is; what is none (json_is_valid) becomes null. */
+void json_copy(struct json *json, const char *name, struct bytes text);
+
+/* Whether it is one JSON value with nothing but white space around it, in UTF-8, nested at most 64 levels deep. */
+bool json_is_valid(struct bytes text);
 
 #endif
