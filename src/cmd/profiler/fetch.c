@@ -1,205 +1,342 @@
-/* fetch.c: libcurl's multi interface, so that waiting can draw progress and hear a Ctrl-C. */
+/* fetch.c: one libcurl multi handle for all requests, so that waiting can draw progress and hear a Ctrl-C. */
 #include "cmd/profiler/fetch.h"
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/units.h"
+#include "base/mem.h"
+#include "cmd/profiler/fetch_explain.h"
 #include "cmd/profiler/progress.h"
 
 #include <curl/curl.h>
-#include <inttypes.h>
+#include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 
-#define CONNECT_TIMEOUT_S 5L
-#define ANSWER_GRACE_NS (30 * (int64_t)NS_PER_S) /* for symbols, compression and the way here */
+#define CONNECT_TIMEOUT_NS (5 * (int64_t)NS_PER_S)
+#define ANSWER_TIMEOUT_NS (30 * (int64_t)NS_PER_S) /* for symbols, compression and the way here */
+#define SIDE_TIMEOUT_NS (5 * (int64_t)NS_PER_S)
+#define FINISH_TIMEOUT_NS (8 * (int64_t)NS_PER_S) /* from an interrupt on */
 #define POLL_MS 100
 
 struct transfer {
-    const struct fetch *fetch;
-    CURL *easy;
-    struct buf *body;
-    bool too_large;
-    bool from_pprof; /* the header that Go's and our debug ports put on their error texts */
+    struct fetch *fetch;
+    struct run *run;
+    CURL *easy;      /* NULL: it has ended */
+    bool has_status; /* what comes is HTTP */
+    struct fetch_ending ending;
+    char detail[CURL_ERROR_SIZE];
+};
+
+struct run {
+    const struct fetch_options *options;
+    CURLM *multi;
+    struct transfer *transfers;
+    size_t count;
+    struct progress progress;
+    uint64_t start_ns;
+    uint64_t give_up_ns; /* 0: nobody has interrupted */
 };
 
 static size_t take_body(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
-    if (size * count > transfer->fetch->body_limit - transfer->body->size) {
-        transfer->too_large = true;
+    struct buf *body = &transfer->fetch->body;
+    size *= count;
+    transfer->ending.is_too_large = size > transfer->ending.body_limit - body->size;
+    transfer->ending.is_not_http = !transfer->has_status;
+    if (transfer->ending.is_too_large)
         return 0; /* ends the transfer with CURLE_WRITE_ERROR */
-    }
-    buf_append(transfer->body, data, size * count);
-    return size * count;
+    buf_append(body, data, size);
+    if (!transfer->fetch->is_side_question)
+        transfer->run->progress.received_bytes += size;
+    return transfer->has_status ? size : 0;
 }
 
-static size_t take_header(char *data, size_t size, size_t count, void *context)
+/* NULL: the line is of another header. */
+static const char *header_value(const char *line, size_t size, const char *name)
 {
-    static const char name[] = "X-Go-Pprof:";
+    size_t length = strlen(name);
+    return size > length && strncasecmp(line, name, length) == 0 ? line + length : NULL;
+}
+
+static size_t take_header(char *line, size_t size, size_t count, void *context)
+{
     struct transfer *transfer = context;
-    if (size * count > strlen(name) && strncasecmp(data, name, strlen(name)) == 0)
-        transfer->from_pprof = true;
-    return size * count;
+    size *= count;
+    const char *server = header_value(line, size, "Server:");
+    if (header_value(line, size, "HTTP/") != NULL)
+        transfer->has_status = true;
+    else if (header_value(line, size, "X-Go-Pprof:") != NULL)
+        transfer->ending.is_from_pprof = true;
+    else if (server != NULL) {
+        size_t length = 0;
+        for (; server < line + size; server++)
+            if (*server > ' ' && *server < 0x7f && length < sizeof transfer->fetch->server - 1)
+                transfer->fetch->server[length++] = *server;
+        transfer->fetch->server[length] = '\0';
+    }
+    return size;
 }
 
-void fetch_describe(struct bytes body, struct buf *text)
+/* --- beginning --- */
+
+static int64_t shorter(int64_t a, int64_t b)
 {
-    size_t length = 0;
-    while (length < body.size && length < 72 && body.data[length] != '\n' && body.data[length] != '\r')
-        length++;
-    buf_append_byte(text, '"');
-    for (size_t i = 0; i < length; i++)
-        buf_append_byte(text, body.data[i] >= 0x20 && body.data[i] < 0x7f ? body.data[i] : '?');
-    buf_append_string(text, length < body.size ? "\"..." : "\"");
+    return a < b ? a : b;
 }
 
-static int explain_status(struct transfer *transfer, long status, struct buf *message)
+static void set_times(struct transfer *transfer)
 {
-    const char *address = transfer->fetch->address;
-    struct bytes body = buf_bytes(transfer->body);
-    if (transfer->from_pprof) {
-        buf_printf(message, "%s refused (HTTP %ld): ", address, status);
-        for (size_t i = 0; i < body.size && i < 1000 && body.data[i] != '\n'; i++)
-            buf_append_byte(message, body.data[i] >= 0x20 ? body.data[i] : '?');
-        if (transfer->fetch->hint != NULL)
-            buf_printf(message, "\n%s", transfer->fetch->hint);
-        return ERR_UNSUPPORTED;
-    }
-    buf_printf(message, "%s is not the debug port of a takhin: HTTP %ld to %s", address, status,
-               transfer->fetch->target);
-    if (body.size > 0) {
-        buf_append_string(message, ", ");
-        fetch_describe(body, message);
-    }
-    buf_append_string(message, "\nCheck host and port: profiler.port in takhin.yaml is 6060 unless changed, "
-                               "and is none of 9090 (metrics), 9091 (health) and 9092 (Kafka).");
-    return ERR_NOT_FOUND;
+    struct fetch_ending *ending = &transfer->ending;
+    int64_t asked_ns = transfer->run->options->timeout_ns;
+    ending->timeout_ns = asked_ns > 0 ? asked_ns : ANSWER_TIMEOUT_NS;
+    if (transfer->fetch->is_side_question)
+        ending->timeout_ns = shorter(ending->timeout_ns, SIDE_TIMEOUT_NS);
+    ending->connect_timeout_ns = shorter(ending->timeout_ns, CONNECT_TIMEOUT_NS);
+    int64_t whole_ns = transfer->fetch->duration_ns + ending->timeout_ns;
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(ending->connect_timeout_ns / (int64_t)NS_PER_MS));
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)(whole_ns / (int64_t)NS_PER_MS));
 }
 
-static void explain_silence(const struct fetch *fetch, struct buf *message)
+static void set_target(CURL *easy, const struct target *target, const char *path)
 {
-    buf_printf(message, "nothing listens at %s.\n", fetch->address);
-    if (fetch->off_in != NULL)
-        buf_printf(message,
-                   "%s leaves the profiler off. Set profiler.enabled: true in it and send takhin a SIGHUP\n"
-                   "(kill -HUP PID), or start takhin with TAKHIN_PROFILER_ENABLED=true.\n",
-                   fetch->off_in);
-    else
-        buf_append_string(message,
-                          "The profiler is off by default. Start takhin with TAKHIN_PROFILER_ENABLED=true, or set\n"
-                          "profiler.enabled: true in its takhin.yaml and send it a SIGHUP (kill -HUP PID).\n");
-    buf_append_string(message, "If takhin runs elsewhere, name it with -remote HOST:PORT.");
+    char *url = mem_printf("%s%s", target->url, path);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    mem_free(url);
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, target->unix_path);
+    curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+    curl_easy_setopt(easy, CURLOPT_USERNAME, target->user);
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, target->password);
+    const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL's own programs and Go's know it */
+    if (authorities != NULL && *authorities != '\0')
+        curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
 }
 
-static int explain_failure(const struct transfer *transfer, CURLcode code, struct buf *message)
+static void begin(struct run *run, struct transfer *transfer, struct fetch *fetch)
 {
-    const char *address = transfer->fetch->address;
-    char timeout[64];
-    curl_off_t connected_us = 0;
-    switch (code) {
-    case CURLE_COULDNT_CONNECT:
-        explain_silence(transfer->fetch, message);
-        return ERR_NOT_FOUND;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        buf_printf(message, "%s: no such host. Check -remote.", address);
-        return ERR_NOT_FOUND;
-    case CURLE_OPERATION_TIMEDOUT:
-        curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-        if (connected_us == 0) {
-            buf_printf(message, "no connection to %s within %ld s. Check host and port, and firewalls in between.",
-                       address, CONNECT_TIMEOUT_S);
-            return ERR_NOT_FOUND;
-        }
-        units_format_duration(transfer->fetch->duration_ns + ANSWER_GRACE_NS, timeout, sizeof(timeout));
-        buf_printf(message, "%s did not answer in time (%s). Is it a takhin, and does it run?", address, timeout);
-        return ERR_CLOSED;
-    case CURLE_WRITE_ERROR:
-        if (transfer->too_large) {
-            buf_printf(message, "%s sends more than %zu MiB: not a %s.", address,
-                       transfer->fetch->body_limit >> 20, transfer->fetch->noun);
-            return ERR_TOO_LARGE;
-        }
-        break;
-    case CURLE_PARTIAL_FILE:
-    case CURLE_RECV_ERROR:
-        buf_printf(message, "the connection to %s broke before the %s was complete. Did takhin stop?", address,
-                   transfer->fetch->noun);
-        return ERR_TRUNCATED;
-    case CURLE_GOT_NOTHING:
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also the first bytes of an answer that is not HTTP */
-    case CURLE_WEIRD_SERVER_REPLY:
-        buf_printf(message, "%s is not the debug port of a takhin: its answer is not HTTP. Check the port.", address);
-        return ERR_MALFORMED;
-    default:
-        break;
-    }
-    buf_printf(message, "%s: %s", address, curl_easy_strerror(code));
-    return ERR_IO;
-}
-
-/* Until the answer is here, the connection failed, or the user gave up. */
-static int run(struct transfer *transfer, CURLM *multi, struct buf *message)
-{
-    const struct fetch *fetch = transfer->fetch;
-    struct progress progress;
-    progress_start(&progress, fetch->quiet, fetch->title, fetch->address, fetch->duration_ns);
-    int running = 1;
-    while (running > 0 && !*fetch->interrupted) {
-        if (curl_multi_perform(multi, &running) != CURLM_OK)
-            break;
-        progress_draw(&progress);
-        if (running > 0)
-            curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
-    }
-    progress_end(&progress);
-    if (*fetch->interrupted) {
-        buf_append_string(message, "interrupted: nothing was written.");
-        return ERR_CLOSED;
-    }
-
-    int left;
-    CURLMsg *done = curl_multi_info_read(multi, &left);
-    CURLcode code = done != NULL ? done->data.result : CURLE_FAILED_INIT;
-    if (code != CURLE_OK)
-        return explain_failure(transfer, code, message);
-    long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status == 200 ? 0 : explain_status(transfer, status, message);
-}
-
-int fetch_profile(const struct fetch *fetch, struct buf *body, struct buf *message)
-{
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-        buf_append_string(message, "libcurl does not start");
-        return ERR_UNSUPPORTED;
-    }
-    struct buf url;
-    buf_init(&url);
-    buf_printf(&url, "http://%s%s", fetch->address, fetch->target);
-
     CURL *easy = curl_easy_init();
-    CURLM *multi = curl_multi_init();
-    ASSERT(easy != NULL && multi != NULL); /* only memory could fail */
-    struct transfer transfer = {.fetch = fetch, .easy = easy, .body = body};
-    curl_easy_setopt(easy, CURLOPT_URL, buf_string(&url));
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    ASSERT(easy != NULL); /* only memory could fail */
+    *transfer = (struct transfer){.fetch = fetch, .run = run, .easy = easy};
+    transfer->ending.body_limit = run->options->body_limit;
+    set_times(transfer);
+    set_target(easy, fetch->target, fetch->path);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* an answer a connection */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 1L); /* take_body sees what comes in place of HTTP */
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* no wait for a resolver whose answer nobody wants any more */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "takhin-profiler/" TAKHIN_VERSION);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((fetch->duration_ns + ANSWER_GRACE_NS) / (int64_t)NS_PER_MS));
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-    curl_multi_add_handle(multi, easy);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_multi_add_handle(run->multi, easy);
+}
 
-    int result = run(&transfer, multi, message);
+/* --- ending --- */
 
-    curl_multi_remove_handle(multi, easy);
-    curl_multi_cleanup(multi);
-    curl_easy_cleanup(easy);
-    buf_deinit(&url);
+static void end(struct transfer *transfer, int result)
+{
+    struct fetch *fetch = transfer->fetch;
+    struct run *run = transfer->run;
+    curl_multi_remove_handle(run->multi, transfer->easy);
+    curl_easy_cleanup(transfer->easy);
+    transfer->easy = NULL;
+    fetch->result = result;
+    if (result != 0)
+        buf_deinit(&fetch->body);
+    if (!fetch->is_side_question)
+        progress_step(&run->progress, fetch->title, fetch->target->name, result == 0);
+    if (run->options->done != NULL)
+        run->options->done(fetch);
+}
+
+static void end_well_or_not(struct transfer *transfer, CURLcode code)
+{
+    struct fetch_ending *ending = &transfer->ending;
+    long connect_errno = 0;
+    curl_off_t connected_us = 0;
+    char *location = NULL;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &ending->status);
+    curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &connect_errno);
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
+    ending->code = code;
+    ending->detail = transfer->detail;
+    ending->connect_errno = (int)connect_errno;
+    ending->is_connected = connected_us > 0;
+    ending->location = location;
+    bool is_well = code == CURLE_OK && ending->status == 200;
+    transfer->fetch->is_cut_short = is_well && ending->is_cut;
+    end(transfer, is_well ? 0 : fetch_explain(transfer->fetch, ending));
+}
+
+static void end_those_done(struct run *run)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(run->multi, &left)) != NULL) {
+        struct transfer *transfer;
+        CURLcode code = message->data.result; /* the message goes with its handle */
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        end_well_or_not(transfer, code);
+    }
+}
+
+/* --- an interrupt --- */
+
+/* End what is being collected by shutting its sending side, and what has no such side by giving it up. */
+static void cut(struct transfer *transfer)
+{
+    struct fetch *fetch = transfer->fetch;
+    int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - transfer->run->start_ns);
+    if (fetch->is_side_question || elapsed_ns >= fetch->duration_ns)
+        return; /* it answers by itself */
+    long request_size = 0;
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
+    curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (strncmp(fetch->target->url, "https:", strlen("https:")) == 0)
+        end(transfer, fetch_explain_interrupt(fetch, FETCH_OVER_TLS));
+    else if (request_size == 0 || fd == CURL_SOCKET_BAD || shutdown(fd, SHUT_WR) != 0)
+        end(transfer, fetch_explain_interrupt(fetch, FETCH_NOT_BEGUN));
+    else
+        transfer->ending.is_cut = true;
+}
+
+static void hear_interrupts(struct run *run)
+{
+    sig_atomic_t count = run->options->interrupt_count != NULL ? *run->options->interrupt_count : 0;
+    if (count == 0)
+        return;
+    bool is_first = run->give_up_ns == 0;
+    if (is_first)
+        run->give_up_ns = clock_monotonic_ns() + FINISH_TIMEOUT_NS;
+    run->progress.is_finishing = true;
+    bool is_over = count > 1 || clock_monotonic_ns() >= run->give_up_ns;
+    for (size_t i = 0; i < run->count; i++) {
+        struct transfer *transfer = &run->transfers[i];
+        if (transfer->easy != NULL && is_over)
+            end(transfer, fetch_explain_interrupt(transfer->fetch, FETCH_NO_ANSWER));
+        else if (transfer->easy != NULL && is_first)
+            cut(transfer);
+    }
+}
+
+/* --- all --- */
+
+static bool is_running(const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (run->transfers[i].easy != NULL)
+            return true;
+    return false;
+}
+
+/* What progress shows: side questions are none of it. */
+struct overview {
+    const struct fetch *first, *other; /* other: the first one that is called something else, as a trace is */
+    size_t count, other_count, target_count;
+    int64_t longest_ns;
+    bool has_titles; /* more than one */
+};
+
+static bool is_first_of_target(const struct fetch *fetches, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (!fetches[i].is_side_question && fetches[i].target == fetches[index].target)
+            return false;
+    return true;
+}
+
+static struct overview overlook(const struct fetch *fetches, size_t count)
+{
+    struct overview overview = {.first = NULL};
+    for (size_t i = 0; i < count; i++) {
+        const struct fetch *fetch = &fetches[i];
+        if (fetch->is_side_question)
+            continue;
+        if (overview.first == NULL)
+            overview.first = fetch;
+        if (strcmp(fetch->noun, overview.first->noun) != 0 && overview.other_count++ == 0)
+            overview.other = fetch;
+        overview.has_titles |= strcmp(fetch->title, overview.first->title) != 0;
+        overview.target_count += is_first_of_target(fetches, i);
+        overview.longest_ns = fetch->duration_ns > overview.longest_ns ? fetch->duration_ns : overview.longest_ns;
+        overview.count++;
+    }
+    return overview;
+}
+
+static void write_count(size_t count, const char *noun, struct buf *text)
+{
+    buf_printf(text, "%zu %s%s", count, noun, count > 1 ? "s" : "");
+}
+
+/* "cpu profile of a:6060", "cpu profile of each of 3 brokers", "8 profiles and 1 trace of a:6060". */
+static void write_subject(const struct overview *overview, struct buf *text)
+{
+    if (overview->has_titles)
+        write_count(overview->count - overview->other_count, overview->first->noun, text);
+    else
+        buf_append_string(text, overview->first->title);
+    if (overview->other != NULL) {
+        buf_append_string(text, " and ");
+        write_count(overview->other_count, overview->other->noun, text);
+    }
+    if (overview->target_count == 1)
+        buf_printf(text, " of %s", overview->first->target->name);
+    else
+        buf_printf(text, " of %s%zu brokers", overview->has_titles ? "" : "each of ", overview->target_count);
+}
+
+static void run_until_all_ended(struct run *run)
+{
+    while (is_running(run)) {
+        int running;
+        curl_multi_perform(run->multi, &running);
+        end_those_done(run);
+        hear_interrupts(run);
+        progress_draw(&run->progress);
+        if (is_running(run))
+            curl_multi_poll(run->multi, NULL, 0, POLL_MS, NULL);
+    }
+}
+
+void fetch_all(struct fetch *fetches, size_t count, const struct fetch_options *options)
+{
+    int code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    ASSERT(code == 0); /* only memory could fail */
+    struct overview overview = overlook(fetches, count);
+    struct buf subject;
+    buf_init(&subject);
+    if (overview.count > 0)
+        write_subject(&overview, &subject);
+    struct run run = {.options = options, .multi = curl_multi_init(), .count = count,
+                      .start_ns = clock_monotonic_ns(),
+                      .transfers = mem_alloc_array(count, sizeof(struct transfer))};
+    ASSERT(run.multi != NULL);
+    progress_start(&run.progress, options->quiet || overview.count == 0, buf_string(&subject), overview.longest_ns,
+                   overview.count);
+    for (size_t i = 0; i < count; i++)
+        begin(&run, &run.transfers[i], &fetches[i]);
+    run_until_all_ended(&run);
+    progress_end(&run.progress);
+    curl_multi_cleanup(run.multi);
+    mem_free(run.transfers);
+    buf_deinit(&subject);
     curl_global_cleanup();
-    return result;
+}
+
+void fetch_deinit(struct fetch *fetch)
+{
+    buf_deinit(&fetch->problem);
+    buf_deinit(&fetch->body);
 }

@@ -1,30 +1,32 @@
 /* progress.c: a bar that redraws its line, on terminals only. */
 #include "cmd/profiler/progress.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BAR_WIDTH 30
+#define BAR_WIDTH_MIN 10
+#define BAR_WIDTH_MAX 30
 #define CLEAR_LINE "\r\033[K"
 
-void progress_start(struct progress *progress, bool quiet, const char *title, const char *address,
-                    int64_t duration_ns)
+void progress_start(struct progress *progress, bool quiet, const char *subject, int64_t duration_ns, size_t total)
 {
-    *progress = (struct progress){.title = title, .address = address, .duration_ns = duration_ns,
-                                  .start_ns = clock_monotonic_ns()};
+    *progress = (struct progress){.subject = subject, .duration_ns = duration_ns, .total = total,
+                                  .start_ns = clock_monotonic_ns(), .is_quiet = quiet};
     progress->draws = !quiet && isatty(STDERR_FILENO) && duration_ns > 0;
     if (quiet || progress->draws)
         return;
     char duration[64];
     units_format_duration(duration_ns, duration, sizeof(duration));
-    fprintf(stderr, "collecting a%s %s of %s%s%s\n", strchr("aeiou", *title) ? "n" : "", title, address,
-            duration_ns > 0 ? " for " : "", duration_ns > 0 ? duration : "");
+    const char *article = isdigit((unsigned char)*subject) ? "" : strchr("aeiou", *subject) != NULL ? "an " : "a ";
+    fprintf(stderr, "collecting %s%s%s%s\n", article, subject, duration_ns > 0 ? " for " : "", duration_ns > 0 ? duration : "");
 }
 
 /* A line that wraps could not be redrawn. */
@@ -34,24 +36,54 @@ static int terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
+/* What stands behind the bar: "12s left, 3 of 9 done, 1.2 MiB". */
+static void write_state(const struct progress *progress, int64_t left_ns, struct buf *text)
+{
+    if (progress->is_finishing)
+        buf_append_string(text, "finishing; Ctrl-C again gives up");
+    else if (left_ns > 0)
+        buf_printf(text, "%" PRId64 "s left", (left_ns + (int64_t)NS_PER_S - 1) / (int64_t)NS_PER_S);
+    else
+        buf_printf(text, "waiting for the answer%s", progress->total - progress->ended > 1 ? "s" : "");
+    if (progress->total > 1)
+        buf_printf(text, ", %zu of %zu done", progress->ended, progress->total);
+    if (progress->received_bytes > 0)
+        buf_printf(text, ", %.1f MiB", (double)progress->received_bytes / (1 << 20));
+}
+
 void progress_draw(const struct progress *progress)
 {
     if (!progress->draws)
         return;
     int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - progress->start_ns);
-    int64_t left_s = (progress->duration_ns - elapsed_ns + (int64_t)NS_PER_S - 1) / (int64_t)NS_PER_S;
-    char bar[BAR_WIDTH + 1] = {0};
-    int64_t filled = elapsed_ns >= progress->duration_ns
-                         ? BAR_WIDTH
-                         : (int64_t)((double)elapsed_ns / (double)progress->duration_ns * BAR_WIDTH);
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < filled ? '#' : '.';
-    char line[512], left[32];
-    snprintf(left, sizeof left, "%" PRId64 "s left", left_s);
-    snprintf(line, sizeof line, "%s of %s [%s] %s", progress->title, progress->address, bar,
-             elapsed_ns < progress->duration_ns ? left : "waiting for the answer");
-    fprintf(stderr, CLEAR_LINE "%.*s", terminal_width() - 1, line);
+    int64_t left_ns = progress->duration_ns > elapsed_ns ? progress->duration_ns - elapsed_ns : 0;
+    struct buf line, state;
+    buf_init(&line);
+    buf_init(&state);
+    write_state(progress, left_ns, &state);
+    buf_append_string(&line, progress->subject);
+
+    int width = terminal_width() - 1;
+    int bar_width = width - (int)(line.size + state.size + strlen(" [] "));
+    bar_width = bar_width < BAR_WIDTH_MIN ? BAR_WIDTH_MIN : bar_width > BAR_WIDTH_MAX ? BAR_WIDTH_MAX : bar_width;
+    int filled = (int)((1 - (double)left_ns / (double)progress->duration_ns) * bar_width);
+    buf_append_string(&line, " [");
+    for (int i = 0; i < bar_width; i++)
+        buf_append_byte(&line, i < filled ? '#' : '.');
+    buf_printf(&line, "] %s", buf_string(&state));
+    fprintf(stderr, CLEAR_LINE "%.*s", width, buf_string(&line));
     fflush(stderr);
+    buf_deinit(&state);
+    buf_deinit(&line);
+}
+
+void progress_step(struct progress *progress, const char *title, const char *target, bool is_well)
+{
+    progress->ended++;
+    progress_end(progress);
+    if (!progress->is_quiet && !progress->draws && progress->total > 1)
+        fprintf(stderr, "%s of %s %s (%zu of %zu)\n", title, target, is_well ? "is here" : "failed", progress->ended,
+                progress->total);
 }
 
 void progress_end(const struct progress *progress)
