@@ -4,6 +4,9 @@
 
 #include "base/buf.h"
 
+/* What it is for, in a line. */
+#define HELP_PURPOSE "collects, analyses, compares and draws profiles of a running takhin"
+
 /* The whole manual as plain text. For -h. */
 void help_write(struct buf *text);
 /* The same for man, in roff (man(7)). For -man. */
