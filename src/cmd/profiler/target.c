@@ -18,8 +18,8 @@
 #define DEFAULT_TLS_PORT "443"
 #define FILE_PART_MAX 80 /* of the 255 bytes that a file's name may have */
 
-static const char forms[] = "write HOST:PORT, as in localhost:6060 or [::1]:6060, http(s)://USER:PASSWORD@HOST:PORT, "
-                            "or unix:PATH; several have commas between, and a comma within one is %2C";
+static const char forms[] = "Write HOST:PORT, as in localhost:6060 or [::1]:6060, http(s)://USER:PASSWORD@HOST:PORT, or "
+                            "unix:PATH.\nSeveral have commas between; a comma in a password is %2C.";
 
 /* Cut off the end, if it is there. */
 static bool cut_suffix(char *text, const char *suffix)
@@ -242,12 +242,15 @@ static int take_remote(struct target_list *list, const char *remote, struct buf 
             buf_printf(message, "%s-remote ", result != 0 ? "\n" : "");
             result = ERR_CONFIG;
             describe_item(item, has_login, message);
-            buf_printf(message, ": %s; %s", problem, forms);
+            buf_printf(message, ": %s", problem);
         }
         mem_free(item);
         if (at[length] == '\0')
-            return result;
+            break;
     }
+    if (result != 0)
+        buf_printf(message, "\n%s", forms);
+    return result;
 }
 
 static int take_configured(struct target_list *list, const struct config *config, struct buf *message)

@@ -28,7 +28,8 @@ struct target_list {
  *   http(s)://user:password@host:port/prefix  port 6060, of https 443, unless named; "/debug/pprof/" at the end may be
  *                                             there, as copied from a browser
  *   unix:PATH                                 a socket, as ssh -L and reverse proxies have
- * 0, or ERR_CONFIG with *message saying what is wrong, one problem a line. Deinit the list in either case. */
+ * 0, or ERR_CONFIG with *message saying what is wrong, one problem a line (no password in it), and what is right.
+ * Deinit the list in either case. */
 int target_list_init(struct target_list *list, const char *remote, const char *config_file,
                      struct buf *message) MUST_USE;
 void target_list_deinit(struct target_list *list);
