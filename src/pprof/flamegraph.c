@@ -135,14 +135,17 @@ static int match_types(const struct profile *profile, const struct profile *of, 
 }
 
 /* One of the two profiles. Each sample: its node, its set of labels, its values. */
-static void write_samples(struct writer *writer, const struct profile *profile, const uint32_t *nodes,
+static void write_samples(struct writer *writer, const struct filter *filter, const uint32_t *nodes,
                           const uint32_t *columns, uint32_t column_count)
 {
     struct buf *out = writer->out;
+    const struct profile *profile = filter->profile;
     buf_printf(out, "{\"time_ms\":%lld,\"duration_ns\":%lld,\"samples\":[", (long long)(profile->time_ns / 1000000),
                (long long)profile->duration_ns);
     bool first = true;
     for (uint32_t i = 0; i < profile->sample_count; i++) {
+        if (!filter_keeps(filter, i))
+            continue;
         const struct profile_sample *sample = &profile->samples[i];
         write_item(out, &first, nodes[i]);
         write_item(out, &first, add_label_set(writer, profile, sample));
@@ -225,11 +228,57 @@ static void write_head(const struct profile *profile, const char *title, uint32_
     buf_append_byte(out, ']');
 }
 
-static uint32_t default_type(const struct profile *profile)
+static void write_data(struct writer *writer, const struct filter *const *filters, uint32_t *const *nodes,
+                       uint32_t *const *columns, const char *title)
 {
-    uint32_t type = profile->default_sample_type == 0
-                        ? NO_TYPE : find_type(profile, profile_text(profile, profile->default_sample_type), NULL);
-    return type != NO_TYPE ? type : profile->sample_type_count - 1;
+    static const char *const names[] = {",\n\"profile\":", ",\n\"base\":"};
+    const struct profile *profile = filters[0]->profile;
+    write_head(profile, title, filters[0]->value_index, writer->out);
+    write_tree(&writer->tree, writer->out);
+    for (int i = 0; i < 2 && filters[i] != NULL; i++) {
+        buf_append_string(writer->out, names[i]);
+        write_samples(writer, filters[i], nodes[i], columns[i], profile->sample_type_count);
+    }
+    write_label_sets(writer->label_sets, writer->out);
+    write_strings(writer->tree.names, writer->out);
+    buf_append_byte(writer->out, '}');
+}
+
+static int write_page(const struct filter *const *filters, const char *title, struct buf *out)
+{
+    struct writer writer = {.out = out};
+    const struct profile *profile = filters[0]->profile;
+    flamegraph_tree_init(&writer.tree);
+    arena_init(&writer.arena);
+    uint32_t *nodes[2] = {0}, *columns[2] = {0};
+    int result = 0;
+    for (int i = 0; i < 2 && result == 0 && filters[i] != NULL; i++) {
+        const struct profile *of = filters[i]->profile;
+        nodes[i] = arena_alloc_array(&writer.arena, of->sample_count, sizeof(uint32_t));
+        columns[i] = arena_alloc_array(&writer.arena, profile->sample_type_count, sizeof(uint32_t));
+        result = match_types(profile, of, columns[i]);
+        if (result == 0)
+            flamegraph_tree_add(&writer.tree, filters[i], nodes[i]);
+    }
+    if (result == 0) {
+        buf_append(out, flamegraph_page_before, flamegraph_page_before_size);
+        write_data(&writer, filters, nodes, columns, title);
+        buf_append(out, flamegraph_page_after, flamegraph_page_after_size);
+    }
+    HASH_CLEAR(hh, writer.label_sets);
+    arena_deinit(&writer.arena);
+    flamegraph_tree_deinit(&writer.tree);
+    return result;
+}
+
+/* One that keeps everything. */
+static int init_filter(struct filter *filter, const struct profile *profile)
+{
+    struct buf problem;
+    buf_init(&problem);
+    int result = filter_init(filter, profile, &(struct filter_options){0}, &problem);
+    buf_deinit(&problem);
+    return result;
 }
 
 int profile_write_flamegraph(const struct profile *profile, const struct profile *base,
@@ -238,40 +287,20 @@ int profile_write_flamegraph(const struct profile *profile, const struct profile
     static const struct flamegraph_options no_options;
     if (options == NULL)
         options = &no_options;
-    ASSERT(profile->sample_type_count > 0);
-    uint32_t type = options->sample_type == NULL ? default_type(profile)
-                                                 : find_type(profile, options->sample_type, NULL);
-    if (type == NO_TYPE)
-        return ERR_NOT_FOUND;
-
-    struct writer writer = {.out = out};
-    flamegraph_tree_init(&writer.tree);
-    arena_init(&writer.arena);
     const struct profile *const profiles[] = {profile, base};
-    uint32_t *nodes[2] = {0}, *columns[2] = {0};
-    int result = 0;
-    for (int i = 0; i < 2 && result == 0 && profiles[i] != NULL; i++) {
-        nodes[i] = arena_alloc_array(&writer.arena, profiles[i]->sample_count, sizeof(uint32_t));
-        columns[i] = arena_alloc_array(&writer.arena, profile->sample_type_count, sizeof(uint32_t));
-        result = match_types(profile, profiles[i], columns[i]);
+    const struct filter *filters[] = {options->filter, options->base_filter};
+    struct filter own[2];
+    int result = 0, own_count = 0;
+    for (int i = 0; i < 2 && result == 0; i++) {
+        if (profiles[i] == NULL || filters[i] != NULL)
+            continue;
+        result = init_filter(&own[own_count], profiles[i]);
         if (result == 0)
-            result = flamegraph_tree_add(&writer.tree, profiles[i], nodes[i]);
+            filters[i] = &own[own_count++];
     }
-    if (result == 0) {
-        buf_append(out, flamegraph_page_before, flamegraph_page_before_size);
-        write_head(profile, options->title, type, out);
-        write_tree(&writer.tree, out);
-        for (int i = 0; i < 2 && profiles[i] != NULL; i++) {
-            buf_append_string(out, i == 0 ? ",\n\"profile\":" : ",\n\"base\":");
-            write_samples(&writer, profiles[i], nodes[i], columns[i], profile->sample_type_count);
-        }
-        write_label_sets(writer.label_sets, out);
-        write_strings(writer.tree.names, out);
-        buf_append_byte(out, '}');
-        buf_append(out, flamegraph_page_after, flamegraph_page_after_size);
-    }
-    HASH_CLEAR(hh, writer.label_sets);
-    arena_deinit(&writer.arena);
-    flamegraph_tree_deinit(&writer.tree);
+    if (result == 0)
+        result = write_page(filters, options->title, out);
+    while (own_count > 0)
+        filter_deinit(&own[--own_count]);
     return result;
 }

@@ -1,6 +1,6 @@
 /* flamegraph.h: a profile as one HTML file that draws it: nothing else is needed to look at it, no network either.
  *
- * The page holds all samples with all their values and labels, so that switching the sample type, filtering by label,
+ * The page holds the samples with all their values and labels, so that switching the sample type, filtering by label,
  * searching and zooming happen in the browser. What the profile's drop_frames hides is left out (prune.h).
  *
  * The page states its own Content-Security-Policy, `default-src 'none'` and the hashes of its one style and one script:
@@ -10,17 +10,20 @@
 #define PPROF_FLAMEGRAPH_H
 
 #include "base/buf.h"
+#include "pprof/filter.h"
 #include "pprof/profile.h"
 
 struct flamegraph_options {
-    const char *title;       /* what the page is headed with; NULL: "cpu profile of takhin" */
-    const char *sample_type; /* which one is shown first, as "alloc_space"; NULL: the profile's default */
+    const char *title; /* what the page is headed with; NULL: "cpu profile of takhin" */
+    /* Which samples are drawn, of the profile and of the base, and which of the profile's values is shown first.
+     * NULL: all, by the profile's default. */
+    const struct filter *filter, *base_filter;
 };
 
 /* Append the page to *out. base, unless NULL, is what the profile is compared with: its sample types are found by name
  * and unit. options may be NULL: all of them NULL.
- * ERR_MALFORMED: drop_frames or keep_frames of one of them is no regular expression; ERR_NOT_FOUND: the profile has no
- * such sample type, or base has none of the profile's; *out is as before. */
+ * ERR_MALFORMED: drop_frames or keep_frames of one of them is no regular expression; ERR_NOT_FOUND: the base has none of
+ * the profile's sample types; *out is as before. */
 int profile_write_flamegraph(const struct profile *profile, const struct profile *base,
                              const struct flamegraph_options *options, struct buf *out) MUST_USE;
 

@@ -1,8 +1,6 @@
 /* flamegraph_tree.c: how stacks of locations become paths of a tree, and whose code each function is. */
 #include "pprof/flamegraph_tree.h"
 
-#include "pprof/prune.h"
-
 #include <string.h>
 
 /* --- whose code --- */
@@ -86,7 +84,7 @@ struct location_frames {
 struct addition {
     struct flamegraph_tree *tree;
     const struct profile *profile;
-    struct prune prune;
+    const struct prune *prune;
     uint32_t *frames;
     uint32_t frame_count;
     struct location_frames *of_locations;
@@ -139,7 +137,7 @@ static void add_location(struct addition *addition, uint32_t location_id)
     const struct profile_location *location = &profile->locations[location_id - 1];
     struct location_frames *frames = &addition->of_locations[location_id - 1];
     *frames = (struct location_frames){.start = addition->frame_count};
-    uint32_t first = prune_first_line(&addition->prune, location_id);
+    uint32_t first = prune_first_line(addition->prune, location_id);
     for (uint32_t i = location->line_count; i > first; i--) {
         const struct profile_line *line = &profile->lines[location->line_start + i - 1];
         addition->frames[addition->frame_count++] = add_line(addition, location, line, i < location->line_count);
@@ -167,7 +165,7 @@ static uint32_t add_node(struct flamegraph_tree *tree, uint32_t parent, uint32_t
 static uint32_t add_stack(struct addition *addition, const struct profile_sample *sample)
 {
     uint32_t node = FLAMEGRAPH_ROOT;
-    for (uint32_t i = sample->location_count, first = prune_sample(&addition->prune, sample); i > first; i--) {
+    for (uint32_t i = sample->location_count, first = prune_sample(addition->prune, sample); i > first; i--) {
         uint32_t location_id = addition->profile->sample_locations[sample->location_start + i - 1];
         const struct location_frames *frames = &addition->of_locations[location_id - 1];
         if (frames->count == 0)
@@ -178,21 +176,18 @@ static uint32_t add_stack(struct addition *addition, const struct profile_sample
     return node;
 }
 
-int flamegraph_tree_add(struct flamegraph_tree *tree, const struct profile *profile, uint32_t *sample_nodes)
+void flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filter, uint32_t *sample_nodes)
 {
-    struct addition addition = {.tree = tree, .profile = profile};
+    const struct profile *profile = filter->profile;
+    struct addition addition = {.tree = tree, .profile = profile, .prune = &filter->prune};
     struct arena arena;
     arena_init(&arena);
-    int result = prune_init(&addition.prune, profile, &arena);
-    if (result == 0) {
-        size_t frames_max = (size_t)profile->line_count + profile->location_count;
-        addition.frames = arena_alloc_array(&arena, frames_max, sizeof(*addition.frames));
-        addition.of_locations = arena_alloc_array(&arena, profile->location_count, sizeof(*addition.of_locations));
-        for (uint32_t i = 0; i < profile->sample_count; i++)
-            sample_nodes[i] = add_stack(&addition, &profile->samples[i]);
-    }
+    size_t frames_max = (size_t)profile->line_count + profile->location_count;
+    addition.frames = arena_alloc_array(&arena, frames_max, sizeof(*addition.frames));
+    addition.of_locations = arena_alloc_array(&arena, profile->location_count, sizeof(*addition.of_locations));
+    for (uint32_t i = 0; i < profile->sample_count; i++)
+        sample_nodes[i] = filter_keeps(filter, i) ? add_stack(&addition, &profile->samples[i]) : FLAMEGRAPH_ROOT;
     arena_deinit(&arena);
-    return result;
 }
 
 /* --- the tree --- */

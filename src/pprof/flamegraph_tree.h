@@ -5,6 +5,7 @@
 #ifndef PPROF_FLAMEGRAPH_TREE_H
 #define PPROF_FLAMEGRAPH_TREE_H
 
+#include "pprof/filter.h"
 #include "pprof/pair_map.h"
 #include "pprof/profile.h"
 
@@ -44,9 +45,9 @@ struct flamegraph_tree {
 void flamegraph_tree_init(struct flamegraph_tree *tree);
 void flamegraph_tree_deinit(struct flamegraph_tree *tree);
 
-/* Merge all stacks of the profile. sample_nodes, one for each sample, gets where its stack ends; one without frames
- * ends at the root. ERR_MALFORMED: see prune_init; the tree is as before. */
-int flamegraph_tree_add(struct flamegraph_tree *tree, const struct profile *profile, uint32_t *sample_nodes) MUST_USE;
+/* Merge all stacks that the filter keeps. sample_nodes, one for each sample, gets where its stack ends; one without
+ * frames, and one that is not kept, ends at the root. */
+void flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filter, uint32_t *sample_nodes);
 
 /* The name of a node's function; the root has none. */
 const char *flamegraph_tree_name(const struct flamegraph_tree *tree, uint32_t node);

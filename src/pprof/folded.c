@@ -1,7 +1,6 @@
 /* folded.c: stacks merged by function name, a sorted line each. */
 #include "pprof/folded.h"
 
-#include "base/error.h"
 #include "pprof/flamegraph_tree.h"
 
 #include <inttypes.h>
@@ -71,25 +70,21 @@ static void write_lines(const struct flamegraph_tree *tree, const int64_t *value
     }
 }
 
-int profile_write_folded(const struct profile *profile, uint32_t sample_type_index, struct buf *out)
+void profile_write_folded(const struct filter *filter, struct buf *out)
 {
-    if (sample_type_index >= profile->sample_type_count)
-        return ERR_OUT_OF_RANGE;
     struct flamegraph_tree tree;
     struct arena arena;
     flamegraph_tree_init(&tree);
     arena_init(&arena);
-    uint32_t *sample_nodes = arena_alloc_array(&arena, profile->sample_count, sizeof(*sample_nodes));
-    int result = flamegraph_tree_add(&tree, profile, sample_nodes);
-    if (result == 0) {
-        int64_t *values = arena_alloc_array(&arena, tree.node_count, sizeof(*values));
-        for (uint32_t i = 0; i < profile->sample_count; i++) {
-            int64_t value = profile->sample_values[profile->samples[i].value_start + sample_type_index];
-            values[sample_nodes[i]] = add(values[sample_nodes[i]], value);
-        }
-        write_lines(&tree, values, &arena, out);
+    uint32_t sample_count = filter->profile->sample_count;
+    uint32_t *sample_nodes = arena_alloc_array(&arena, sample_count, sizeof(*sample_nodes));
+    flamegraph_tree_add(&tree, filter, sample_nodes);
+    int64_t *values = arena_alloc_array(&arena, tree.node_count, sizeof(*values));
+    for (uint32_t i = 0; i < sample_count; i++) {
+        if (filter_keeps(filter, i))
+            values[sample_nodes[i]] = add(values[sample_nodes[i]], filter_value(filter, i));
     }
+    write_lines(&tree, values, &arena, out);
     arena_deinit(&arena);
     flamegraph_tree_deinit(&tree);
-    return result;
 }

@@ -3,6 +3,7 @@
 #define TRACE_ANALYSIS_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "trace/event.h"
 
 struct trace_analysis;
@@ -18,10 +19,23 @@ struct trace_analysis_counts {
 };
 struct trace_analysis_counts trace_analysis_counts(const struct trace_analysis *analysis);
 
-/* To be called once, after the last event. For people: first, in a sentence or two, what was worst, and why; then what
+/* After the last event. For people: first, in a sentence or two, what was worst, and why; then what
  * the trace spans; per api how many requests, how long they took, and how much of that they ran, were runnable, and
  * waited for a lock, for fsync, for the network, for data ...; the slowest five requests, each with its longest pieces,
  * where those were spent and who ended them; what held reactors for long; the lanes' load. */
 void trace_analysis_write(struct trace_analysis *analysis, struct buf *text);
+
+/* The same for scripts, as members of an object that the caller has opened. Times are in ns, since the trace's begin;
+ * a "split" is an object of what the time went into, by name: {"running": 1200, "lock": 50000000}.
+ *   span, events, tasks, requests, open_requests, cpu_samples
+ *   notes     [{key, value}]             what the trace says of itself
+ *   findings  [sentence]                 what was worst, and why
+ *   silence   {start, duration}          when no thread did anything; or null
+ *   apis      [{api, count, mean, p50, p99, max, split}]            all that ended; the split is of their sum
+ *   slowest   [{api, request, task, start, duration, finished, facts: [{key, value}], split,
+ *               pieces: [{duration, activity, what, place, cause}]}]  cause: a sentence, or null
+ *   held      [{reactor, start, duration, by, what}]                times that a task held its reactor, in words
+ *   lanes     [{name, thread, busy, in_tasks, longest, starts}] */
+void trace_analysis_write_json(struct trace_analysis *analysis, struct json *json);
 
 #endif

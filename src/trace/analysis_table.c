@@ -1,35 +1,14 @@
 /* analysis_table.c: the table of requests by name. */
 #include "trace/analysis_table.h"
 
-#include "base/mem.h"
 #include "trace/analysis_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define API_ROWS 10
 #define COLUMNS_MAX 6 /* of a split, as 120 have to do for all; what takes least is summed up as "other" */
 #define NAME_SIZE 18
-
-static int compare_u64(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-static int compare_apis(const void *a, const void *b)
-{
-    uint64_t left = (*(const struct api *const *)a)->total_ns, right = (*(const struct api *const *)b)->total_ns;
-    return left > right ? -1 : left < right;
-}
-
-/* The nearest rank; durations are sorted. */
-static uint64_t percentile(const struct api *api, unsigned percent)
-{
-    size_t rank = (api->count * percent + 99) / 100;
-    return api->durations_ns[rank > 0 ? rank - 1 : 0];
-}
 
 /* Which activities have a column, in their own order; what has none is summed up as other. */
 struct columns {
@@ -72,18 +51,17 @@ static uint64_t column_ns(const struct columns *columns, enum activity activity,
 }
 
 static void write_api_row(const struct trace_analysis *analysis, struct buf *text, const struct columns *columns,
-                          struct api *api)
+                          const struct api *api)
 {
     struct bytes name = trace_string_text(analysis->tables, api->name);
     size_t start = text->size;
-    qsort(api->durations_ns, api->count, sizeof *api->durations_ns, compare_u64);
     words_write_name(text, name.size > 0 ? (const char *)name.data : "(no name)");
     if (text->size > start + NAME_SIZE)
         text->size = start + NAME_SIZE;
     while (text->size < start + NAME_SIZE)
         buf_append_byte(text, ' ');
     buf_printf(text, "%8zu %9.3f %9.3f %9.3f %9.3f", api->count, words_ms(api->total_ns) / (double)api->count,
-               words_ms(percentile(api, 50)), words_ms(percentile(api, 99)),
+               words_ms(facts_percentile_ns(api, 50)), words_ms(facts_percentile_ns(api, 99)),
                words_ms(api->durations_ns[api->count - 1]));
     for (unsigned i = 0; i < columns->count; i++)
         buf_printf(text, " %8.3f",
@@ -91,19 +69,15 @@ static void write_api_row(const struct trace_analysis *analysis, struct buf *tex
     buf_append_byte(text, '\n');
 }
 
-void analysis_table_write(const struct trace_analysis *analysis, struct buf *text)
+void analysis_table_write(const struct trace_analysis *analysis, const struct facts *facts, struct buf *text)
 {
-    uint32_t count = analysis->api_count - 1;
+    uint32_t count = facts->api_count;
     if (count == 0)
         return;
-    struct api **apis = mem_alloc_array(count, sizeof(struct api *));
     uint64_t split_ns[ACTIVITY_COUNT] = {0};
-    for (uint32_t i = 0; i < count; i++) {
-        apis[i] = &analysis->apis[1 + i];
+    for (uint32_t i = 0; i < count; i++)
         for (unsigned j = 0; j < ACTIVITY_COUNT; j++)
-            split_ns[j] += apis[i]->split_ns[j];
-    }
-    qsort(apis, count, sizeof *apis, compare_apis);
+            split_ns[j] += facts->apis[i]->split_ns[j];
     struct columns columns = choose_columns(split_ns);
     buf_printf(text, "\n%-*s%8s %9s %9s %9s %9s", NAME_SIZE, "Requests, in ms", "count", "mean", "p50", "p99", "max");
     for (unsigned i = 0; i < columns.count; i++) {
@@ -117,9 +91,8 @@ void analysis_table_write(const struct trace_analysis *analysis, struct buf *tex
     }
     buf_append_byte(text, '\n');
     for (uint32_t i = 0; i < count && i < API_ROWS; i++)
-        write_api_row(analysis, text, &columns, apis[i]);
+        write_api_row(analysis, text, &columns, facts->apis[i]);
     if (count > API_ROWS)
         buf_printf(text, "and %" PRIu32 " more that took less in all\n", count - API_ROWS);
     buf_append_string(text, "(on the right what a request's time went into, on average: it sums up to the mean)\n");
-    mem_free(apis);
 }

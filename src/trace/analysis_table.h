@@ -2,8 +2,8 @@
 #ifndef TRACE_ANALYSIS_TABLE_H
 #define TRACE_ANALYSIS_TABLE_H
 
-#include "trace/analysis_state.h"
+#include "trace/analysis_facts.h"
 
-void analysis_table_write(const struct trace_analysis *analysis, struct buf *text);
+void analysis_table_write(const struct trace_analysis *analysis, const struct facts *facts, struct buf *text);
 
 #endif

@@ -6,6 +6,7 @@
 #include "pprof/folded.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,9 +31,14 @@ static void check_folded(const struct profile *profile)
     struct buf out;
     buf_init(&out);
     for (uint32_t i = 0; i < profile->sample_type_count; i++) {
+        struct filter filter;
+        char index[16];
+        snprintf(index, sizeof(index), "%u", i);
         buf_clear(&out);
-        if (profile_write_folded(profile, i, &out) != 0)
+        if (filter_init(&filter, profile, &(struct filter_options){.sample_index = index}, &out) != 0)
             continue;
+        profile_write_folded(&filter, &out);
+        filter_deinit(&filter);
         ASSERT(out.size == 0 || out.data[out.size - 1] == '\n');
         for (size_t j = 0; j < out.size; j++)
             ASSERT(out.data[j] != '\n' || (j > 1 && isdigit(out.data[j - 1])));

@@ -35,6 +35,16 @@ static char *data_of(struct profile *profile, struct profile *base, const struct
     return data;
 }
 
+static struct filter filter_of(const struct profile *profile, const struct filter_options *options)
+{
+    struct filter filter;
+    struct buf problem;
+    buf_init(&problem);
+    assert_int_equal(filter_init(&filter, profile, options, &problem), 0);
+    buf_deinit(&problem);
+    return filter;
+}
+
 static void assert_data(struct profile *profile, struct profile *base, const struct flamegraph_options *options,
                         const char *expected)
 {
@@ -69,7 +79,8 @@ static void base_shares_the_tree_and_its_types_are_found_by_name(void **state)
     base->time_ns = 5000000;
     base->duration_ns = 7;
     example_add(base, "a", (int64_t[]){30, 99}, "api", "x");
-    assert_data(profile, base, &(struct flamegraph_options){.title = "t", .sample_type = "samples"},
+    struct filter filter = filter_of(profile, &(struct filter_options){.sample_index = "samples"});
+    assert_data(profile, base, &(struct flamegraph_options){.title = "t", .filter = &filter},
                 "{\"type\":0,\n"
                 "\"types\":[[\"samples\",\"count\"],[\"cpu\",\"nanoseconds\"]],\n"
                 "\"title\":\"t\",\n\"program\":\"\",\n\"comments\":[],\n"
@@ -79,6 +90,7 @@ static void base_shares_the_tree_and_its_types_are_found_by_name(void **state)
                 "\"base\":{\"time_ms\":5,\"duration_ns\":7,\"samples\":[1,1,0,30]},\n"
                 "\"labels\":[[],[4,5]],\n"
                 "\"strings\":[\"\",\"a\",\"src/a.c\",\"b\",\"api\",\"x\"]}");
+    filter_deinit(&filter);
 }
 
 static void inlined_frames_are_marked(void **state)
@@ -88,7 +100,8 @@ static void inlined_frames_are_marked(void **state)
     flamegraph_tree_init(&tree);
     struct profile *profile = example_cpu();
     uint32_t *nodes = mem_alloc_array(profile->sample_count, sizeof(*nodes));
-    assert_int_equal(flamegraph_tree_add(&tree, profile, nodes), 0);
+    struct filter filter = filter_of(profile, &(struct filter_options){0});
+    flamegraph_tree_add(&tree, &filter, nodes);
     /* The third sample's leaf is crc32c in storage_log_append. */
     const struct flamegraph_node *leaf = &tree.nodes[nodes[2]], *caller = &tree.nodes[leaf->parent];
     assert_string_equal(flamegraph_tree_name(&tree, nodes[2]), "crc32c");
@@ -97,6 +110,7 @@ static void inlined_frames_are_marked(void **state)
     assert_string_equal(flamegraph_tree_name(&tree, leaf->parent), "storage_log_append");
     assert_false(tree.frames[caller->frame].inlined);
     mem_free(nodes);
+    filter_deinit(&filter);
     profile_destroy(profile);
     flamegraph_tree_deinit(&tree);
 }
@@ -132,7 +146,9 @@ static void kinds_tell_whose_code_a_frame_is(void **state)
         profile_add_sample(profile, &location, 1, (int64_t[]){1, 1}, NULL, 0);
         struct flamegraph_tree tree;
         flamegraph_tree_init(&tree);
-        assert_int_equal(flamegraph_tree_add(&tree, profile, &node), 0);
+        struct filter filter = filter_of(profile, &(struct filter_options){0});
+        flamegraph_tree_add(&tree, &filter, &node);
+        filter_deinit(&filter);
         assert_int_equal(tree.frames[tree.nodes[node].frame].kind, cases[i].kind);
         flamegraph_tree_deinit(&tree);
         profile_destroy(profile);
@@ -186,8 +202,6 @@ static void what_cannot_be_drawn_leaves_the_output_as_it_was(void **state)
     struct profile *profile = example_cpu(), *heap = example_heap();
     struct buf out;
     buf_init(&out);
-    assert_int_equal(profile_write_flamegraph(profile, NULL, &(struct flamegraph_options){.sample_type = "wall"}, &out),
-                     ERR_NOT_FOUND);
     assert_int_equal(profile_write_flamegraph(profile, heap, NULL, &out), ERR_NOT_FOUND);
     struct profile *base = example_cpu();
     base->drop_frames = profile_string(base, "mem(cpy");

@@ -1,7 +1,6 @@
 /* test_folded.c: folded stacks, golden, and what must not break a line. */
 #include "pprof/folded.h"
 
-#include "base/error.h"
 #include "example.h"
 #include "flamegraph_profiles.h"
 
@@ -9,17 +8,28 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
-static void assert_folded(struct profile *profile, uint32_t sample_type_index, const char *expected)
+static void assert_folded_by(struct profile *profile, const struct filter_options *options, const char *expected)
 {
+    struct filter filter;
     struct buf out;
     buf_init(&out);
-    assert_int_equal(profile_write_folded(profile, sample_type_index, &out), 0);
+    assert_int_equal(filter_init(&filter, profile, options, &out), 0);
+    profile_write_folded(&filter, &out);
     assert_string_equal(buf_string(&out), expected);
+    filter_deinit(&filter);
     buf_deinit(&out);
     profile_destroy(profile);
+}
+
+static void assert_folded(struct profile *profile, uint32_t sample_type_index, const char *expected)
+{
+    char index[16];
+    snprintf(index, sizeof(index), "%u", sample_type_index);
+    assert_folded_by(profile, &(struct filter_options){.sample_index = index}, expected);
 }
 
 static void example_gives_the_golden_lines(void **state)
@@ -97,18 +107,12 @@ static void sums_wrap(void **state)
     assert_folded(profile, 0, "a -9223372036854775808\n");
 }
 
-static void what_cannot_be_written_leaves_the_output_as_it_was(void **state)
+static void only_what_the_filter_keeps_is_written(void **state)
 {
     (void)state;
-    struct profile *profile = example_cpu();
-    struct buf out;
-    buf_init(&out);
-    assert_int_equal(profile_write_folded(profile, 2, &out), ERR_OUT_OF_RANGE);
-    profile->drop_frames = profile_string(profile, "mem(cpy");
-    assert_int_equal(profile_write_folded(profile, 0, &out), ERR_MALFORMED);
-    assert_int_equal(out.size, 0);
-    buf_deinit(&out);
-    profile_destroy(profile);
+    assert_folded_by(example_cpu(), &(struct filter_options){.sample_index = "samples", .focus = "kafka_", .ignore = "crc32"},
+                     "main;connection_serve;kafka_handler_produce;get_varint 333\n"
+                     "main;connection_serve;kafka_handler_produce;storage_log_append;memcpy 1234\n");
 }
 
 static void no_samples_give_no_lines(void **state)
@@ -127,7 +131,7 @@ int main(void)
         cmocka_unit_test(names_cannot_break_a_line),
         cmocka_unit_test(values_below_zero_stay_and_sums_of_zero_go),
         cmocka_unit_test(sums_wrap),
-        cmocka_unit_test(what_cannot_be_written_leaves_the_output_as_it_was),
+        cmocka_unit_test(only_what_the_filter_keeps_is_written),
         cmocka_unit_test(no_samples_give_no_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,8 @@ struct profiler_content {
     /* To standard output: words and tables, JSON or folded stacks, as the options say. */
     int (*print_analysis)(void *read_back, const struct analysis *analysis, const char *path,
                           struct buf *message) MUST_USE;
+    /* Append a page that draws it, for the browser. NULL: what is of this kind is not drawn. */
+    int (*draw)(void *read_back, const struct analysis *analysis, struct buf *page, struct buf *message) MUST_USE;
     void (*destroy)(void *read_back); /* NULL is none */
 };
 
@@ -48,5 +50,9 @@ extern const struct profiler_content profiler_content_profile, profiler_content_
 
 /* By how it begins: a trace in Go's format, else it can only be a profile. */
 const struct profiler_content *profiler_content_of(struct bytes bytes);
+
+/* What bytes are that content->read refuses, and what to do about it, in a sentence that lives for ever; NULL: nothing
+ * is known of them. */
+const char *profiler_content_hint(struct bytes bytes);
 
 #endif

@@ -1,21 +1,34 @@
-/* content_profile.c: profiles, as go tool pprof reads them: the sum, and the table of functions. */
+/* content_profile.c: profiles: read, merged, told in words and tables, drawn. */
 #include "cmd/profiler/content.h"
 
-#include "cmd/profiler/command.h"
+#include "base/json.h"
+#include "cmd/profiler/analysis.h"
+#include "cmd/profiler/page.h"
 #include "pprof/decode.h"
+#include "pprof/encode.h"
+#include "pprof/filter.h"
+#include "pprof/flamegraph.h"
+#include "pprof/folded.h"
 #include "pprof/measure.h"
-#include "pprof/top.h"
+#include "pprof/merge.h"
+#include "pprof/report.h"
+#include "pprof/simplify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ANALYZE_ROWS 20 /* of -analyze: a screen; pprof has the rest */
+#define BROKER_LABEL "broker"
 
-static int read_profile(struct bytes body, void **read_back, struct buf *problem)
+/* What the user has on his own machine, or asked for himself, may be larger than what anybody sends to a server; yet a
+ * gzip bomb ends here, before the machine's memory does. */
+static const struct profile_limits limits = {.plain_bytes = (size_t)1 << 30, .memory_bytes = (size_t)3 << 30};
+
+/* Names stay as they came until something is shown of them: what is merged is written to a file. */
+static int read_profile(struct bytes bytes, void **read_back, struct buf *problem)
 {
     struct profile *profile;
     const char *text;
-    int result = profile_decode(body, PROFILE_LIMITS_DEFAULT, &profile, &text);
+    int result = profile_decode(bytes, limits, &profile, &text);
     *read_back = profile;
     if (result != 0)
         buf_append_string(problem, text);
@@ -27,60 +40,177 @@ static void destroy_profile(void *read_back)
     profile_destroy(read_back);
 }
 
-/* Of all samples, in the column that is shown where nobody names another. */
-static void print_total(const struct profile *profile)
-{
-    uint32_t column = profile->sample_type_count - 1;
-    for (uint32_t i = 0; i < profile->sample_type_count; i++)
-        if (profile->sample_types[i].type == profile->default_sample_type)
-            column = i;
-    uint64_t total = 0; /* unsigned: whoever answered may have sent anything */
-    for (uint32_t i = 0; i < profile->sample_count; i++)
-        total += (uint64_t)profile->sample_values[profile->samples[i].value_start + column];
-    char text[128];
-    const struct profile_value_type *type = &profile->sample_types[column];
-    measure_format((int64_t)total, profile_text(profile, type->unit), MEASURE_BEST_UNIT, text, sizeof text);
-    printf("%s %s in %" PRIu32 " %s", profile_text(profile, type->type), text, profile->sample_count,
-           profile->sample_count == 1 ? "stack" : "stacks");
-}
-
-static void print_report(const struct profiler_command *command, void *read_back, size_t size)
+static struct content_facts facts_of_profile(const void *read_back)
 {
     const struct profile *profile = read_back;
-    char size_text[128], duration[128];
-    measure_format((int64_t)size, "bytes", MEASURE_BEST_UNIT, size_text, sizeof(size_text));
-    measure_format(profile->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, duration, sizeof(duration));
-    printf("wrote %s: %s, ", command->output, size_text);
-    print_total(profile);
-    if (profile->duration_ns > 0)
-        printf(", of %s", duration);
-    putchar('\n');
-    if (profile->sample_count == 0 && command->type->empty != NULL)
-        printf("No samples: %s\n", command->type->empty);
-    printf("next:\n"
-           "  go tool pprof -top %s\n"
-           "  go tool pprof -http=:8080 %s\n",
-           command->output, command->output);
+    return (struct content_facts){.start_ns = profile->time_ns, .duration_ns = profile->duration_ns,
+                                  .is_empty = profile->sample_count == 0};
 }
 
-static int print_analysis(void *read_back, struct buf *message)
+/* Of all samples, in the column that is shown where nobody names another. */
+static void describe_profile(const void *read_back, struct buf *text)
 {
-    struct buf table;
-    buf_init(&table);
-    int result = profile_top(read_back, ANALYZE_ROWS, &table);
+    const struct profile *profile = read_back;
+    uint32_t column;
+    int found = filter_value_index(profile, NULL, &column, NULL);
+    ASSERT(found == 0);
+    uint64_t total = 0; /* unsigned: whoever wrote it may have put anything there */
+    for (uint32_t i = 0; i < profile->sample_count; i++)
+        total += (uint64_t)profile->sample_values[profile->samples[i].value_start + column];
+    char total_text[128], duration[128];
+    const struct profile_value_type *type = &profile->sample_types[column];
+    measure_format((int64_t)total, profile_text(profile, type->unit), MEASURE_BEST_UNIT, total_text,
+                   sizeof(total_text));
+    buf_printf(text, "%s %s in %" PRIu32 " %s", profile_text(profile, type->type), total_text, profile->sample_count,
+               profile->sample_count == 1 ? "stack" : "stacks");
+    if (profile->duration_ns <= 0)
+        return;
+    measure_format(profile->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, duration, sizeof(duration));
+    buf_printf(text, ", of %s", duration);
+}
+
+static void advise_on_profile(const char *path, struct buf *text)
+{
+    buf_printf(text,
+               "  go tool pprof -top %s\n"
+               "  go tool pprof -http=:8080 %s\n",
+               path, path);
+}
+
+static int merge_profiles(const struct content_part *parts, size_t count, void **merged, struct buf *encoded,
+                          struct buf *problem)
+{
+    struct merge_input *inputs = mem_alloc_array(count, sizeof(*inputs));
+    for (size_t i = 0; i < count; i++)
+        inputs[i] = (struct merge_input){.profile = parts[i].read_back, .label_key = BROKER_LABEL,
+                                         .label_value = parts[i].broker};
+    struct profile *profile;
+    int result = profile_merge(inputs, count, &profile, problem);
     if (result == 0)
-        fwrite(table.data, 1, table.size, stdout);
-    else
-        buf_append_string(message, "the profile's drop_frames is not a regular expression that can be analysed here: "
-                                   "use go tool pprof -top");
-    buf_deinit(&table);
+        profile_encode_gzip(profile, encoded);
+    *merged = profile;
+    mem_free(inputs);
+    return result;
+}
+
+/* --- words, tables, stacks --- */
+
+static int write_folded(const struct profile *profile, const struct filter_options *options, struct buf *out,
+                        struct buf *notes, struct buf *message)
+{
+    struct filter filter;
+    int result = filter_init(&filter, profile, options, message);
+    if (result != 0)
+        return result;
+    profile_write_folded(&filter, out);
+    buf_append_bytes(notes, buf_bytes(&filter.notes));
+    filter_deinit(&filter);
+    return 0;
+}
+
+static int write_json(const struct profile *profile, const struct analysis *analysis,
+                      const struct report_options *options, const char *path, struct buf *out, struct buf *notes,
+                      struct buf *message)
+{
+    struct json json;
+    json_init(&json, out);
+    json_open_object(&json, NULL);
+    json_string(&json, "file", path);
+    json_string(&json, "content", "profile");
+    if (analysis->base != NULL)
+        json_string(&json, analysis->options->is_comparison ? "diff_base" : "base", analysis->options->base);
+    int result = profile_write_report_json(profile, options, &json, notes, message);
+    json_close_object(&json);
+    buf_append_byte(out, '\n');
+    return result;
+}
+
+static int write_analysis(const struct profile *profile, const struct analysis *analysis, const char *path,
+                          struct buf *out, struct buf *notes, struct buf *message)
+{
+    const struct analysis_options *options = analysis->options;
+    struct report_options report = {.filter = options->filter, .top = options->top,
+                                    .is_difference = analysis->base != NULL};
+    if (options->folded)
+        return write_folded(profile, &options->filter, out, notes, message);
+    if (options->json)
+        return write_json(profile, analysis, &report, path, out, notes, message);
+    return profile_write_report(profile, &report, out, notes, message);
+}
+
+/* *difference: what is shown in place of the profile; NULL: the profile itself is, as there is no base. */
+static int subtract_base(const struct profile *profile, const struct analysis *analysis, struct profile **difference,
+                         struct buf *message)
+{
+    *difference = NULL;
+    if (analysis->base == NULL)
+        return 0;
+    buf_printf(message, "cannot be compared with %s: ", analysis->options->base);
+    int result = profile_subtract(profile, analysis->base, analysis->options->is_comparison, difference, message);
+    if (result == 0)
+        buf_clear(message);
+    return result;
+}
+
+static int print_analysis(void *read_back, const struct analysis *analysis, const char *path, struct buf *message)
+{
+    struct profile *profile = read_back, *difference;
+    struct buf out, notes;
+    buf_init(&out);
+    buf_init(&notes);
+    profile_simplify_names(profile);
+    int result = subtract_base(profile, analysis, &difference, message);
+    if (result == 0)
+        result = write_analysis(difference != NULL ? difference : profile, analysis, path, &out, &notes, message);
+    if (result == 0) {
+        bool is_for_people = !analysis->options->json && !analysis->options->folded;
+        fwrite(notes.data, 1, notes.size, stderr);
+        if (is_for_people)
+            page_print(buf_bytes(&out));
+        else
+            fwrite(out.data, 1, out.size, stdout);
+    }
+    profile_destroy(difference);
+    buf_deinit(&notes);
+    buf_deinit(&out);
+    return result;
+}
+
+/* --- the page --- */
+
+static int draw(void *read_back, const struct analysis *analysis, struct buf *page, struct buf *message)
+{
+    struct profile *const profiles[] = {read_back, analysis->base};
+    struct filter filters[2];
+    size_t count = 0;
+    int result = 0;
+    profile_simplify_names(read_back);
+    for (; count < ARRAY_COUNT(filters) && profiles[count] != NULL && result == 0; count += result == 0) {
+        struct filter_options options = analysis->options->filter;
+        if (count > 0)
+            options.sample_index = NULL; /* the base need not have that type */
+        result = filter_init(&filters[count], profiles[count], &options, message);
+    }
+    if (result == 0) {
+        struct flamegraph_options options = {.filter = &filters[0], .base_filter = count > 1 ? &filters[1] : NULL};
+        result = profile_write_flamegraph(profiles[0], profiles[1], &options, page);
+        if (result != 0)
+            buf_printf(message, "has no sample type that %s has: the two cannot be drawn together",
+                       analysis->options->base);
+    }
+    while (count > 0)
+        filter_deinit(&filters[--count]);
     return result;
 }
 
 const struct profiler_content profiler_content_profile = {
     .noun = "profile",
     .read = read_profile,
-    .print_report = print_report,
+    .facts = facts_of_profile,
+    .describe = describe_profile,
+    .advise = advise_on_profile,
+    .merge = merge_profiles,
     .print_analysis = print_analysis,
+    .draw = draw,
     .destroy = destroy_profile,
 };

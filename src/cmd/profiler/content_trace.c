@@ -1,9 +1,9 @@
 /* content_trace.c: execution traces, as go tool trace reads them: where the time of requests went. */
 #include "cmd/profiler/content.h"
 
-#include "base/error.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "cmd/profiler/command.h"
+#include "cmd/profiler/analysis.h"
 #include "cmd/profiler/page.h"
 #include "pprof/measure.h"
 #include "trace/analysis.h"
@@ -37,13 +37,13 @@ static void take_event(const struct trace_event *event, void *context)
 }
 
 /* The last seconds of an incident do not come again: a trace that is damaged is kept, and read as far as it goes. */
-static int read_trace(struct bytes body, void **read_back, struct buf *problem)
+static int read_trace(struct bytes bytes, void **read_back, struct buf *problem)
 {
     struct trace_content *content = MEM_NEW(struct trace_content);
     buf_init(&content->damage);
     content->tables = trace_tables_create();
     content->analysis = trace_analysis_create(content->tables);
-    int result = trace_decode(body, content->tables, take_event, content, &content->damage);
+    int result = trace_decode(bytes, content->tables, take_event, content, &content->damage);
     *read_back = content;
     if (result == 0 || trace_analysis_counts(content->analysis).event_count > 0)
         return 0;
@@ -53,30 +53,57 @@ static int read_trace(struct bytes body, void **read_back, struct buf *problem)
     return result;
 }
 
-static void print_report(const struct profiler_command *command, void *read_back, size_t size)
+static struct content_facts facts_of_trace(const void *read_back)
 {
-    struct trace_content *content = read_back;
+    const struct trace_content *content = read_back;
     struct trace_analysis_counts counts = trace_analysis_counts(content->analysis);
-    char size_text[128], span[128];
-    measure_format((int64_t)size, "bytes", MEASURE_BEST_UNIT, size_text, sizeof size_text);
-    measure_format((int64_t)counts.span_ns, "nanoseconds", MEASURE_BEST_UNIT, span, sizeof span);
-    printf("wrote %s: %s, %" PRIu64 " events and %" PRIu64 " request%s in %s\n", command->output, size_text,
-           counts.event_count, counts.request_count, counts.request_count == 1 ? "" : "s", span);
-    if (counts.request_count == 0)
-        printf("No requests: %s\n", command->type->empty);
-    printf("next:\n  go tool trace %s\n", command->output);
-    if (!command->analyze)
-        printf("  (or once more with -analyze, which needs no Go)\n");
+    return (struct content_facts){.duration_ns = (int64_t)counts.span_ns, .is_empty = counts.request_count == 0};
 }
 
-static int print_analysis(void *read_back, struct buf *message)
+static void describe_trace(const void *read_back, struct buf *text)
+{
+    const struct trace_content *content = read_back;
+    struct trace_analysis_counts counts = trace_analysis_counts(content->analysis);
+    char span[128];
+    measure_format((int64_t)counts.span_ns, "nanoseconds", MEASURE_BEST_UNIT, span, sizeof(span));
+    buf_printf(text, "%" PRIu64 " events and %" PRIu64 " request%s in %s", counts.event_count, counts.request_count,
+               counts.request_count == 1 ? "" : "s", span);
+}
+
+static void advise_on_trace(const char *path, struct buf *text)
+{
+    buf_printf(text,
+               "  go tool trace %s\n"
+               "  takhin-profiler analyze %s\n",
+               path, path);
+}
+
+static void write_json(struct trace_content *content, const char *path, struct buf *out)
+{
+    struct json json;
+    json_init(&json, out);
+    json_open_object(&json, NULL);
+    json_string(&json, "file", path);
+    json_string(&json, "content", "trace");
+    json_string(&json, "damage", content->damage.size > 0 ? buf_string(&content->damage) : NULL);
+    trace_analysis_write_json(content->analysis, &json);
+    json_close_object(&json);
+    buf_append_byte(out, '\n');
+}
+
+static int print_analysis(void *read_back, const struct analysis *analysis, const char *path, struct buf *message)
 {
     struct trace_content *content = read_back;
-    struct buf text;
-    buf_init(&text);
-    trace_analysis_write(content->analysis, &text);
-    page_print(buf_bytes(&text));
-    buf_deinit(&text);
+    struct buf out;
+    buf_init(&out);
+    if (analysis->options->json) {
+        write_json(content, path, &out);
+        fwrite(out.data, 1, out.size, stdout);
+    } else {
+        trace_analysis_write(content->analysis, &out);
+        page_print(buf_bytes(&out));
+    }
+    buf_deinit(&out);
     if (content->damage.size > 0)
         buf_printf(message, "the trace can be read in part only: %s", buf_string(&content->damage));
     return 0;
@@ -85,7 +112,9 @@ static int print_analysis(void *read_back, struct buf *message)
 const struct profiler_content profiler_content_trace = {
     .noun = "trace",
     .read = read_trace,
-    .print_report = print_report,
+    .facts = facts_of_trace,
+    .describe = describe_trace,
+    .advise = advise_on_trace,
     .print_analysis = print_analysis,
     .destroy = destroy_trace,
 };
