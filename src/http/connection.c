@@ -35,7 +35,8 @@ static void append_date(struct buf *head)
 /* All of it but how the body ends. */
 static void append_head(struct buf *head, const struct http_response *response)
 {
-    buf_printf(head, "HTTP/1.1 %u %s\r\n", response->status, http_status_str((enum http_status)response->status));
+    buf_printf(head, "HTTP/1.1 %u %s\r\nServer: takhin/" TAKHIN_VERSION "\r\n", response->status,
+               http_status_str((enum http_status)response->status));
     append_date(head);
     buf_printf(head, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", response->content_type);
     if (response->headers)

@@ -97,26 +97,28 @@ static void answer_list(struct http_exchange *exchange)
     mem_free(listing.files);
 }
 
-static void answer_file(struct http_exchange *exchange, struct bytes name)
+static void answer_unknown(struct http_exchange *exchange)
+{
+    http_respond_error(exchange, 404, "there is no capture of this name");
+}
+
+static void answer_file(struct http_exchange *exchange, const char *name)
 {
     struct debug_port *debug = exchange->context;
     struct arena *arena = exchange->request->arena;
-    struct reading reading = {
-        .captures = profiler_captures(debug->profiler),
-        .name = arena_copy_bytes(arena, name),
-    };
+    struct reading reading = {.captures = profiler_captures(debug->profiler), .name = name};
     buf_init(&reading.content);
     if (debug_work(debug, "captures", read_work, &reading) < 0)
         return; /* the port closes */
     if (reading.result == ERR_NOT_FOUND)
-        http_respond_error(exchange, 404, "there is no capture of this name");
+        answer_unknown(exchange);
     else if (reading.result < 0)
         http_respond_error(exchange, 500, "cannot read the capture: %s", error_text(reading.result));
     else
         debug_respond(exchange, &(struct http_response){
             .status = 200,
             .content_type = "application/octet-stream",
-            .headers = arena_printf(arena, "Content-Disposition: attachment; filename=\"%s\"\r\n", reading.name),
+            .headers = arena_printf(arena, "Content-Disposition: attachment; filename=\"%s\"\r\n", name),
             .body = buf_bytes(&reading.content),
         });
     buf_deinit(&reading.content);
@@ -128,6 +130,8 @@ void debug_answer_captures(struct http_exchange *exchange)
     size_t start = strlen(DEBUG_CAPTURES "/");
     if (path.size <= start)
         answer_list(exchange);
+    else if (memchr(path.data, '\0', path.size))
+        answer_unknown(exchange);
     else
-        answer_file(exchange, bytes_of(path.data + start, path.size - start));
+        answer_file(exchange, (const char *)path.data + start);
 }

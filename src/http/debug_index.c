@@ -32,13 +32,17 @@ static int by_name(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-/* A profile to be saved: of now, and of the next seconds. */
+/* A profile to be saved, of now and of the next seconds; and one to look at. */
 static const char *write_links(const struct profile_type *type, struct arena *arena)
 {
-    const char *now = type->needs_window ? "" : arena_printf(arena, "<a href='%s'>take</a> ", type->name);
-    if (!type->needs_window && !type->has_delta)
-        return now;
-    return arena_printf(arena, "%s<a href='%s?seconds=5'>5 seconds</a>", now, type->name);
+    bool is_cpu = strcmp(type->name, "profile") == 0;
+    const char *links = "";
+    if (!type->needs_window)
+        links = arena_printf(arena, "<a href='%s'>take</a> ", type->name);
+    if (type->needs_window || type->has_delta)
+        links = arena_printf(arena, "%s<a href='%s?seconds=5'>5 seconds</a> ", links, type->name);
+    return arena_printf(arena, "%s<a href='ui?type=%s%s'>flame graph</a>", links, is_cpu ? "cpu" : type->name,
+                        type->needs_window ? "&amp;seconds=10" : "");
 }
 
 static struct entry *list_entries(struct profiler *profiler, struct arena *arena, size_t *count)
@@ -80,8 +84,9 @@ static void append_page(struct buf *page, const struct entry *entries, size_t co
         buf_printf(page, "<li><div class=profile-name>%s: </div> %s</li>\n", entries[i].name, entries[i].summary);
     buf_append_string(page, "</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
-                            "addresses too. <code>seconds=5</code> asks what comes in five seconds, beside what is "
-                            "held at their end; <code>rate</code> looks more closely meanwhile. How closely otherwise: "
+                            "addresses too. A flame graph is the same as a page, which takes what that address takes. "
+                            "<code>seconds=5</code> asks what comes in five seconds, beside what is held at their end; "
+                            "<code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"
                             "</body>\n</html>\n");
 }

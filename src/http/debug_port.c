@@ -16,6 +16,7 @@ static const struct http_route routes[] = {
     {DEBUG_PREFIX "cmdline", HTTP_ALLOW_GET, debug_answer_cmdline},
     {DEBUG_PREFIX "symbol", HTTP_ALLOW_GET | HTTP_ALLOW_POST, debug_answer_symbol},
     {DEBUG_PREFIX "trace", HTTP_ALLOW_GET, debug_answer_trace},
+    {DEBUG_PREFIX "ui", HTTP_ALLOW_GET, debug_answer_ui},
     {DEBUG_CAPTURES, HTTP_ALLOW_GET, debug_answer_captures},
     {DEBUG_CAPTURES "/", HTTP_ALLOW_GET, debug_answer_captures},
     {"/debug/fgprof", HTTP_ALLOW_GET, debug_answer_fgprof},

@@ -35,6 +35,8 @@ struct debug_port {
 void debug_answer_below_prefix(struct http_exchange *exchange);
 /* /debug/fgprof, where its own package serves it: the wall-clock profile. [task] */
 void debug_answer_fgprof(struct http_exchange *exchange);
+/* debug_ui.c: /debug/pprof/ui: a profile as a page that draws it. */
+void debug_answer_ui(struct http_exchange *exchange);
 /* debug_trace.c */
 void debug_answer_trace(struct http_exchange *exchange);
 /* debug_captures.c: the list of them, and each by its name. */
@@ -67,14 +69,28 @@ struct debug_query {
     struct profile_query profile;
     int debug;          /* 1 or 2: text; 0: the profile */
     uint64_t window_ms; /* of a window or a delta; 0: none */
+    bool takes_part;    /* of a delta: a client that has said all before its end wants what came so far (partial=1) */
 };
-/* NULL, or why the request is a bad one (400): a text of the request's arena. [task] */
+/* default_seconds: of a window where the request does not say; less if profiler.max_duration is.
+ * NULL, or why the request is a bad one (400): a text of the request's arena. [task] */
 const char *debug_query_read(const struct http_request *request, const struct profile_type *type,
-                             struct profiler *profiler, struct debug_query *query) MUST_USE;
+                             unsigned default_seconds, struct profiler *profiler,
+                             struct debug_query *query) MUST_USE;
 /* The same of a duration alone: NULL, or that it is longer than profiler.max_duration. */
 const char *debug_query_check_seconds(struct arena *arena, struct profiler *profiler, double seconds) MUST_USE;
 /* The same for what a scraper has not seen yet: godeltaprof's handlers take gc and nothing else. */
 void debug_query_read_unseen(const struct http_request *request, struct debug_query *query);
+
+/* How a profile is shown: as itself, as text for people, as a page. */
+struct debug_form {
+    /* On a thread of its own: append what is made of the collection. 0, or negative: that cannot be. */
+    int (*write)(struct collection *collection, const struct debug_query *query, struct buf *body);
+    /* file_name: under which a profile is saved. [task] */
+    void (*answer)(struct http_exchange *exchange, const char *file_name, struct bytes body);
+};
+/* debug_profile.c: collect what the query asks for, and answer the exchange with that. [task] */
+void debug_take_profile(struct http_exchange *exchange, const struct profile_type *type,
+                        const struct debug_query *query, const struct debug_form *form);
 
 /* debug_trace_query.c: what a request for a trace says; all but whom to notify. NULL, or why it is a bad one (400): a
  * constant, or a text of the request's arena. */

@@ -11,11 +11,16 @@
 
 #include <uv.h>
 
+/* What Go's CPU profile lasts where the request does not say. */
+#define WINDOW_SECONDS 30
+
 /* A profile on its way to its bytes. */
 struct taking {
     struct debug_port *debug;
     const struct profile_type *type;
     struct debug_query query;
+    const struct debug_form *form;
+    const char *file_name;
     struct collection *collection;
     int result; /* negative: there is no body */
     struct buf body;
@@ -31,13 +36,7 @@ static void open_work(void *argument)
 static void finish_work(void *argument)
 {
     struct taking *taking = argument;
-    if (taking->query.debug != 0) {
-        collection_write_text(taking->collection, taking->query.debug, &taking->body);
-    } else {
-        struct profile *profile = collection_profile(taking->collection);
-        profile_encode_gzip(profile, &taking->body);
-        profile_destroy(profile);
-    }
+    taking->result = taking->form->write(taking->collection, &taking->query, &taking->body);
     collection_close(taking->collection);
 }
 
@@ -63,9 +62,11 @@ static void cancel_collection(struct taking *taking)
 static void finish_collection(struct taking *taking)
 {
     buf_init(&taking->body);
-    taking->result = debug_work(taking->debug, "profile finish", finish_work, taking);
-    if (taking->result < 0)
-        cancel_collection(taking);
+    int rc = debug_work(taking->debug, "profile finish", finish_work, taking);
+    if (rc == 0)
+        return;
+    cancel_collection(taking);
+    taking->result = rc;
 }
 
 static void answer_failure(struct http_exchange *exchange, const struct taking *taking)
@@ -81,6 +82,25 @@ static void answer_failure(struct http_exchange *exchange, const struct taking *
         http_respond_error(exchange, 500, "failed to collect profile");
 }
 
+/* With what was collected, or why nothing was. */
+static void answer(struct http_exchange *exchange, struct taking *taking)
+{
+    if (taking->result < 0)
+        answer_failure(exchange, taking);
+    else
+        taking->form->answer(exchange, taking->file_name, buf_bytes(&taking->body));
+    buf_deinit(&taking->body);
+}
+
+static int write_profile(struct collection *collection, const struct debug_query *query, struct buf *body)
+{
+    (void)query;
+    struct profile *profile = collection_profile(collection);
+    profile_encode_gzip(profile, body);
+    profile_destroy(profile);
+    return 0;
+}
+
 static void answer_profile(struct http_exchange *exchange, const char *file_name, struct bytes body)
 {
     debug_respond(exchange, &(struct http_response){
@@ -92,16 +112,33 @@ static void answer_profile(struct http_exchange *exchange, const char *file_name
     });
 }
 
-static void take_profile(struct http_exchange *exchange, const struct profile_type *type)
-{
-    struct debug_port *debug = exchange->context;
-    struct taking taking = {.debug = debug, .type = type};
-    const char *refusal = debug_query_read(exchange->request, type, debug->profiler, &taking.query);
-    if (refusal) {
-        http_respond_error(exchange, 400, "%s", refusal);
-        return;
-    }
+static const struct debug_form profile_form = {.write = write_profile, .answer = answer_profile};
 
+static int write_text(struct collection *collection, const struct debug_query *query, struct buf *body)
+{
+    collection_write_text(collection, query->debug, body);
+    return 0;
+}
+
+static void answer_text(struct http_exchange *exchange, const char *file_name, struct bytes body)
+{
+    (void)file_name;
+    debug_answer_text(exchange, body);
+}
+
+static const struct debug_form text_form = {.write = write_text, .answer = answer_text};
+
+void debug_take_profile(struct http_exchange *exchange, const struct profile_type *type,
+                        const struct debug_query *query, const struct debug_form *form)
+{
+    struct taking taking = {
+        .debug = exchange->context,
+        .type = type,
+        .query = *query,
+        .form = form,
+        .file_name = arena_printf(exchange->request->arena, "%s%s", type->name,
+                                  query->profile.is_delta ? "-delta" : ""),
+    };
     open_collection(&taking);
     if (taking.result < 0) {
         answer_failure(exchange, &taking);
@@ -109,31 +146,31 @@ static void take_profile(struct http_exchange *exchange, const struct profile_ty
     }
 
     int waited = UV_ETIMEDOUT;
-    if (taking.query.window_ms > 0)
-        waited = stream_wait_closed(exchange->stream, taking.query.window_ms);
+    if (query->window_ms > 0)
+        waited = stream_wait_closed(exchange->stream, query->window_ms);
     if (waited == UV_ECANCELED) {
         cancel_collection(&taking);
         return; /* the port closes */
     }
     /* As in Go, a client that has closed ends a delta, but gets a window's samples so far: it may still read. */
-    if (waited != UV_ETIMEDOUT && !type->needs_window) {
+    if (waited != UV_ETIMEDOUT && !type->needs_window && !query->takes_part) {
         cancel_collection(&taking);
         http_respond_error(exchange, 500, "context canceled");
         return;
     }
-
     finish_collection(&taking);
-    if (taking.result < 0) {
-        answer_failure(exchange, &taking);
-        return;
-    }
-    const char *file_name = arena_printf(exchange->request->arena, "%s%s", type->name,
-                                         taking.query.profile.is_delta ? "-delta" : "");
-    if (taking.query.debug != 0)
-        debug_answer_text(exchange, buf_bytes(&taking.body));
+    answer(exchange, &taking);
+}
+
+static void take_named(struct http_exchange *exchange, const struct profile_type *type)
+{
+    struct debug_port *debug = exchange->context;
+    struct debug_query query;
+    const char *refusal = debug_query_read(exchange->request, type, WINDOW_SECONDS, debug->profiler, &query);
+    if (refusal)
+        http_respond_error(exchange, 400, "%s", refusal);
     else
-        answer_profile(exchange, file_name, buf_bytes(&taking.body));
-    buf_deinit(&taking.body);
+        debug_take_profile(exchange, type, &query, query.debug != 0 ? &text_form : &profile_form);
 }
 
 /* The client's address without its port: "127.0.0.1:49152". */
@@ -148,7 +185,12 @@ static struct bytes client_host(const struct http_exchange *exchange)
 static void take_unseen(struct http_exchange *exchange, const struct profile_type *type)
 {
     struct debug_port *debug = exchange->context;
-    struct taking taking = {.debug = debug, .type = type};
+    struct taking taking = {
+        .debug = debug,
+        .type = type,
+        .form = &profile_form,
+        .file_name = arena_printf(exchange->request->arena, "%s.pprof.gz", type->name),
+    };
     debug_query_read_unseen(exchange->request, &taking.query);
     struct stack_table **seen = debug_cursors_acquire(debug->cursors, type, client_host(exchange));
     taking.query.profile.since = exchange->is_head ? NULL : seen;
@@ -157,14 +199,7 @@ static void take_unseen(struct http_exchange *exchange, const struct profile_typ
     if (taking.result == 0)
         finish_collection(&taking);
     debug_cursors_release(debug->cursors);
-
-    if (taking.result < 0) {
-        answer_failure(exchange, &taking);
-        return;
-    }
-    const char *file_name = arena_printf(exchange->request->arena, "%s.pprof.gz", type->name);
-    answer_profile(exchange, file_name, buf_bytes(&taking.body));
-    buf_deinit(&taking.body);
+    answer(exchange, &taking);
 }
 
 /* "delta_heap": heap; NULL: not such a name, or not a type that grows. */
@@ -186,7 +221,7 @@ void debug_answer_below_prefix(struct http_exchange *exchange)
     if (name.size == 0)
         debug_answer_index(exchange);
     else if (type)
-        take_profile(exchange, type);
+        take_named(exchange, type);
     else if (unseen)
         take_unseen(exchange, unseen);
     else
@@ -195,5 +230,5 @@ void debug_answer_below_prefix(struct http_exchange *exchange)
 
 void debug_answer_fgprof(struct http_exchange *exchange)
 {
-    take_profile(exchange, profile_type_find(bytes_of_string("fgprof")));
+    take_named(exchange, profile_type_find(bytes_of_string("fgprof")));
 }

@@ -9,9 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* What Go's CPU profile lasts where the request does not say. */
-#define WINDOW_SECONDS_DEFAULT 30
-
 struct reading {
     struct arena *arena;
     const struct profile_type *type;
@@ -119,13 +116,20 @@ static const char *read_compat(struct reading *reading, struct bytes value)
     return reading->query->profile.keeps_go_wart ? NULL : "compat must be go";
 }
 
-/* In the order in which Go checks them; rate, hz and compat are ours. An empty one counts as missing. */
+/* Whatever else is asked for gives what it has in any case. */
+static const char *read_partial(struct reading *reading, struct bytes value)
+{
+    reading->query->takes_part = is_positive(value);
+    return NULL;
+}
+
+/* In the order in which Go checks them; rate, hz, compat and partial are ours. An empty one counts as missing. */
 static const struct {
     const char *name;
     const char *(*read)(struct reading *reading, struct bytes value);
 } parameters[] = {
-    {"seconds", read_seconds}, {"debug", read_debug}, {"rate", read_rate},
-    {"hz", read_hz},           {"gc", read_gc},       {"compat", read_compat},
+    {"seconds", read_seconds}, {"debug", read_debug},   {"rate", read_rate},       {"hz", read_hz},
+    {"gc", read_gc},           {"compat", read_compat}, {"partial", read_partial},
 };
 
 const char *debug_query_check_seconds(struct arena *arena, struct profiler *profiler, double seconds)
@@ -139,13 +143,13 @@ const char *debug_query_check_seconds(struct arena *arena, struct profiler *prof
 }
 
 const char *debug_query_read(const struct http_request *request, const struct profile_type *type,
-                             struct profiler *profiler, struct debug_query *query)
+                             unsigned default_seconds, struct profiler *profiler, struct debug_query *query)
 {
     struct reading reading = {.arena = request->arena, .type = type, .query = query};
     double limit = (double)profiler_options(profiler).max_duration_ns / (double)NS_PER_S;
     *query = (struct debug_query){.debug = 0};
     if (type->needs_window)
-        reading.seconds = fmin(WINDOW_SECONDS_DEFAULT, limit);
+        reading.seconds = fmin(default_seconds, limit);
     for (size_t i = 0; i < ARRAY_COUNT(parameters); i++) {
         struct bytes value = http_request_value(request, parameters[i].name);
         const char *refusal = value.size > 0 ? parameters[i].read(&reading, value) : NULL;

@@ -1,4 +1,4 @@
-/* query.c: values of a query, decoded as Go's url.ParseQuery decodes them. */
+/* query.c: percent-encoding, and values of a query, decoded as Go's url.ParseQuery decodes them. */
 #include "http/request.h"
 
 static int hex_digit(uint8_t c)
@@ -9,8 +9,7 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* False for a "%" without two hexadecimal digits behind it. */
-static bool decode(struct arena *arena, struct bytes text, struct bytes *decoded)
+bool http_percent_decode(struct arena *arena, struct bytes text, bool is_query, struct bytes *decoded)
 {
     uint8_t *out = arena_alloc(arena, text.size + 1);
     size_t size = 0;
@@ -23,7 +22,7 @@ static bool decode(struct arena *arena, struct bytes text, struct bytes *decoded
                 return false;
             c = (uint8_t)(high << 4 | low);
             i += 2;
-        } else if (c == '+') {
+        } else if (c == '+' && is_query) {
             c = ' ';
         }
         out[size++] = c;
@@ -50,8 +49,8 @@ struct bytes http_request_value(const struct http_request *request, const char *
         struct bytes pair = cut(rest, '&', &rest);
         bool has_semicolon = pair.size > 0 && memchr(pair.data, ';', pair.size);
         struct bytes encoded_key = cut(pair, '=', &encoded_value);
-        if (!has_semicolon && decode(request->arena, encoded_key, &key) && bytes_equal_string(key, name) &&
-            decode(request->arena, encoded_value, &value))
+        if (!has_semicolon && http_percent_decode(request->arena, encoded_key, true, &key) &&
+            bytes_equal_string(key, name) && http_percent_decode(request->arena, encoded_value, true, &value))
             return value;
     }
     return bytes_of("", 0);

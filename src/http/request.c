@@ -107,9 +107,11 @@ static int split_target(struct http_reader *reader)
     const char *target = (const char *)reader->target.data;
     if (http_parser_parse_url(target, reader->target.size, false, &url) != 0)
         return refuse(reader, 400, "the request's target is malformed");
-    reader->request.path = bytes_of_string("/");
+    struct bytes path = bytes_of_string("/");
     if (url.field_set & (1 << UF_PATH))
-        reader->request.path = bytes_of(target + url.field_data[UF_PATH].off, url.field_data[UF_PATH].len);
+        path = bytes_of(target + url.field_data[UF_PATH].off, url.field_data[UF_PATH].len);
+    if (!http_percent_decode(&reader->arena, path, false, &reader->request.path))
+        return refuse(reader, 400, "the request's path has a percent sign without two hexadecimal digits");
     if (url.field_set & (1 << UF_QUERY))
         reader->request.query = bytes_of(target + url.field_data[UF_QUERY].off, url.field_data[UF_QUERY].len);
     return 0;

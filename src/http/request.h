@@ -3,6 +3,7 @@
 #define HTTP_REQUEST_H
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdbool.h>
@@ -30,7 +31,7 @@ struct http_request {
     const char *method;        /* "GET"; "HEAD" stays "HEAD" */
     unsigned allowed_by;       /* the enum http_methods that lets it in; 0: a method that no route takes */
     bool is_head;
-    struct bytes path;         /* as sent, still percent-encoded, without the query: "/debug/pprof/" */
+    struct bytes path;         /* without the query: "/debug/pprof/"; decoded, so of any bytes; a NUL behind them */
     struct bytes query;        /* as sent, without the "?" */
     const struct http_header *headers;
     unsigned header_count;
@@ -46,6 +47,10 @@ struct bytes http_request_header(const struct http_request *request, const char 
 /* The first value of this name in the query, decoded as Go's FormValue does: "+" is a space, a pair with a bad percent
  * sequence or with a ";" does not count. Missing: size 0. A NUL stands behind it. */
 struct bytes http_request_value(const struct http_request *request, const char *name);
+
+/* Undo percent-encoding; in a query "+" is a space, too. The bytes are the arena's, and a NUL stands behind them. False:
+ * there is a "%" without two hexadecimal digits behind it. */
+bool http_percent_decode(struct arena *arena, struct bytes text, bool is_query, struct bytes *decoded) MUST_USE;
 
 struct http_reader; /* holds the head, the body and the arena of one connection's current request */
 

@@ -133,6 +133,7 @@ void collection_write_text(struct collection *collection, int debug, struct buf 
         notice_loaded_objects(collection->profiler);
         type->write_dump(collection, text);
     } else {
+        collection->is_text = true;
         collect(collection);
         type->write_text(collection, text);
     }

@@ -35,6 +35,7 @@ struct collection {
     int64_t time_ns;            /* since 1970: when the window began, when the (or a delta's second) look was taken */
     uint64_t duration_ns;       /* of the window or the delta; 0: a snapshot. A row's collect may know both better */
     struct stack_table *before; /* of a delta */
+    bool is_text;               /* what is collected becomes a text for people */
     uint64_t start_ns;          /* clock_monotonic_ns at open */
     bool is_window_open;        /* between the row's start and its collect or cancel */
     char *comments[COLLECTION_COMMENTS_MAX];

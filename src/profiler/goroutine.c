@@ -23,10 +23,40 @@ static uint64_t parked_for_ns(const struct collection *collection)
     return collection->query.parked_for_ns ? collection->query.parked_for_ns : PARKED_FOR_DEFAULT_NS;
 }
 
+/* What the label "waited" can say, in seconds: steps of 1, 2 and 5 that are whole seconds, minutes, hours and days, so
+ * that a stack on which many wait is a few samples. */
+static const int64_t waited_steps_s[] = {
+    1,     2,      5,      10,     20,      30,      60,      120,      300,      600,      1200,     1800,     3600,
+    7200,  18000,  36000,  72000,  86400,   172800,  432000,  864000,   1728000,  4320000,  8640000,  17280000, 43200000,
+    86400000,
+};
+
+/* The largest step that the task has been parked for; 0: less than the first, or it is not parked. */
+static int64_t waited_s(const struct task_record *record)
+{
+    if (record->is_running || !task_state_is_parked(record->key.labels[LABEL_REASON]))
+        return 0;
+    int64_t waited = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(waited_steps_s); i++)
+        if (record->state_ns / NS_PER_S >= (uint64_t)waited_steps_s[i])
+            waited = waited_steps_s[i];
+    return waited;
+}
+
+/* Go's text has no such label; and in a delta a task that waits on would be one that came and one that went. */
+static bool tells_waits(const struct collection *collection)
+{
+    return !collection->is_text && !collection->query.is_delta && !collection->query.since;
+}
+
 static void add_records(struct collection *collection, const struct task_dump *dump)
 {
-    for (size_t i = 0; i < dump->count; i++)
-        stack_table_add(collection->stacks, &dump->records[i].key, (const int64_t[]){1});
+    bool has_waits = tells_waits(collection);
+    for (size_t i = 0; i < dump->count; i++) {
+        struct stack_key key = dump->records[i].key;
+        key.number = has_waits ? waited_s(&dump->records[i]) : 0;
+        stack_table_add(collection->stacks, &key, (const int64_t[]){1});
+    }
 }
 
 static void collect(struct collection *collection)
@@ -129,11 +159,13 @@ static void leak_stats(struct profiler *profiler, struct profile_stats *stats)
 const struct profile_type profile_type_goroutine = {
     .name = "goroutine",
     .summary = "What every task is doing right now, and every thread that runs none: its stack, and in the label "
-               "<code>reason</code> why it waits. Tasks are what goroutines are in Go. <code>debug=2</code> lists each "
-               "one with its age, its name and who created it; threads have numbers from 1000000000000 up.",
+               "<code>reason</code> why it waits, in <code>waited</code> for how many seconds at least. Tasks are what "
+               "goroutines are in Go. <code>debug=2</code> lists each one with its age, its name and who created it; "
+               "threads have numbers from 1000000000000 up.",
     .columns = {{"goroutine", "count", false}},
     .column_count = 1,
     .period = {"goroutine", "count", false},
+    .number = {"waited", "seconds"},
     .drop_frames = WAIT_FRAMES,
     .has_delta = true,
     .collect = collect,
@@ -151,6 +183,7 @@ const struct profile_type profile_type_goroutineleak = {
     .columns = {{"goroutineleak", "count", false}},
     .column_count = 1,
     .period = {"goroutineleak", "count", false},
+    .number = {"waited", "seconds"},
     .drop_frames = WAIT_FRAMES,
     .seconds_is_age = true,
     .collect = collect_parked,

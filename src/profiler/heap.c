@@ -162,7 +162,7 @@ static struct stack_record *find_record(size_t size, const void *frame)
     } else {
         capture.key = (struct stack_key){.function = "[no stack]"};
     }
-    capture.key.bytes = bin_of(size);
+    capture.key.number = bin_of(size);
     struct stack_record *record = stack_records_find(&heap.records, &capture.key);
     if (is_captured)
         capture_done();

@@ -58,6 +58,9 @@ static void stats(struct profiler *profiler, struct profile_stats *result)
 #define COLUMNS {{"alloc_objects", "count", false}, {"alloc_space", "bytes", false}, \
                  {"inuse_objects", "count", true}, {"inuse_space", "bytes", true}}
 
+/* Of one object. Go gives it no unit: viewers know it by its name. */
+#define OBJECT_BYTES {"bytes", NULL}
+
 /* What stands between a caller and the allocator: libc's functions, ours in front of them, and those of base/mem.c that
  * half of all memory comes through. */
 #define ALLOCATORS \
@@ -72,6 +75,7 @@ const struct profile_type profile_type_heap = {
     .columns = COLUMNS,
     .column_count = COLUMN_COUNT,
     .period = {"space", "bytes", false},
+    .number = OBJECT_BYTES,
     .drop_frames = ALLOCATORS,
     .has_delta = true,
     .rate = PROFILE_RATE_MEMORY,
@@ -88,6 +92,7 @@ const struct profile_type profile_type_allocs = {
     .column_count = COLUMN_COUNT,
     .default_column = "alloc_space",
     .period = {"space", "bytes", false},
+    .number = OBJECT_BYTES,
     .drop_frames = ALLOCATORS,
     .has_delta = true,
     .rate = PROFILE_RATE_MEMORY,

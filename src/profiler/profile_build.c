@@ -8,9 +8,6 @@
 #include "profiler/symbol_writer.h"
 #include "profiler/unwind.h"
 
-/* Go writes this one as a number without a unit; viewers know "bytes" by its name. */
-#define LABEL_BYTES "bytes"
-
 static void add_head(struct profile *profile, const struct collection *collection)
 {
     const struct profile_type *type = collection->type;
@@ -30,7 +27,8 @@ static void add_head(struct profile *profile, const struct collection *collectio
         profile_add_comment(profile, collection->comments[i]);
 }
 
-static uint32_t make_labels(struct profile *profile, const struct stack_key *key, struct profile_label *labels)
+static uint32_t make_labels(struct profile *profile, const struct profile_type *type, const struct stack_key *key,
+                            struct profile_label *labels)
 {
     uint32_t count = 0;
     for (int i = 0; i < LABEL_KEY_COUNT; i++)
@@ -39,12 +37,17 @@ static uint32_t make_labels(struct profile *profile, const struct stack_key *key
                 .key = profile_string(profile, label_key_name((enum label_key)i)),
                 .text = profile_string(profile, key->labels[i]),
             };
-    if (key->bytes != 0)
-        labels[count++] = (struct profile_label){.key = profile_string(profile, LABEL_BYTES), .number = key->bytes};
+    if (key->number != 0)
+        labels[count++] = (struct profile_label){
+            .key = profile_string(profile, type->number.label),
+            .number = key->number,
+            .unit = profile_string(profile, type->number.unit ? type->number.unit : ""),
+        };
     return count;
 }
 
-static void add_sample(struct profile *profile, struct symbol_writer *writer, const struct stack_entry *entry)
+static void add_sample(struct profile *profile, const struct profile_type *type, struct symbol_writer *writer,
+                       const struct stack_entry *entry)
 {
     const struct stack_key *key = &entry->key;
     uint32_t locations[UNWIND_DEPTH_MAX], location_count = key->depth;
@@ -53,7 +56,7 @@ static void add_sample(struct profile *profile, struct symbol_writer *writer, co
     else if (key->function)
         locations[location_count++] = symbol_writer_named(writer, key->function);
     struct profile_label labels[LABEL_KEY_COUNT + 1];
-    uint32_t label_count = make_labels(profile, key, labels);
+    uint32_t label_count = make_labels(profile, type, key, labels);
     profile_add_sample(profile, locations, location_count, entry->values, labels, label_count);
 }
 
@@ -66,7 +69,7 @@ struct profile *profile_build(const struct collection *collection)
     struct symbol_writer *writer = symbol_writer_create(profiler_symbols(collection->profiler), profile);
     for (size_t i = 0; i < entry_count; i++)
         if (!stack_entry_is_zero(&entries[i]))
-            add_sample(profile, writer, &entries[i]);
+            add_sample(profile, collection->type, writer, &entries[i]);
     symbol_writer_destroy(writer);
     return profile;
 }

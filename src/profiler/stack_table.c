@@ -88,7 +88,7 @@ uint64_t stack_key_hash(const struct stack_key *key)
 {
     uint64_t hash = mix(key->depth, key->epoch);
     hash = mix(hash, (uintptr_t)key->function);
-    hash = mix(hash, (uint64_t)key->bytes);
+    hash = mix(hash, (uint64_t)key->number);
     hash = mix(hash, key->is_parked);
     for (int i = 0; i < LABEL_KEY_COUNT; i++)
         hash = mix(hash, (uintptr_t)key->labels[i]);
@@ -99,7 +99,7 @@ uint64_t stack_key_hash(const struct stack_key *key)
 
 bool stack_key_equal(const struct stack_key *a, const struct stack_key *b)
 {
-    return a->epoch == b->epoch && a->depth == b->depth && a->function == b->function && a->bytes == b->bytes &&
+    return a->epoch == b->epoch && a->depth == b->depth && a->function == b->function && a->number == b->number &&
            a->is_parked == b->is_parked && memcmp(a->labels, b->labels, sizeof a->labels) == 0 &&
            (a->depth == 0 || memcmp(a->pcs, b->pcs, a->depth * sizeof *a->pcs) == 0);
 }
@@ -189,7 +189,7 @@ static int compare_entries(const void *a, const void *b)
     for (int i = 0; i < LABEL_KEY_COUNT && order == 0; i++)
         order = compare_texts(x->labels[i], y->labels[i]);
     if (order == 0)
-        order = (x->bytes > y->bytes) - (x->bytes < y->bytes);
+        order = (x->number > y->number) - (x->number < y->number);
     if (order == 0)
         order = x->is_parked - y->is_parked;
     return order ? order : (x->epoch > y->epoch) - (x->epoch < y->epoch);

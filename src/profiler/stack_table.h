@@ -22,7 +22,7 @@ struct stack_key {
     bool is_parked;       /* pcs[0] is a return address too: of a call that has not returned yet */
     const char *function; /* stands in for the stack where depth is 0, such as "[lost samples]"; else NULL */
     const char *labels[LABEL_KEY_COUNT];
-    int64_t bytes;        /* label "bytes": the size of one object; 0: none */
+    int64_t number;       /* of the label that profile_type.number names; 0: none */
     const uintptr_t *pcs;
 };
 

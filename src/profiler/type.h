@@ -37,6 +37,9 @@ struct profile_type {
     unsigned column_count;
     const char *default_column; /* of the viewer; NULL: the last one, as in Go */
     struct profile_column period;
+    struct {
+        const char *label, *unit; /* of stack_key.number; unit NULL: none; label NULL: keys have no number */
+    } number;
     /* Frames that a viewer hides, with all that they call: a regular expression (profile.proto, drop_frames); or NULL. */
     const char *drop_frames;
     /* Collected over a window that the request names, such as CPU samples. The others say what there is (or was so far)

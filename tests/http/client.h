@@ -76,11 +76,11 @@ UNUSED static bool client_receive_some(int fd, struct buf *text)
     return rc > 0;
 }
 
-/* What is said once, for comparisons: the answer without its Date line, whose value is another each second. */
-UNUSED static void client_drop_dates(struct buf *text)
+/* Without the lines that begin so. */
+UNUSED static void client_drop_lines(struct buf *text, const char *start_of_line)
 {
     char *start;
-    while ((start = strstr(buf_string(text), "\r\nDate: ")) != NULL) {
+    while ((start = strstr(buf_string(text), start_of_line)) != NULL) {
         char *end = strstr(start + 2, "\r\n");
         assert_non_null(end);
         size_t tail = text->size - (size_t)(end - (char *)text->data);
@@ -89,14 +89,21 @@ UNUSED static void client_drop_dates(struct buf *text)
     }
 }
 
-/* Everything until the server closes, without Date lines; the caller frees it. Only for answers without a NUL. */
+/* What is said once, for comparisons: answers without what is in each, the version of the program and the time. */
+UNUSED static void client_drop_common(struct buf *text)
+{
+    client_drop_lines(text, "\r\nServer: ");
+    client_drop_lines(text, "\r\nDate: ");
+}
+
+/* Everything until the server closes, without what is common; the caller frees it. Only for answers without a NUL. */
 UNUSED static char *client_receive_all(int fd)
 {
     struct buf text;
     buf_init(&text);
     while (client_receive_some(fd, &text))
         ;
-    client_drop_dates(&text);
+    client_drop_common(&text);
     char *copy = mem_copy_string(buf_string(&text));
     buf_deinit(&text);
     return copy;

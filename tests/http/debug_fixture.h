@@ -65,7 +65,7 @@ UNUSED static void receive_answer(int fd, struct buf *text, struct bytes *body)
     buf_init(text);
     while (client_receive_some(fd, text))
         ;
-    client_drop_dates(text);
+    client_drop_common(text);
     const char *end = strstr(buf_string(text), "\r\n\r\n");
     assert_non_null(end);
     size_t head_size = (size_t)(end + 4 - (const char *)text->data);

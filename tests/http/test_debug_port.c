@@ -104,8 +104,10 @@ static char *expected_index(void)
         if (!row->needs_window)
             buf_printf(&rows, "<a href='%s'>take</a> ", row->name);
         if (row->needs_window || row->has_delta)
-            buf_printf(&rows, "<a href='%s?seconds=5'>5 seconds</a>", row->name);
-        buf_append_string(&rows, "</td></tr>\n");
+            buf_printf(&rows, "<a href='%s?seconds=5'>5 seconds</a> ", row->name);
+        bool is_cpu = strcmp(row->name, "profile") == 0;
+        buf_printf(&rows, "<a href='ui?type=%s%s'>flame graph</a></td></tr>\n", is_cpu ? "cpu" : row->name,
+                   row->needs_window ? "&amp;seconds=10" : "");
         buf_printf(&descriptions, "<li><div class=profile-name>%s: </div> %s</li>\n", row->name, row->summary);
     }
     char *page = mem_printf("<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\n.profile-name {\n"
@@ -117,8 +119,9 @@ static char *expected_index(void)
                             "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n"
                             "<p>\nProfile Descriptions:\n<ul>\n%s</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
-                            "addresses too. <code>seconds=5</code> asks what comes in five seconds, beside what is "
-                            "held at their end; <code>rate</code> looks more closely meanwhile. How closely otherwise: "
+                            "addresses too. A flame graph is the same as a page, which takes what that address takes. "
+                            "<code>seconds=5</code> asks what comes in five seconds, beside what is held at their end; "
+                            "<code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"
                             "</body>\n</html>\n",
                             buf_string(&rows), buf_string(&descriptions));

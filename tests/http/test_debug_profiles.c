@@ -203,6 +203,11 @@ static void what_a_delta_cannot_be_is_refused_in_the_order_of_go(void **state)
     assert_refused(fixture.number, "/debug/pprof/delta_", "404 Not Found", "Unknown profile");
     assert_refused(fixture.number, "/debug/pprof/delta_profile", "404 Not Found", "Unknown profile");
     assert_refused(fixture.number, "/debug/pprof/heap/", "404 Not Found", "Unknown profile");
+    assert_refused(fixture.number, "/debug/pprof/heap%00", "404 Not Found", "Unknown profile");
+    assert_refused(fixture.number, "/debug/pprof/heap%2f", "404 Not Found", "Unknown profile");
+    assert_refused(fixture.number, "/debug/pprof/hea%p", "400 Bad Request",
+                   "the request's path has a percent sign without two hexadecimal digits");
+    profile_destroy(receive_profile_file(send_get(fixture.number, "/debug/pprof/he%61p"), "heap"));
     close_debug(&fixture);
 }
 

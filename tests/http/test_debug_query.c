@@ -34,7 +34,7 @@ static const char *read_query(struct arena *arena, struct profiler *profiler, co
                               const char *text, struct debug_query *query)
 {
     struct http_request request = {.query = bytes_of_string(text), .arena = arena};
-    return debug_query_read(&request, type, profiler, query);
+    return debug_query_read(&request, type, 30, profiler, query);
 }
 
 static void each_parameter_reaches_the_collection(void **state)

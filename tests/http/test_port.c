@@ -136,7 +136,7 @@ static void an_answer_is_these_bytes(void **state)
     close_all(&fixture);
 }
 
-static void the_date_is_told(void **state)
+static void program_and_date_are_told(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -150,6 +150,7 @@ static void the_date_is_told(void **state)
 
     char weekday[4], month[4], zone[4];
     int day, year, hour, minute, second;
+    assert_starts_with(buf_string(&text), "HTTP/1.1 200 OK\r\nServer: takhin/" TAKHIN_VERSION "\r\nDate: ");
     const char *date = strstr(buf_string(&text), "\r\nDate: ");
     assert_non_null(date);
     assert_int_equal(sscanf(date, "\r\nDate: %3s, %2d %3s %4d %2d:%2d:%2d %3s\r\n", weekday, &day, month, &year, &hour,
@@ -212,6 +213,10 @@ static void routes_are_found_or_not(void **state)
             "Location: /tree/\r\nContent-Length: 41\r\nConnection: close\r\n\r\n"),
             "\r\n\r\n<a href=\"/tree/\">Moved Permanently</a>.\n\n"},
         {"GET", "/tree?a=1", "HTTP/1.1 301 Moved Permanently\r\n", "<a href=\"/tree/\">Moved Permanently</a>.\n\n"},
+        {"GET", "/%74ree%2Fleaf", "HTTP/1.1 200 OK\r\n", "\r\n\r\nGET /tree/leaf||\n"},
+        {"GET", "/tree%00", "HTTP/1.1 404 Not Found\r\n", "\r\n\r\n404 page not found\n"},
+        {"GET", "/tree/%2", "HTTP/1.1 400 Bad Request\r\n",
+            "the request's path has a percent sign without two hexadecimal digits\n"},
         {"GET", "/treehouse", "HTTP/1.1 404 Not Found\r\n", "\r\n\r\n404 page not found\n"},
         {"GET", "/", "HTTP/1.1 404 Not Found\r\n", "\r\n\r\n404 page not found\n"},
         {"POST", "/tree/", HEAD("405 Method Not Allowed", "text/plain; charset=utf-8",
@@ -509,7 +514,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_these_bytes),
-        cmocka_unit_test(the_date_is_told),
+        cmocka_unit_test(program_and_date_are_told),
         cmocka_unit_test(pipelined_answers_keep_the_order),
         cmocka_unit_test(http_1_0_is_kept_alive_where_asked),
         cmocka_unit_test(routes_are_found_or_not),

@@ -137,6 +137,10 @@ static void what_is_wrong_is_refused(void **state)
         {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n", 417},
         {"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405},
+        {"GET /% HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        {"GET /a%2 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        {"GET /a%2?b=c HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        {"GET /%zz/a HTTP/1.1\r\nHost: h\r\n\r\n", 400},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct http_reader *reader = http_reader_create();
@@ -254,6 +258,33 @@ static void query_values_are_read_as_go_reads_them(void **state)
     }
 }
 
+static void a_path_is_decoded_once_and_a_plus_is_a_plus(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target;
+        struct bytes path;
+    } cases[] = {
+        {"/debug/pprof/he%61p", {(const uint8_t *)"/debug/pprof/heap", 17}},
+        {"/debug%2Fpprof%2fheap", {(const uint8_t *)"/debug/pprof/heap", 17}},
+        {"/a%00b?%00", {(const uint8_t *)"/a\0b", 4}},
+        {"/a+b%2Bc%20d", {(const uint8_t *)"/a+b+c d", 8}},
+        {"/%2561", {(const uint8_t *)"/%61", 4}},
+        {"http://h/%c3%A4", {(const uint8_t *)"/\xc3\xa4", 3}},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct http_reader *reader = http_reader_create();
+        char text[200];
+        size_t consumed;
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i].target);
+        assert_int_equal(parse_all(reader, text, &consumed), HTTP_COMPLETE);
+        struct bytes path = http_reader_request(reader)->path;
+        assert_true(bytes_equal(path, cases[i].path));
+        assert_int_equal(path.data[path.size], '\0');
+        http_reader_destroy(reader);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_request_may_arrive_in_any_pieces),
         cmocka_unit_test(pipelined_requests_come_one_by_one),
         cmocka_unit_test(a_target_may_be_absolute),
+        cmocka_unit_test(a_path_is_decoded_once_and_a_plus_is_a_plus),
         cmocka_unit_test(what_is_wrong_is_refused),
         cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(a_client_that_waits_for_100_is_noticed_once),

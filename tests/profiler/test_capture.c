@@ -60,7 +60,7 @@ static void the_stack_begins_with_who_captures_and_ends_at_the_root(void **state
     assert_true(capture.key.is_parked); /* pcs[0] is a return address */
     assert_int_equal(capture.key.epoch, symbols_epoch(symbols));
     assert_null(capture.key.function);
-    assert_int_equal(capture.key.bytes, 0);
+    assert_int_equal(capture.key.number, 0);
 }
 
 static NOINLINE bool hook(struct capture *capture)

@@ -254,7 +254,7 @@ static void the_stack_begins_with_who_called_malloc(void **state)
             continue;
         found++;
         assert_true(key->is_parked);
-        assert_true(key->bytes >= 4321 && key->bytes < 4321 * 9 / 8);
+        assert_true(key->number >= 4321 && key->number < 4321 * 9 / 8);
 #ifndef TAKHIN_TEST_SANITIZED /* else the hook itself is first */
         assert_true(key->pcs[0] >= (uintptr_t)__start_heap_sites && key->pcs[0] < (uintptr_t)__stop_heap_sites);
 #endif

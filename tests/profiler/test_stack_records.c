@@ -39,7 +39,7 @@ static struct stack_record *find(struct stack_records *records, uintptr_t number
 {
     uintptr_t pcs[UNWIND_DEPTH_MAX] = {0};
     pcs[depth - 1] = number + 1;
-    return stack_records_find(records, &(struct stack_key){.depth = depth, .pcs = pcs, .bytes = 16});
+    return stack_records_find(records, &(struct stack_key){.depth = depth, .pcs = pcs, .number = 16});
 }
 
 static void equal_keys_have_one_record_and_others_have_others(void **state)
@@ -54,7 +54,7 @@ static void equal_keys_have_one_record_and_others_have_others(void **state)
     assert_ptr_not_equal(find(&records, 1, 4), record);
     assert_int_equal(record->key.depth, 3);
     assert_int_equal(record->key.pcs[2], 2); /* a copy: what it was found with is gone */
-    assert_int_equal(record->key.bytes, 16);
+    assert_int_equal(record->key.number, 16);
     assert_int_equal(stack_records_count(&records), 3);
     assert_int_equal(visit(&records).record_count, 3);
 }
