@@ -9,20 +9,26 @@
 
 #include <curl/curl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define CONNECT_TIMEOUT_NS (5 * (int64_t)NS_PER_S)
 #define ANSWER_TIMEOUT_NS (30 * (int64_t)NS_PER_S) /* for symbols, compression and the way here */
 #define SIDE_TIMEOUT_NS (5 * (int64_t)NS_PER_S)
 #define FINISH_TIMEOUT_NS (8 * (int64_t)NS_PER_S) /* from an interrupt on */
 #define POLL_MS 100
+#define SOCKETS_MAX 2
 
 struct transfer {
     struct fetch *fetch;
     struct run *run;
     CURL *easy;      /* NULL: it has ended */
     bool has_status; /* what comes is HTTP */
+    /* Open ones: a host with addresses of both kinds is tried at two at the same time, and the first one wins.
+     * libcurl names the one that is in use only once the transfer is over. */
+    curl_socket_t sockets[SOCKETS_MAX];
     struct fetch_ending ending;
     char detail[CURL_ERROR_SIZE];
 };
@@ -78,6 +84,34 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
     return size;
 }
 
+static bool replace_socket(struct transfer *transfer, curl_socket_t old, curl_socket_t new)
+{
+    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+        if (transfer->sockets[i] == old) {
+            transfer->sockets[i] = new;
+            return true;
+        }
+    }
+    return false;
+}
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 && !replace_socket(context, CURL_SOCKET_BAD, fd)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
+static int close_socket(void *context, curl_socket_t fd)
+{
+    replace_socket(context, fd, CURL_SOCKET_BAD);
+    return close(fd);
+}
+
 /* --- beginning --- */
 
 static int64_t shorter(int64_t a, int64_t b)
@@ -119,6 +153,8 @@ static void begin(struct run *run, struct transfer *transfer, struct fetch *fetc
     CURL *easy = curl_easy_init();
     ASSERT(easy != NULL); /* only memory could fail */
     *transfer = (struct transfer){.fetch = fetch, .run = run, .easy = easy};
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        transfer->sockets[i] = CURL_SOCKET_BAD;
     transfer->ending.body_limit = run->options->body_limit;
     set_times(transfer);
     set_target(easy, fetch->target, fetch->path);
@@ -133,6 +169,10 @@ static void begin(struct run *run, struct transfer *transfer, struct fetch *fetc
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* no wait for a resolver whose answer nobody wants any more */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "takhin-profiler/" TAKHIN_VERSION);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -163,15 +203,17 @@ static void end_well_or_not(struct transfer *transfer, CURLcode code)
     struct fetch_ending *ending = &transfer->ending;
     long connect_errno = 0;
     curl_off_t connected_us = 0;
-    char *location = NULL;
+    char *location = NULL, *peer = NULL;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &ending->status);
     curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &connect_errno);
     curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &peer);
     curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
     ending->code = code;
     ending->detail = transfer->detail;
     ending->connect_errno = (int)connect_errno;
     ending->is_connected = connected_us > 0;
+    ending->is_reached = peer != NULL && *peer != '\0';
     ending->location = location;
     bool is_well = code == CURLE_OK && ending->status == 200;
     transfer->fetch->is_cut_short = is_well && ending->is_cut;
@@ -192,20 +234,28 @@ static void end_those_done(struct run *run)
 
 /* --- an interrupt --- */
 
-/* End what is being collected by shutting its sending side, and what has no such side by giving it up. */
+/* Its sending side. False: its request is not under way yet. */
+static bool shut(struct transfer *transfer)
+{
+    bool is_shut = false;
+    long request_size = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
+    for (size_t i = 0; i < SOCKETS_MAX && request_size > 0; i++)
+        if (transfer->sockets[i] != CURL_SOCKET_BAD && shutdown(transfer->sockets[i], SHUT_WR) == 0)
+            is_shut = true;
+    return is_shut;
+}
+
+/* End early what is being collected. */
 static void cut(struct transfer *transfer)
 {
     struct fetch *fetch = transfer->fetch;
     int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - transfer->run->start_ns);
     if (fetch->is_side_question || elapsed_ns >= fetch->duration_ns)
         return; /* it answers by itself */
-    long request_size = 0;
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
-    curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd);
     if (strncmp(fetch->target->url, "https:", strlen("https:")) == 0)
         end(transfer, fetch_explain_interrupt(fetch, FETCH_OVER_TLS));
-    else if (request_size == 0 || fd == CURL_SOCKET_BAD || shutdown(fd, SHUT_WR) != 0)
+    else if (!shut(transfer))
         end(transfer, fetch_explain_interrupt(fetch, FETCH_NOT_BEGUN));
     else
         transfer->ending.is_cut = true;

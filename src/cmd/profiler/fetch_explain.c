@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define PLAIN_PORT "If that is a plain port, write http:// in place of https://."
+
 /* Text of the server's, up to its line's end, with nothing a terminal would act on. */
 static void write_plain(struct bytes bytes, size_t max, struct buf *text)
 {
@@ -72,6 +74,10 @@ static int explain_timeout(struct fetch *fetch, const struct fetch_ending *endin
     char time[64];
     if (!ending->is_connected) {
         units_format_duration(ending->connect_timeout_ns, time, sizeof time);
+        if (ending->is_reached && is_tls(fetch)) {
+            buf_printf(&fetch->problem, "no TLS with %s within %s. " PLAIN_PORT, fetch->target->name, time);
+            return ERR_UNSUPPORTED;
+        }
         buf_printf(&fetch->problem, "no connection to %s within %s. Check host and port, and firewalls in between.",
                    fetch->target->name, time);
         return ERR_NOT_FOUND;
@@ -97,8 +103,7 @@ static int explain_tls(struct fetch *fetch, const struct fetch_ending *ending)
                    "authority of your own has signed it, put\nSSL_CERT_FILE=FILE with that one's certificate in front "
                    "of takhin-profiler.", name, ending->detail);
     else
-        buf_printf(problem, "no TLS with %s (%s). If that is a plain port, write http:// in place of https://.", name,
-                   ending->detail);
+        buf_printf(problem, "no TLS with %s (%s). " PLAIN_PORT, name, ending->detail);
     return ERR_UNSUPPORTED;
 }
 
@@ -118,6 +123,13 @@ static int explain_not_http(struct fetch *fetch, struct bytes body)
     }
     buf_append_string(problem, ". Check the port.");
     return ERR_MALFORMED;
+}
+
+/* What speaks TLS may hang up on whoever does not, without a word. */
+static void suggest_tls(struct fetch *fetch, const struct fetch_ending *ending)
+{
+    if (ending->status == 0 && !is_tls(fetch) && fetch->target->unix_path == NULL)
+        buf_printf(&fetch->problem, "\nIf it speaks TLS, write -remote https://%s", fetch->target->name);
 }
 
 static int explain_code(struct fetch *fetch, const struct fetch_ending *ending)
@@ -141,8 +153,13 @@ static int explain_code(struct fetch *fetch, const struct fetch_ending *ending)
     case CURLE_SEND_ERROR:
         buf_printf(problem, "the connection to %s broke before the %s was complete. Did takhin stop?", name,
                    fetch->noun);
+        suggest_tls(fetch, ending);
         return ERR_TRUNCATED;
     case CURLE_GOT_NOTHING:
+        buf_printf(problem, "%s closed the connection without an answer, which is not HTTP. Did takhin stop, or is that "
+                   "another port?", name);
+        suggest_tls(fetch, ending);
+        return ERR_MALFORMED;
     case CURLE_WEIRD_SERVER_REPLY:
         return explain_not_http(fetch, bytes_of(NULL, 0));
     default:
@@ -159,7 +176,7 @@ static int explain_login(struct fetch *fetch, long status)
     const struct target *target = fetch->target;
     if (target->user != NULL) {
         buf_printf(problem, "%s refuses the user and password in -remote (HTTP %ld). Check them; in a URL, what is no "
-                   "letter or digit in them is written as %%40 for @, %%3A for :, %%2F for /, %%2C for a comma.",
+                   "letter or digit\nin them is written as %%40 for @, %%3A for :, %%2F for /, %%2C for a comma.",
                    target->name, status);
     } else if (target->unix_path != NULL) {
         buf_printf(problem, "%s wants a user and a password (HTTP %ld). Put them into ~/.netrc, for the machine "

@@ -16,7 +16,8 @@ struct fetch_ending {
     CURLcode code;
     const char *detail;     /* what libcurl says about the code; "": nothing */
     int connect_errno;      /* 0: none */
-    bool is_connected;
+    bool is_reached;        /* over TCP; TLS may be missing */
+    bool is_connected;      /* TLS and all */
     bool is_too_large;
     bool is_not_http;       /* the body has what came instead */
     bool is_from_pprof;     /* Go's and our debug ports say of themselves that they are ones */
