@@ -1,26 +1,23 @@
-/* takhin_profiler.c: the program that collects a profile from a takhin, writes it, and shows what it says. */
+/* takhin_profiler.c: the program that collects profiles from takhins, writes them, and shows what they say. */
 #include "base/buf.h"
 #include "base/error.h"
-#include "cmd/profiler/target.h"
+#include "cmd/profiler/analysis.h"
+#include "cmd/profiler/collect.h"
 #include "cmd/profiler/command.h"
-#include "cmd/profiler/content.h"
-#include "cmd/profiler/fetch.h"
-#include "cmd/profiler/files.h"
-#include "cmd/profiler/output.h"
+#include "cmd/profiler/help.h"
 #include "config/config.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-/* Far above any real profile or trace. */
-#define BODY_LIMIT ((size_t)256 << 20)
+enum exit_status { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = CONFIG_EXIT_STATUS, STATUS_SOME_FAILED = 3 };
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupt_count;
 
 static void on_signal(int number)
 {
     (void)number;
-    interrupted = 1;
+    interrupt_count++;
 }
 
 static void install_signals(void)
@@ -33,124 +30,79 @@ static void install_signals(void)
     sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is an error of write(), with a message */
 }
 
-static void print_buf(struct buf *text, FILE *stream)
+static int print(void (*write_text)(struct buf *text))
 {
-    fwrite(text->data, 1, text->size, stream);
+    struct buf text;
+    buf_init(&text);
+    write_text(&text);
+    fwrite(text.data, 1, text.size, stdout);
+    buf_deinit(&text);
+    return 0;
 }
 
-static int show(const struct profiler_command *command, void *read_back, size_t size, struct buf *message)
+static void write_version(struct buf *text)
 {
-    const struct profiler_content *content = command->type->content;
-    int result = 0;
-    if (!command->quiet)
-        content->print_report(command, read_back, size);
-    if (command->analyze) {
-        if (!command->quiet)
-            putchar('\n');
-        result = content->print_analysis(read_back, message);
-    }
-    if (command->flamegraph)
-        printf("%sflame graph: go tool pprof -http=:8080 %s\n"
-               "             then open http://localhost:8080/ui/flamegraph\n",
-               command->quiet ? "" : "\n", command->output);
-    return result;
+    buf_append_string(text, "takhin-profiler " TAKHIN_VERSION "\n");
 }
 
-/* What the server sent, as what it should be: or why not, and what came instead. */
-static int read_body(const struct profiler_content *content, const char *address, struct bytes body,
-                     void **read_back, struct buf *message)
+/* *some_are_done: of what was asked for, not all has failed. */
+static int collect(const struct profiler_command *command, bool *some_are_done, struct buf *message)
 {
-    struct buf problem;
-    buf_init(&problem);
-    int result = content->read(body, read_back, &problem);
-    if (result != 0) {
-        buf_printf(message, "what %s sent is no %s: %s.\nIt begins with ", address, content->noun,
-                   buf_string(&problem));
-        fetch_describe(body, message);
-        buf_append_string(message, ". Is that the debug port of a takhin?");
-    }
-    buf_deinit(&problem);
-    return result;
-}
-
-static int collect(const struct profiler_command *command, struct profiler_address *from, struct buf *message)
-{
-    const struct profiler_content *content = command->type->content;
-    struct output output;
-    void *read_back = NULL;
-    struct buf body, target;
-    buf_init(&body);
-    buf_init(&target);
-    profiler_command_write_target(command, &target);
-    const char *address = buf_string(&from->text);
-    struct fetch fetch = {
-        .address = address,
-        .title = command->type->title,
-        .noun = content->noun,
-        .target = buf_string(&target),
-        .duration_ns = profiler_command_window_ns(command),
-        .body_limit = BODY_LIMIT,
-        .quiet = command->quiet,
-        .off_in = from->is_off ? command->config_file : NULL,
-        .hint = profiler_command_hint(command),
-        .interrupted = &interrupted,
-    };
-    int result = output_open(&output, command->output, message);
-    if (result == 0)
-        result = fetch_profile(&fetch, &body, message);
-    if (result == 0)
-        result = read_body(content, address, buf_bytes(&body), &read_back, message);
-    if (result == 0)
-        result = output_commit(&output, buf_bytes(&body), message);
-    if (result == 0)
-        result = show(command, read_back, body.size, message);
-    output_close(&output);
-    content->destroy(read_back);
-    buf_deinit(&target);
-    buf_deinit(&body);
-    return result;
-}
-
-static int run(const struct profiler_command *command, struct buf *message)
-{
-    struct profiler_address address;
+    struct collect_outcome outcome;
     install_signals();
-    int result = profiler_address_find(command, &address, message);
-    if (address.warnings.size > 0 && !command->quiet)
-        fprintf(stderr, "%s\n", buf_string(&address.warnings));
-    if (result == 0)
-        result = collect(command, &address, message);
-    profiler_address_deinit(&address);
+    int result = collect_run(command, &interrupt_count, &outcome, message);
+    *some_are_done = outcome.done_count > 0;
     return result;
+}
+
+static int analyze(const struct profiler_command *command, bool *some_are_done, struct buf *message)
+{
+    int failed_count;
+    int result = analysis_of_files(&command->analysis, command->files, command->file_count, command->quiet,
+                                   &failed_count, message);
+    *some_are_done = failed_count < command->file_count;
+    return result;
+}
+
+static int run(const struct profiler_command *command, bool *some_are_done, struct buf *message)
+{
+    switch (command->action) {
+    case PROFILER_COLLECT: return collect(command, some_are_done, message);
+    case PROFILER_ANALYZE_FILES: return analyze(command, some_are_done, message);
+    case PROFILER_PRINT_VERSION: return print(write_version);
+    case PROFILER_PRINT_HELP: return print(help_write);
+    case PROFILER_PRINT_MAN: return print(help_write_man);
+    case PROFILER_PRINT_COMPLETION: return print(help_write_completion);
+    }
+    return ERR_UNSUPPORTED; /* there are no more */
+}
+
+static enum exit_status status_of(int result, bool some_are_done)
+{
+    if (result == 0)
+        return STATUS_DONE;
+    if (result == ERR_CONFIG)
+        return STATUS_USAGE;
+    return some_are_done ? STATUS_SOME_FAILED : STATUS_FAILED;
 }
 
 int main(int argc, char **argv)
 {
     struct profiler_command command;
-    struct buf message, help;
+    struct buf message;
+    bool some_are_done = false;
     buf_init(&message);
-    buf_init(&help);
-
     int result = profiler_command_parse(argc, argv, &command, &message);
-    if (result == 0 && command.action == PROFILER_PRINT_VERSION) {
-        printf("takhin-profiler %s\n", TAKHIN_VERSION);
-    } else if (result == 0 && command.action == PROFILER_PRINT_HELP) {
-        profiler_command_write_help(&help);
-        print_buf(&help, stdout);
-    } else if (result == 0 && command.action == PROFILER_ANALYZE_FILES) {
-        result = profiler_files_analyze(command.files, command.file_count, &message);
-    } else if (result == 0) {
-        result = run(&command, &message);
-    }
+    if (result == 0)
+        result = run(&command, &some_are_done, &message);
     if (message.size > 0)
         fprintf(stderr, "takhin-profiler: %s\n", buf_string(&message));
     if (result == ERR_CONFIG)
         fprintf(stderr, "takhin-profiler -h shows all flags.\n");
-    buf_deinit(&help);
     buf_deinit(&message);
     if ((fflush(stdout) != 0 || ferror(stdout)) && result == 0) {
         perror("takhin-profiler: standard output");
-        result = ERR_IO;
+        return STATUS_FAILED;
     }
-    return result == 0 ? 0 : result == ERR_CONFIG ? CONFIG_EXIT_STATUS : 1;
+    return (int)status_of(result, some_are_done);
 }

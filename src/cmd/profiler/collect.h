@@ -10,8 +10,9 @@
 #include <signal.h>
 #include <stddef.h>
 
+/* Of what each target was asked for: how much of it is written and shown, and how much is not. */
 struct collect_outcome {
-    size_t done_count, failed_count; /* files */
+    size_t done_count, failed_count;
 };
 
 /* 0, or the first error; *message says what failed and what to do about it. ERR_CONFIG: the command line or the

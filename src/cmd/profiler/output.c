@@ -1,6 +1,7 @@
 /* output.c: mkstemp beside the target, write, rename. */
 #include "cmd/profiler/output.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -10,24 +11,44 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-/* What to do about it, beside naming another file. */
-static const char *remedy(int code)
+/* Above how often anybody collects within a second. */
+#define NAMES_TRIED 10000
+
+void output_format_time(int64_t wall_ns, char text[OUTPUT_TIME_SIZE])
 {
+    time_t seconds = (time_t)(wall_ns / (int64_t)NS_PER_S);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(text, OUTPUT_TIME_SIZE, "%Y%m%dT%H%M%SZ", &utc);
+}
+
+char *output_path_with(const char *path, const char *addition)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    const char *extension = dot != NULL && dot != name ? dot : path + strlen(path);
+    return mem_printf("%.*s%s%s", (int)(extension - path), path, addition, extension);
+}
+
+static void append_reason(struct buf *message, const char *path, int code, const char *other)
+{
+    buf_printf(message, "cannot write %s: %s.\n", path, error_text(code));
     switch (code) {
     case -ENOSPC:
     case -EDQUOT:
-    case -EFBIG: return "Make room, or name a file on another disk with -output.";
+    case -EFBIG: buf_printf(message, "Make room, or name %s, on another disk.", other); break;
     case -ENOENT:
-    case -ENOTDIR: return "Make its folder first, or name another file with -output.";
-    default: return "Name another file with -output.";
+    case -ENOTDIR: buf_printf(message, "Make its folder first, or name %s.", other); break;
+    default: buf_printf(message, "Name %s.", other); break;
     }
 }
 
 static int fail(const struct output *output, int code, struct buf *message)
 {
-    buf_printf(message, "cannot write %s: %s.\n%s", output->target, error_text(code), remedy(code));
+    append_reason(message, output->target, code, output->other);
     return code;
 }
 
@@ -39,17 +60,24 @@ static mode_t default_mode(void)
     return 0666 & ~mask;
 }
 
-int output_open(struct output *output, const char *path, struct buf *message)
+int output_open(struct output *output, const char *path, enum output_rule rule, const char *other,
+                struct buf *message)
 {
     char *resolved = realpath(path, NULL); /* NULL where there is no such file yet */
-    *output = (struct output){.fd = -1, .target = mem_copy_string(resolved != NULL ? resolved : path)};
+    *output = (struct output){
+        .fd = -1,
+        .path = mem_copy_string(path),
+        .target = mem_copy_string(resolved != NULL && rule == OUTPUT_REPLACES ? resolved : path),
+        .rule = rule,
+        .other = other,
+    };
     free(resolved);
     struct stat status;
-    if (stat(output->target, &status) == 0 && !S_ISREG(status.st_mode)) {
+    if (rule == OUTPUT_REPLACES && stat(output->target, &status) == 0 && !S_ISREG(status.st_mode)) {
         output->fd = open(output->target, O_WRONLY | O_CLOEXEC);
         return output->fd >= 0 ? 0 : fail(output, -errno, message);
     }
-    if (access(output->target, F_OK) == 0 && access(output->target, W_OK) != 0)
+    if (rule == OUTPUT_REPLACES && access(output->target, F_OK) == 0 && access(output->target, W_OK) != 0)
         return fail(output, -errno, message); /* rename would not ask */
     output->temporary = mem_printf("%s.partial-XXXXXX", output->target);
     output->fd = mkostemp(output->temporary, O_CLOEXEC);
@@ -74,6 +102,68 @@ static int write_all(int fd, struct bytes content)
     return 0;
 }
 
+/* Unless something has that name. Where the file system cannot do both in one step, two programs at the same moment
+ * could still meet. */
+static int rename_to_free_name(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -errno;
+    if (access(to, F_OK) == 0)
+        return -EEXIST;
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+/* To the path, or path-2, path-3 ...; *path becomes what it was. */
+static int rename_beside(const char *from, char **path)
+{
+    int result = rename_to_free_name(from, *path);
+    for (int number = 2; result == -EEXIST && number < NAMES_TRIED; number++) {
+        char addition[16];
+        snprintf(addition, sizeof addition, "-%d", number);
+        char *other = output_path_with(*path, addition);
+        result = rename_to_free_name(from, other);
+        if (result == 0) {
+            mem_free(*path);
+            *path = other;
+        } else {
+            mem_free(other);
+        }
+    }
+    return result;
+}
+
+static int move_old(const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return 0;
+    char addition[OUTPUT_TIME_SIZE + 1] = "_";
+    output_format_time((int64_t)status.st_mtim.tv_sec * (int64_t)NS_PER_S, addition + 1);
+    char *other = output_path_with(path, addition);
+    int result = rename_beside(path, &other);
+    mem_free(other);
+    return result == -ENOENT ? 0 : result; /* somebody else has moved it just now */
+}
+
+static int appear(struct output *output)
+{
+    int result = -EEXIST;
+    switch (output->rule) {
+    case OUTPUT_REPLACES: return rename(output->temporary, output->target) == 0 ? 0 : -errno;
+    case OUTPUT_GOES_BESIDE: return rename_beside(output->temporary, &output->path);
+    case OUTPUT_MOVES_OLD:
+        for (int i = 0; result == -EEXIST && i < NAMES_TRIED; i++) {
+            result = move_old(output->target);
+            if (result == 0)
+                result = rename_to_free_name(output->temporary, output->target);
+        }
+        return result;
+    }
+    return result;
+}
+
 int output_commit(struct output *output, struct bytes content, struct buf *message)
 {
     int result = write_all(output->fd, content);
@@ -82,8 +172,8 @@ int output_commit(struct output *output, struct bytes content, struct buf *messa
     if (close(output->fd) != 0 && result == 0)
         result = -errno;
     output->fd = -1;
-    if (result == 0 && output->temporary != NULL && rename(output->temporary, output->target) != 0)
-        result = -errno;
+    if (result == 0 && output->temporary != NULL)
+        result = appear(output);
     if (result != 0)
         return fail(output, result, message);
     mem_free(output->temporary);
@@ -99,5 +189,28 @@ void output_close(struct output *output)
         unlink(output->temporary);
     mem_free(output->temporary);
     mem_free(output->target);
+    mem_free(output->path);
     *output = (struct output){.fd = -1};
+}
+
+/* Each folder on the way, from the top. */
+int output_make_folder(const char *path, struct buf *message)
+{
+    char *part = mem_copy_string(path);
+    int result = 0;
+    for (size_t end = 1; result == 0 && path[end - 1] != '\0'; end++) {
+        if (path[end] != '/' && path[end] != '\0')
+            continue;
+        part[end] = '\0';
+        result = mkdir(part, 0777) == 0 || errno == EEXIST ? 0 : -errno;
+        part[end] = path[end];
+    }
+    struct stat status;
+    if (stat(path, &status) == 0)
+        result = S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+    if (result != 0)
+        buf_printf(message, "cannot make the folder %s: %s.\nName another one with -output-dir.", path,
+                   error_text(result));
+    mem_free(part);
+    return result;
 }

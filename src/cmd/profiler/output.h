@@ -1,4 +1,4 @@
-/* output.h: the file that appears only when it is complete. */
+/* output.h: files that appear only when they are complete. */
 #ifndef CMD_PROFILER_OUTPUT_H
 #define CMD_PROFILER_OUTPUT_H
 
@@ -7,18 +7,40 @@
 
 #include <stdbool.h>
 
+/* What becomes of a file that has the name already. */
+enum output_rule {
+    OUTPUT_REPLACES,    /* the new one takes its place; through a link, its target's */
+    OUTPUT_GOES_BESIDE, /* it stays, and the new one is called name-2.prof, or -3 ... */
+    OUTPUT_MOVES_OLD,   /* it is renamed to name_<UTC, when it was last written>.json */
+};
+
 struct output {
-    char *target;    /* the path, with links followed */
+    char *path;      /* as the caller has it; once written, what it came to be called */
+    char *target;    /* the same with links followed */
     char *temporary; /* beside it; NULL once it has become the target, or where the target is no regular file */
     int fd;          /* -1: closed */
+    enum output_rule rule;
+    const char *other; /* what else to name, for messages: "another file with -output" */
 };
 
 /* See that the path can be written, before half a minute is spent on what goes there. Close it in any case.
- * A device or a pipe is written to directly. Errors are -errno with *message saying which path and why. */
-int output_open(struct output *output, const char *path, struct buf *message) MUST_USE;
+ * A device or a pipe is written to directly. Errors are -errno with *message saying which path, why, and to name
+ * `other`, which must outlive the output. */
+int output_open(struct output *output, const char *path, enum output_rule rule, const char *other,
+                struct buf *message) MUST_USE;
 /* Write everything, then let it appear under its name. */
 int output_commit(struct output *output, struct bytes content, struct buf *message) MUST_USE;
 /* Without a commit before it, nothing is left behind. */
 void output_close(struct output *output);
+
+/* Make a folder, and those above it, unless they are there. Errors as above. */
+int output_make_folder(const char *path, struct buf *message) MUST_USE;
+
+/* "20261123T114734Z", for names. */
+#define OUTPUT_TIME_SIZE 32
+void output_format_time(int64_t wall_ns, char text[OUTPUT_TIME_SIZE]);
+/* A path with something between its name and its last extension: "a/cpu.prof" and "-2" give "a/cpu-2.prof". The
+ * caller's (mem_free). */
+char *output_path_with(const char *path, const char *addition);
 
 #endif
