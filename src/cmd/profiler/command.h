@@ -62,7 +62,8 @@ struct command_flag {
     const char *value;   /* what it is called; NULL: it takes none */
     const char *meaning; /* NULL: another name of the flag above */
     enum command_flag_group { FLAGS_COLLECT, FLAGS_OUTPUT, FLAGS_ANALYZE, FLAGS_OTHER } group;
-    enum command_flag_values { VALUES_NONE, VALUES_ANY, VALUES_TYPES, VALUES_FILES, VALUES_FOLDERS } values; /* for completion */
+    /* For completion. */
+    enum command_flag_values { VALUES_NONE, VALUES_ANY, VALUES_TYPES, VALUES_FILES, VALUES_FOLDERS } values;
 };
 /* The flags in the help's order; NULL: no more. */
 const struct command_flag *profiler_command_flag(size_t index);

@@ -58,7 +58,8 @@ static void check_times(const struct profiler_command *command, const struct com
     const struct collectible *first = command->types[0];
     (void)named;
     if (command->last_ns > 0 && command->type_count > 1)
-        buf_append_string(message, "-last is for trace alone: only that is kept before anybody asks; write -type trace");
+        buf_append_string(message, "-last is for trace alone: only that is kept before anybody asks; "
+                                   "write -type trace");
     else if (command->last_ns > 0 && !is_trace(first))
         buf_printf(message, "-last is for trace, not for %s: only that is kept before anybody asks", first->name);
     else if (command->last_ns > 0 && command->duration_ns > 0)

@@ -85,6 +85,7 @@ static void put_item(const struct manual_item *item, void *context)
         break;
     case MANUAL_SUBSECTION:
         put_words(page, item->term, INDENT);
+        buf_append_string(page->text, ":");
         break;
     case MANUAL_PARAGRAPH:
         put_words(page, item->text, INDENT);

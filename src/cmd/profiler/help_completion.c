@@ -3,8 +3,8 @@
 
 #include "cmd/profiler/command.h"
 
-/* It calls nothing of the package bash-completion, which loads it as well as "source" does. COMP_WORDS has "=" as a word
- * of its own unless COMP_WORDBREAKS was changed. */
+/* It calls nothing of the package bash-completion, which loads it as well as "source" does. In COMP_WORDS a "=" is a
+ * word of its own unless COMP_WORDBREAKS was changed. */
 static const char head[] =
     "# bash completion for takhin-profiler; made by takhin-profiler -completion\n"
     "\n"
@@ -27,37 +27,36 @@ static const char head[] =
     "\n"
     "_takhin_profiler()\n"
     "{\n"
-    "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} front= form=collect i\n"
+    "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} form=collect dash=- i\n"
+    "    local front= is_behind_equals= flags\n"
     "    COMPREPLY=()\n"
     "    if [[ $word == -*=* ]]; then\n"
-    "        front=${word%%=*}= before=${word%%=*} word=${word#*=}\n"
+    "        front=${word%%=*}= before=${word%%=*} word=${word#*=} is_behind_equals=yes\n"
     "    elif [[ $word == = ]]; then\n"
-    "        word=\n"
+    "        word= is_behind_equals=yes\n"
     "    elif [[ $before == = && COMP_CWORD -ge 2 ]]; then\n"
-    "        before=${COMP_WORDS[COMP_CWORD - 2]}\n"
+    "        before=${COMP_WORDS[COMP_CWORD - 2]} is_behind_equals=yes\n"
     "    fi\n"
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "        [[ ${COMP_WORDS[i]} == analyze ]] && form=analyze\n"
     "    done\n"
-    "    local dash=-\n"
     "    [[ $word == --* ]] && dash=--\n"
     "    before=${before/#--/-}\n";
 
 static const char tail[] =
     "    *)\n"
-    "        if [[ $form == analyze && $word != -* ]]; then\n"
-    "            _takhin_profiler_files _takhin_profiler_profiles \"$word\"\n"
-    "        elif [[ $form == analyze ]]; then\n"
-    "            mapfile -t COMPREPLY < <(compgen -P \"$dash\" -W \"$showing\" -- \"${word#\"$dash\"}\")\n"
+    "        if [[ $is_behind_equals ]]; then\n"
+    "            mapfile -t COMPREPLY < <(compgen -W 'true false' -- \"$word\")\n"
     "        elif [[ $word == -* ]]; then\n"
-    "            mapfile -t COMPREPLY < <(compgen -P \"$dash\" -W \"$collecting $showing\" -- \"${word#\"$dash\"}\")\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"${flags[*]/#/$dash}\" -- \"$word\")\n"
+    "        elif [[ $form == analyze ]]; then\n"
+    "            _takhin_profiler_files _takhin_profiler_profiles \"$word\"\n"
     "        else\n"
-    "            mapfile -t COMPREPLY < <(compgen -W analyze -- \"$word\")\n"
-    "            [[ $word ]] || mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -P - -W \"$collecting $showing\")\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"analyze ${flags[*]/#/-}\" -- \"$word\")\n"
     "        fi\n"
     "        ;;\n"
     "    esac\n"
-    "    [[ $front ]] && COMPREPLY=(\"${COMPREPLY[@]/#/$front}\")\n"
+    "    COMPREPLY=(\"${COMPREPLY[@]/#/$front}\")\n"
     "}\n"
     "\n"
     "complete -F _takhin_profiler takhin-profiler\n";
@@ -83,17 +82,19 @@ static void put_values(struct buf *text, enum command_flag_values values, const 
     buf_printf(text, "        %s\n        ;;\n", action);
 }
 
-static void put_names(struct buf *text, const char *variable, bool of_collecting)
+static void put_names(struct buf *text, const char *opening, bool of_collecting)
 {
     const struct command_flag *flag;
-    buf_printf(text, "    local %s='", variable);
+    const char *separator = "";
+    buf_printf(text, "    %s", opening);
     for (size_t i = 0; (flag = profiler_command_flag(i)) != NULL; i++) {
         bool is_of_collecting = flag->group == FLAGS_COLLECT || flag->group == FLAGS_OUTPUT;
-        if (is_of_collecting == of_collecting)
-            buf_printf(text, "%s ", flag->name);
+        if (is_of_collecting != of_collecting)
+            continue;
+        buf_printf(text, "%s%s", separator, flag->name);
+        separator = " ";
     }
-    text->size--;
-    buf_append_string(text, "'\n");
+    buf_append_string(text, ")\n");
 }
 
 static void put_types(struct buf *text)
@@ -107,8 +108,8 @@ static void put_types(struct buf *text)
 void help_write_completion(struct buf *text)
 {
     buf_append_string(text, head);
-    put_names(text, "collecting", true);
-    put_names(text, "showing", false);
+    put_names(text, "flags=(", false);
+    put_names(text, "[[ $form == analyze ]] || flags+=(", true);
     put_types(text);
     buf_append_string(text, "    case $before in\n");
     put_values(text, VALUES_TYPES, "mapfile -t COMPREPLY < <(compgen -W \"$types\" -- \"$word\")");

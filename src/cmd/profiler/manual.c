@@ -60,8 +60,8 @@ static const struct part parts[] = {
               "threadcreate are of this moment; with `-duration`, or with `-mem-rate`, they say what came in that time "
               "(memory in use: what there is at its end). Of `-type all` they are of this moment unless `-mem-rate` is "
               "given. goroutineleak lists the tasks that have been parked for `-duration`, 10m unless it is named."),
-    PARAGRAPH("trace with `-last` is of the time before now: what just went wrong is still in takhin's flight recorder, "
-              "if its `profiler.trace_buffer` is not 0."),
+    PARAGRAPH("trace with `-last` is of the time before now: what just went wrong is still in takhin's flight "
+              "recorder, if its `profiler.trace_buffer` is not 0."),
     PARAGRAPH("takhin collects for at most its `profiler.max_duration`, five minutes unless it is configured "
               "otherwise. Durations of block, mutex and of what comes in a time are whole seconds."),
 
@@ -117,8 +117,8 @@ static const struct part parts[] = {
               "written is reported on standard error."),
 
     SECTION("DRAWING"),
-    PARAGRAPH("`-flamegraph` writes a page beside the profile, cpu.html beside cpu.prof: one file that needs no network "
-              "and no server. Open it in a browser; click on a frame to zoom, \"/\" searches, \"?\" shows all keys. "
+    PARAGRAPH("`-flamegraph` writes a page beside the profile, cpu.html beside cpu.prof: one file that needs no "
+              "network and no server. Open it in a browser; click on a frame to zoom, \"/\" searches, \"?\" shows all keys. "
               "With `-base` it compares: red is what grew, blue what shrank. It also prints the command with which "
               "`go tool pprof` shows the same."),
 
@@ -173,7 +173,7 @@ static const struct part parts[] = {
          "takhin-profiler -type heap -json | jq .\n"
          "go tool pprof -http=:8080 cpu.prof\n"
          "go tool trace trace.out\n"
-         "source <(takhin-profiler -completion)                       # bash completes flags and types from now on"),
+         "source <(takhin-profiler -completion)                       # bash completes flags from now on"),
 
     SECTION("SEE ALSO"),
     PARAGRAPH("`takhin -h` for every key of the configuration; http://localhost:6060/debug/pprof/ for the same "
