@@ -35,13 +35,12 @@ static int by_name(const void *left, const void *right)
 /* A profile to be saved, of now and of the next seconds; and one to look at. */
 static const char *write_links(const struct profile_type *type, struct arena *arena)
 {
-    bool is_cpu = strcmp(type->name, "profile") == 0;
     const char *links = "";
     if (!type->needs_window)
         links = arena_printf(arena, "<a href='%s'>take</a> ", type->name);
     if (type->needs_window || type->has_delta)
         links = arena_printf(arena, "%s<a href='%s?seconds=5'>5 seconds</a> ", links, type->name);
-    return arena_printf(arena, "%s<a href='ui?type=%s%s'>flame graph</a>", links, is_cpu ? "cpu" : type->name,
+    return arena_printf(arena, "%s<a href='ui?type=%s%s'>flame graph</a>", links, debug_spoken_name(type),
                         type->needs_window ? "&amp;seconds=10" : "");
 }
 

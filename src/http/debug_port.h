@@ -37,6 +37,8 @@ void debug_answer_below_prefix(struct http_exchange *exchange);
 void debug_answer_fgprof(struct http_exchange *exchange);
 /* debug_ui.c: /debug/pprof/ui: a profile as a page that draws it. */
 void debug_answer_ui(struct http_exchange *exchange);
+/* The name that people have for it: "cpu" is served as "profile". */
+const char *debug_spoken_name(const struct profile_type *type);
 /* debug_trace.c */
 void debug_answer_trace(struct http_exchange *exchange);
 /* debug_captures.c: the list of them, and each by its name. */

@@ -10,8 +10,7 @@
 /* A window's length where the request does not say: somebody looks at an empty page meanwhile. */
 #define WINDOW_SECONDS 10
 
-/* The name that people have for it. */
-static const char *spoken_name(const struct profile_type *type)
+const char *debug_spoken_name(const struct profile_type *type)
 {
     return strcmp(type->name, "profile") == 0 ? "cpu" : type->name;
 }
@@ -27,7 +26,7 @@ static const char *list_types(struct arena *arena)
 {
     const char *list = "";
     for (unsigned i = 0; i < profile_type_count; i++)
-        list = arena_printf(arena, "%s%s%s", list, *list ? ", " : "", spoken_name(profile_types[i]));
+        list = arena_printf(arena, "%s%s%s", list, *list ? ", " : "", debug_spoken_name(profile_types[i]));
     return list;
 }
 
@@ -36,7 +35,7 @@ static char *make_title(const struct collection *collection, const struct profil
 {
     char host[256] = "";
     bool has_host = gethostname(host, sizeof host - 1) == 0 && host[0];
-    return mem_printf("%s profile of %s%s%s", spoken_name(collection->type),
+    return mem_printf("%s profile of %s%s%s", debug_spoken_name(collection->type),
                       profile_base_name(profile_text(profile, profile->mappings[0].file)), has_host ? " on " : "",
                       host);
 }

@@ -105,8 +105,8 @@ static char *expected_index(void)
             buf_printf(&rows, "<a href='%s'>take</a> ", row->name);
         if (row->needs_window || row->has_delta)
             buf_printf(&rows, "<a href='%s?seconds=5'>5 seconds</a> ", row->name);
-        bool is_cpu = strcmp(row->name, "profile") == 0;
-        buf_printf(&rows, "<a href='ui?type=%s%s'>flame graph</a></td></tr>\n", is_cpu ? "cpu" : row->name,
+        const char *spoken = strcmp(row->name, "profile") == 0 ? "cpu" : row->name;
+        buf_printf(&rows, "<a href='ui?type=%s%s'>flame graph</a></td></tr>\n", spoken,
                    row->needs_window ? "&amp;seconds=10" : "");
         buf_printf(&descriptions, "<li><div class=profile-name>%s: </div> %s</li>\n", row->name, row->summary);
     }

@@ -303,6 +303,28 @@ static void a_client_that_goes_cancels_a_delta(void **state)
     close_debug(&fixture);
 }
 
+static void a_client_that_has_said_all_gets_the_part_that_it_asks_for(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_debug_for(&fixture, "127.0.0.1", 3600000);
+    EACH_TYPE(type) {
+        if (!type->has_delta && !type->needs_window)
+            continue;
+        uint64_t start_ns = clock_monotonic_ns();
+        int fd = send_for(fixture.number, type, "?seconds=3600&partial=1");
+        shutdown(fd, SHUT_WR);
+        char *file_name = mem_printf("%s%s", type->name, type->has_delta ? "-delta" : "");
+        struct profile *profile = receive_profile_file(fd, file_name);
+        assert_columns(profile, type);
+        assert_in_range(profile->duration_ns, 1, clock_monotonic_ns() - start_ns);
+        assert_true(profile->period > 0);
+        profile_destroy(profile);
+        mem_free(file_name);
+    }
+    close_debug(&fixture);
+}
+
 static void closing_the_port_ends_every_request(void **state)
 {
     (void)state;
@@ -416,6 +438,7 @@ int main(void)
         cmocka_unit_test(rates_are_for_types_that_have_one),
         cmocka_unit_test(a_rate_is_in_force_while_its_request_lasts),
         cmocka_unit_test(a_client_that_goes_cancels_a_delta),
+        cmocka_unit_test(a_client_that_has_said_all_gets_the_part_that_it_asks_for),
         cmocka_unit_test(closing_the_port_ends_every_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

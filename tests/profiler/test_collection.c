@@ -218,6 +218,17 @@ static void sizes_are_a_number_without_a_unit(void **state)
     profile_destroy(profile);
 }
 
+static void a_number_has_the_unit_of_its_row(void **state)
+{
+    (void)state;
+    struct profile *profile = finish(open_row(&window_type, &(struct profile_query){0}));
+    const struct profile_label *labels = &profile->sample_labels[profile->samples[0].label_start];
+    assert_string_equal(profile_text(profile, labels[2].key), "waited");
+    assert_int_equal(labels[2].number, 64);
+    assert_string_equal(profile_text(profile, labels[2].unit), "seconds");
+    profile_destroy(profile);
+}
+
 static void what_is_zero_in_all_columns_is_left_out(void **state)
 {
     (void)state;
@@ -452,6 +463,7 @@ int main(void)
         TEST(the_row_says_what_the_columns_and_the_period_are),
         TEST(comments_begin_with_the_version_and_are_those_of_the_end),
         TEST(sizes_are_a_number_without_a_unit),
+        TEST(a_number_has_the_unit_of_its_row),
         TEST(what_is_zero_in_all_columns_is_left_out),
         TEST(a_delta_is_what_came_and_levels_are_those_of_the_end),
         TEST(a_delta_tells_its_end_and_how_long_it_took),

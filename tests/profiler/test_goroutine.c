@@ -96,6 +96,99 @@ static void only_long_parked_tasks_may_have_leaked(void **state)
     profile_destroy(of_10_s);
 }
 
+/* The labels "waited" of the samples with this text of the label "reason", one after another: "2 5". */
+static char *waits_of(const struct profile *profile, const char *reason)
+{
+    struct buf waits;
+    buf_init(&waits);
+    for (uint32_t i = 0; i < profile->sample_count; i++) {
+        const struct profile_sample *sample = &profile->samples[i];
+        const struct profile_label *waited = NULL;
+        bool is_meant = false;
+        for (uint32_t j = 0; j < sample->label_count; j++) {
+            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
+            is_meant = is_meant || strcmp(profile_text(profile, label->text), reason) == 0;
+            if (strcmp(profile_text(profile, label->key), "waited") == 0)
+                waited = label;
+        }
+        if (is_meant && waited) {
+            assert_string_equal(profile_text(profile, waited->unit), "seconds");
+            assert_int_equal(waited->text, 0);
+            buf_printf(&waits, "%s%d", waits.size > 0 ? " " : "", (int)waited->number);
+        } else if (is_meant) {
+            buf_printf(&waits, "%snone", waits.size > 0 ? " " : "");
+        }
+    }
+    char *text = mem_copy_bytes(buf_bytes(&waits));
+    buf_deinit(&waits);
+    return text;
+}
+
+static void assert_waits(const struct profile *profile, const char *reason, const char *expected)
+{
+    char *waits = waits_of(profile, reason);
+    assert_string_equal(waits, expected);
+    mem_free(waits);
+}
+
+static void a_parked_task_says_for_how_long_in_steps(void **state)
+{
+    (void)state;
+    static const uint64_t day_s = 86400;
+    static const struct {
+        uint64_t parked_s;
+        const char *waited;
+    } cases[] = {
+        {0, "none"},       {1, "1"},          {2, "2"},         {4, "2"},         {5, "5"},         {9, "5"},
+        {10, "10"},        {29, "20"},        {59, "30"},       {60, "60"},       {119, "60"},      {299, "120"},
+        {300, "300"},      {1199, "600"},     {1799, "1200"},   {3599, "1800"},   {3600, "3600"},   {7200, "7200"},
+        {18000, "18000"},  {36000, "36000"},  {86399, "72000"}, {86400, "86400"}, {172800, "172800"},
+        {4 * day_s, "172800"}, {365 * day_s, "17280000"}, {999 * day_s, "43200000"}, {5000 * day_s, "86400000"},
+    };
+    clock_test_freeze(10000 * day_s * NS_PER_S, 1);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        source_reset();
+        source_add(1, "waits", "data wait", cases[i].parked_s * NS_PER_S + NS_PER_S / 2);
+        struct profile *profile = take("goroutineleak", &(struct profile_query){.parked_for_ns = 1});
+        assert_waits(profile, "data wait", cases[i].waited);
+        profile_destroy(profile);
+    }
+    clock_test_real();
+}
+
+static void who_waits_for_nothing_says_no_time(void **state)
+{
+    (void)state;
+    source_add(1, "waits", "data wait", 7 * NS_PER_S);
+    source_add(2, "has its turn soon", "runnable", 7 * NS_PER_S);
+
+    struct profile *profile = take("goroutine", &plain);
+
+    assert_waits(profile, "data wait", "5");
+    assert_waits(profile, "runnable", "none");
+    assert_int_equal(labelled_count(profile, "waited", ""), 1); /* and no thread */
+    profile_destroy(profile);
+}
+
+/* One task waits on, and its label would be another one at the end. */
+static void a_delta_says_no_times(void **state)
+{
+    (void)state;
+    struct source_task *task = source_add(1, "stays", "data wait", 1 * NS_PER_S);
+    struct collection *delta = open_type("goroutine", &(struct profile_query){.is_delta = true});
+    struct stack_table *seen = NULL;
+    profile_destroy(take("goroutine", &(struct profile_query){.since = &seen}));
+    task->seen.since_ns -= 60 * NS_PER_S;
+
+    struct profile *profile = finish(delta), *unseen = take("goroutine", &(struct profile_query){.since = &seen});
+
+    assert_int_equal(labelled_count(profile, "reason", "data wait"), 0);
+    assert_int_equal(labelled_count(unseen, "reason", "data wait"), 0);
+    profile_destroy(profile);
+    profile_destroy(unseen);
+    stack_table_destroy(seen);
+}
+
 static void the_index_counts_tasks_and_threads(void **state)
 {
     (void)state;
@@ -134,6 +227,22 @@ static void counts_are_written_as_go_writes_them(void **state)
                                        "\"thread\":\"reactor-0\"\\}$"), 1);
     assert_true(count_lines(text, "^1 @( 0x[0-9a-f]+)+$") >= 1);
     assert_int_equal(count_lines(text, "^#\t0x[0-9a-f]+\tsource_wait\\+0x[0-9a-f]+\t+.*task_source.h:[0-9]+$"), 1);
+    mem_free(text);
+}
+
+static void in_the_text_it_does_not_matter_how_long_a_task_waits(void **state)
+{
+    (void)state;
+    struct source_task *first = source_add(1, "connection", "IO wait", 0);
+    struct source_task *second = source_add(2, "connection", "IO wait", 60 * NS_PER_S);
+    second->seen.frame = first->seen.frame;
+    second->seen.stack_low = first->seen.stack_low;
+    second->seen.stack_high = first->seen.stack_high;
+
+    char *text = take_text("goroutine", 1, &plain);
+
+    assert_int_equal(count_lines(text, "^2 @( 0x[0-9a-f]+)+$"), 1);
+    assert_null(strstr(text, "waited"));
     mem_free(text);
 }
 
@@ -274,6 +383,31 @@ static void go_tool_pprof_reads_the_text(void **state)
     mem_free(text);
 }
 
+static void assert_go_says(const char *go, const char *arguments, const struct profile *profile, const char *expected)
+{
+    struct go_output output = go_run(go, arguments, profile);
+    if (output.status != 0 || !strstr(buf_string(&output.out), expected))
+        fail_msg("%s %s says no \"%s\":\n%s\n%s", go, arguments, expected, buf_string(&output.out),
+                 buf_string(&output.err));
+    go_output_deinit(&output);
+}
+
+static void go_tool_pprof_shows_the_times_and_takes_ranges_of_them(void **state)
+{
+    (void)state;
+    source_add(1, "waits", "data wait", 185 * NS_PER_S);
+    source_add(2, "waits too", "data wait", 20 * NS_PER_S);
+    struct profile *profile = take("goroutine", &plain);
+    for (size_t i = 0; i < ARRAY_COUNT(go_tools); i++) {
+        if (!go_works(go_tools[i]))
+            continue;
+        assert_go_says(go_tools[i], "tool pprof -tags cpu.prof", profile, "waited: Total 2");
+        assert_go_says(go_tools[i], "tool pprof -top -cum -tagfocus=waited=120s: cpu.prof", profile, "accounting for 1, ");
+        assert_go_says(go_tools[i], "tool pprof -top -cum -tagfocus=waited=20s: cpu.prof", profile, "accounting for 2, ");
+    }
+    profile_destroy(profile);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy_profiler)
 
 int main(void)
@@ -282,6 +416,11 @@ int main(void)
         TEST(tasks_of_one_stack_and_labels_are_one_sample),
         TEST(a_delta_has_the_tasks_that_came),
         TEST(only_long_parked_tasks_may_have_leaked),
+        TEST(a_parked_task_says_for_how_long_in_steps),
+        TEST(who_waits_for_nothing_says_no_time),
+        TEST(a_delta_says_no_times),
+        TEST(in_the_text_it_does_not_matter_how_long_a_task_waits),
+        TEST(go_tool_pprof_shows_the_times_and_takes_ranges_of_them),
         TEST(the_index_counts_tasks_and_threads),
         TEST(counts_are_written_as_go_writes_them),
         TEST(a_dump_reads_like_gos),

@@ -180,8 +180,11 @@ class UnderLoad(unittest.TestCase):
                         key = profile.string(label.key)
                         if label.str:
                             self.assertIn(key, ("api", "topic", "client_id", "thread", "reason"))
-                        else:
+                        elif type.columns == HEAP:
                             self.assertEqual((key, label.num_unit), ("bytes", 0))  # as Go's: it is its own unit
+                        else:
+                            self.assertEqual((name, form), ("goroutine", "plain"))
+                            self.assertEqual((key, profile.string(label.num_unit)), ("waited", "seconds"))
 
     def test_values_are_never_negative(self):
         for name, type, form, profile in self.each_profile():
