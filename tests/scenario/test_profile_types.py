@@ -183,7 +183,7 @@ class UnderLoad(unittest.TestCase):
                         elif type.columns == HEAP:
                             self.assertEqual((key, label.num_unit), ("bytes", 0))  # as Go's: it is its own unit
                         else:
-                            self.assertEqual((name, form), ("goroutine", "plain"))
+                            self.assertIn((name, form), [("goroutine", "plain"), ("goroutineleak", "seconds=1")])
                             self.assertEqual((key, profile.string(label.num_unit)), ("waited", "seconds"))
 
     def test_values_are_never_negative(self):
