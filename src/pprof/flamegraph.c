@@ -258,7 +258,7 @@ static int write_page(const struct filter *const *filters, const char *title, st
         columns[i] = arena_alloc_array(&writer.arena, profile->sample_type_count, sizeof(uint32_t));
         result = match_types(profile, of, columns[i]);
         if (result == 0)
-            flamegraph_tree_add(&writer.tree, filters[i], nodes[i]);
+            result = flamegraph_tree_add(&writer.tree, filters[i], nodes[i]);
     }
     if (result == 0) {
         buf_append(out, flamegraph_page_before, flamegraph_page_before_size);

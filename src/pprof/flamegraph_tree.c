@@ -1,6 +1,8 @@
 /* flamegraph_tree.c: how stacks of locations become paths of a tree, and whose code each function is. */
 #include "pprof/flamegraph_tree.h"
 
+#include "base/error.h"
+
 #include <string.h>
 
 /* --- whose code --- */
@@ -170,13 +172,13 @@ static uint32_t add_stack(struct addition *addition, const struct profile_sample
         const struct location_frames *frames = &addition->of_locations[location_id - 1];
         if (frames->count == 0)
             add_location(addition, location_id);
-        for (uint32_t j = 0; j < frames->count; j++)
+        for (uint32_t j = 0; j < frames->count && addition->tree->node_count <= FLAMEGRAPH_NODES_MAX; j++)
             node = add_node(addition->tree, node, addition->frames[frames->start + j]);
     }
     return node;
 }
 
-void flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filter, uint32_t *sample_nodes)
+int flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filter, uint32_t *sample_nodes)
 {
     const struct profile *profile = filter->profile;
     struct addition addition = {.tree = tree, .profile = profile, .prune = &filter->prune};
@@ -185,9 +187,10 @@ void flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filt
     size_t frames_max = (size_t)profile->line_count + profile->location_count;
     addition.frames = arena_alloc_array(&arena, frames_max, sizeof(*addition.frames));
     addition.of_locations = arena_alloc_array(&arena, profile->location_count, sizeof(*addition.of_locations));
-    for (uint32_t i = 0; i < profile->sample_count; i++)
+    for (uint32_t i = 0; i < profile->sample_count && tree->node_count <= FLAMEGRAPH_NODES_MAX; i++)
         sample_nodes[i] = filter_keeps(filter, i) ? add_stack(&addition, &profile->samples[i]) : FLAMEGRAPH_ROOT;
     arena_deinit(&arena);
+    return tree->node_count <= FLAMEGRAPH_NODES_MAX ? 0 : ERR_TOO_LARGE;
 }
 
 /* --- the tree --- */

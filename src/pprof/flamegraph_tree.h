@@ -33,6 +33,9 @@ struct flamegraph_node {
 
 #define FLAMEGRAPH_ROOT 0 /* the node above all stacks: it has no frame */
 
+/* More than any browser draws, and what half a GiB of memory holds. */
+#define FLAMEGRAPH_NODES_MAX (1u << 23)
+
 struct flamegraph_tree {
     struct profile *names; /* nothing but strings */
     struct flamegraph_frame *frames;
@@ -46,8 +49,8 @@ void flamegraph_tree_init(struct flamegraph_tree *tree);
 void flamegraph_tree_deinit(struct flamegraph_tree *tree);
 
 /* Merge all stacks that the filter keeps. sample_nodes, one for each sample, gets where its stack ends; one without
- * frames, and one that is not kept, ends at the root. */
-void flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filter, uint32_t *sample_nodes);
+ * frames, and one that is not kept, ends at the root. ERR_TOO_LARGE: there would be more than FLAMEGRAPH_NODES_MAX. */
+int flamegraph_tree_add(struct flamegraph_tree *tree, const struct filter *filter, uint32_t *sample_nodes) MUST_USE;
 
 /* The name of a node's function; the root has none. */
 const char *flamegraph_tree_name(const struct flamegraph_tree *tree, uint32_t node);

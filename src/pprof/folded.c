@@ -1,6 +1,7 @@
 /* folded.c: stacks merged by function name, a sorted line each. */
 #include "pprof/folded.h"
 
+#include "base/error.h"
 #include "pprof/flamegraph_tree.h"
 
 #include <inttypes.h>
@@ -47,20 +48,30 @@ static int64_t add(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-static void write_lines(const struct flamegraph_tree *tree, const int64_t *values, struct arena *arena, struct buf *out)
+/* The stacks that have a value, in no order yet: how many. ERR_TOO_LARGE. */
+static int64_t fold_all(const struct flamegraph_tree *tree, const int64_t *values, struct folded_line *lines,
+                        struct arena *arena)
 {
-    struct folded_line *lines = arena_alloc_array(arena, tree->node_count, sizeof(*lines));
     uint32_t *path = arena_alloc_array(arena, tree->node_count, sizeof(*path));
-    uint32_t line_count = 0;
+    size_t used_before = arena->used_bytes;
+    int64_t line_count = 0;
     struct buf text;
     buf_init(&text);
-    for (uint32_t node = FLAMEGRAPH_ROOT + 1; node < tree->node_count; node++) {
-        if (values[node] != 0)
-            lines[line_count++] = (struct folded_line){fold(tree, node, path, &text, arena), values[node]};
+    for (uint32_t node = FLAMEGRAPH_ROOT + 1; node < tree->node_count && line_count >= 0; node++) {
+        if (values[node] == 0)
+            continue;
+        lines[line_count++] = (struct folded_line){fold(tree, node, path, &text, arena), values[node]};
+        if (arena->used_bytes - used_before > FOLDED_MAX)
+            line_count = ERR_TOO_LARGE;
     }
     buf_deinit(&text);
+    return line_count;
+}
+
+static void write_lines(struct folded_line *lines, size_t line_count, struct buf *out)
+{
     qsort(lines, line_count, sizeof(*lines), by_stack);
-    for (uint32_t i = 0; i < line_count;) {
+    for (size_t i = 0; i < line_count;) {
         const char *stack = lines[i].stack;
         int64_t sum = 0;
         for (; i < line_count && strcmp(lines[i].stack, stack) == 0; i++)
@@ -70,21 +81,33 @@ static void write_lines(const struct flamegraph_tree *tree, const int64_t *value
     }
 }
 
-void profile_write_folded(const struct filter *filter, struct buf *out)
+static int write_tree(const struct flamegraph_tree *tree, const struct filter *filter, const uint32_t *sample_nodes,
+                      struct arena *arena, struct buf *out)
+{
+    int64_t *values = arena_alloc_array(arena, tree->node_count, sizeof(*values));
+    struct folded_line *lines = arena_alloc_array(arena, tree->node_count, sizeof(*lines));
+    for (uint32_t i = 0; i < filter->profile->sample_count; i++) {
+        if (filter_keeps(filter, i))
+            values[sample_nodes[i]] = add(values[sample_nodes[i]], filter_value(filter, i));
+    }
+    int64_t line_count = fold_all(tree, values, lines, arena);
+    if (line_count < 0)
+        return (int)line_count;
+    write_lines(lines, (size_t)line_count, out);
+    return 0;
+}
+
+int profile_write_folded(const struct filter *filter, struct buf *out)
 {
     struct flamegraph_tree tree;
     struct arena arena;
     flamegraph_tree_init(&tree);
     arena_init(&arena);
-    uint32_t sample_count = filter->profile->sample_count;
-    uint32_t *sample_nodes = arena_alloc_array(&arena, sample_count, sizeof(*sample_nodes));
-    flamegraph_tree_add(&tree, filter, sample_nodes);
-    int64_t *values = arena_alloc_array(&arena, tree.node_count, sizeof(*values));
-    for (uint32_t i = 0; i < sample_count; i++) {
-        if (filter_keeps(filter, i))
-            values[sample_nodes[i]] = add(values[sample_nodes[i]], filter_value(filter, i));
-    }
-    write_lines(&tree, values, &arena, out);
+    uint32_t *sample_nodes = arena_alloc_array(&arena, filter->profile->sample_count, sizeof(*sample_nodes));
+    int result = flamegraph_tree_add(&tree, filter, sample_nodes);
+    if (result == 0)
+        result = write_tree(&tree, filter, sample_nodes, &arena, out);
     arena_deinit(&arena);
     flamegraph_tree_deinit(&tree);
+    return result;
 }

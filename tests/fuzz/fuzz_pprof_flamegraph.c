@@ -37,7 +37,8 @@ static void check_folded(const struct profile *profile)
         buf_clear(&out);
         if (filter_init(&filter, profile, &(struct filter_options){.sample_index = index}, &out) != 0)
             continue;
-        profile_write_folded(&filter, &out);
+        int result = profile_write_folded(&filter, &out);
+        ASSERT(result == 0);
         filter_deinit(&filter);
         ASSERT(out.size == 0 || out.data[out.size - 1] == '\n');
         for (size_t j = 0; j < out.size; j++)

@@ -101,7 +101,7 @@ static void inlined_frames_are_marked(void **state)
     struct profile *profile = example_cpu();
     uint32_t *nodes = mem_alloc_array(profile->sample_count, sizeof(*nodes));
     struct filter filter = filter_of(profile, &(struct filter_options){0});
-    flamegraph_tree_add(&tree, &filter, nodes);
+    assert_int_equal(flamegraph_tree_add(&tree, &filter, nodes), 0);
     /* The third sample's leaf is crc32c in storage_log_append. */
     const struct flamegraph_node *leaf = &tree.nodes[nodes[2]], *caller = &tree.nodes[leaf->parent];
     assert_string_equal(flamegraph_tree_name(&tree, nodes[2]), "crc32c");
@@ -147,7 +147,7 @@ static void kinds_tell_whose_code_a_frame_is(void **state)
         struct flamegraph_tree tree;
         flamegraph_tree_init(&tree);
         struct filter filter = filter_of(profile, &(struct filter_options){0});
-        flamegraph_tree_add(&tree, &filter, &node);
+        assert_int_equal(flamegraph_tree_add(&tree, &filter, &node), 0);
         filter_deinit(&filter);
         assert_int_equal(tree.frames[tree.nodes[node].frame].kind, cases[i].kind);
         flamegraph_tree_deinit(&tree);

@@ -1,8 +1,12 @@
 /* test_folded.c: folded stacks, golden, and what must not break a line. */
 #include "pprof/folded.h"
 
+#include "base/error.h"
+#include "base/mem.h"
 #include "example.h"
 #include "flamegraph_profiles.h"
+#include "pprof/flamegraph.h"
+#include "pprof/flamegraph_tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +22,7 @@ static void assert_folded_by(struct profile *profile, const struct filter_option
     struct buf out;
     buf_init(&out);
     assert_int_equal(filter_init(&filter, profile, options, &out), 0);
-    profile_write_folded(&filter, &out);
+    assert_int_equal(profile_write_folded(&filter, &out), 0);
     assert_string_equal(buf_string(&out), expected);
     filter_deinit(&filter);
     buf_deinit(&out);
@@ -115,6 +119,31 @@ static void only_what_the_filter_keeps_is_written(void **state)
                      "main;connection_serve;kafka_handler_produce;storage_log_append;memcpy 1234\n");
 }
 
+static void more_stacks_than_memory_is_spent_on_are_refused(void **state)
+{
+    (void)state;
+    struct profile *profile = example_empty();
+    struct profile_line line = {profile_add_function(profile, "again", "a.c", 1), 1};
+    uint32_t depth = FLAMEGRAPH_NODES_MAX, location = profile_add_location(profile, 0, 1, &line, 1);
+    uint32_t *stack = mem_alloc_array(depth, sizeof(*stack));
+    for (uint32_t i = 0; i < depth; i++)
+        stack[i] = location;
+    profile_append_sample(profile, stack, depth, (int64_t[]){1, 1}, NULL, 0);
+    struct filter filter;
+    struct buf out;
+    buf_init(&out);
+    assert_int_equal(filter_init(&filter, profile, &(struct filter_options){0}, &out), 0);
+
+    assert_int_equal(profile_write_folded(&filter, &out), ERR_TOO_LARGE);
+    assert_int_equal(profile_write_flamegraph(profile, NULL, NULL, &out), ERR_TOO_LARGE);
+    assert_int_equal(out.size, 0);
+
+    filter_deinit(&filter);
+    mem_free(stack);
+    buf_deinit(&out);
+    profile_destroy(profile);
+}
+
 static void no_samples_give_no_lines(void **state)
 {
     (void)state;
@@ -131,6 +160,7 @@ int main(void)
         cmocka_unit_test(names_cannot_break_a_line),
         cmocka_unit_test(values_below_zero_stay_and_sums_of_zero_go),
         cmocka_unit_test(sums_wrap),
+        cmocka_unit_test(more_stacks_than_memory_is_spent_on_are_refused),
         cmocka_unit_test(only_what_the_filter_keeps_is_written),
         cmocka_unit_test(no_samples_give_no_lines),
     };

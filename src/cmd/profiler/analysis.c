@@ -176,7 +176,8 @@ int analysis_show(const struct analysis *analysis, const struct profiler_content
     return show(analysis, content, read_back, path, message);
 }
 
-static int analyze(const struct analysis *analysis, const char *path, struct buf *problem)
+/* head: what comes before what is shown. */
+static int analyze(const struct analysis *analysis, const char *path, const char *head, struct buf *problem)
 {
     const struct profiler_content *content;
     struct input input;
@@ -191,8 +192,10 @@ static int analyze(const struct analysis *analysis, const char *path, struct buf
         buf_printf(problem, "that is a trace, which %s can do nothing with: leave it out", flag);
         result = ERR_UNSUPPORTED;
     }
-    if (result == 0)
+    if (result == 0) {
+        fputs(head, stdout);
         result = show(analysis, content, read_back, path, problem);
+    }
     if (read_back != NULL)
         content->destroy(read_back);
     return result;
@@ -202,27 +205,28 @@ int analysis_of_files(const struct analysis_options *options, const char *const 
                       int *failed_count, struct buf *message)
 {
     struct analysis analysis;
-    struct buf problem;
     *failed_count = 0;
     int result = analysis_init(&analysis, options, message);
     if (result != 0) {
         *failed_count = count;
         return result;
     }
-    buf_init(&problem);
-    bool has_heads = count > 1 && !is_quiet && !options->json && !options->folded;
+    bool has_heads = count > 1 && !is_quiet && !options->json && !options->folded, is_first = true;
     for (int i = 0; i < count; i++) {
+        struct buf problem, head;
+        buf_init(&problem);
+        buf_init(&head);
         if (has_heads)
-            printf("%s==> %s <==\n", i > 0 ? "\n" : "", paths[i]);
-        int failed = analyze(&analysis, paths[i], &problem);
-        if (failed != 0)
-            *failed_count += 1;
+            buf_printf(&head, "%s==> %s <==\n", is_first ? "" : "\n", paths[i]);
+        int failed = analyze(&analysis, paths[i], buf_string(&head), &problem);
         if (problem.size > 0)
             buf_printf(message, "%s%s: %s", message->size > 0 ? "\n" : "", paths[i], buf_string(&problem));
-        buf_clear(&problem);
+        *failed_count += failed != 0;
+        is_first = is_first && failed != 0;
         result = result == 0 ? failed : result;
+        buf_deinit(&head);
+        buf_deinit(&problem);
     }
-    buf_deinit(&problem);
     analysis_deinit(&analysis);
     return result;
 }

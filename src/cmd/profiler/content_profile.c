@@ -1,6 +1,7 @@
 /* content_profile.c: profiles: read, merged, told in words and tables, drawn. */
 #include "cmd/profiler/content.h"
 
+#include "base/error.h"
 #include "base/json.h"
 #include "cmd/profiler/analysis.h"
 #include "cmd/profiler/page.h"
@@ -95,6 +96,8 @@ static int merge_profiles(const struct content_part *parts, size_t count, void *
 
 /* --- words, tables, stacks --- */
 
+#define TOO_MANY_STACKS "has too many different stacks for that: keep fewer with -focus or -tagfocus"
+
 static int write_folded(const struct profile *profile, const struct filter_options *options, struct buf *out,
                         struct buf *notes, struct buf *message)
 {
@@ -102,10 +105,12 @@ static int write_folded(const struct profile *profile, const struct filter_optio
     int result = filter_init(&filter, profile, options, message);
     if (result != 0)
         return result;
-    profile_write_folded(&filter, out);
+    result = profile_write_folded(&filter, out);
+    if (result != 0)
+        buf_append_string(message, TOO_MANY_STACKS);
     buf_append_bytes(notes, buf_bytes(&filter.notes));
     filter_deinit(&filter);
-    return 0;
+    return result;
 }
 
 static int write_json(const struct profile *profile, const struct analysis *analysis,
@@ -194,7 +199,9 @@ static int draw(void *read_back, const struct analysis *analysis, struct buf *pa
     if (result == 0) {
         struct flamegraph_options options = {.filter = &filters[0], .base_filter = count > 1 ? &filters[1] : NULL};
         result = profile_write_flamegraph(profiles[0], profiles[1], &options, page);
-        if (result != 0)
+        if (result == ERR_TOO_LARGE)
+            buf_append_string(message, TOO_MANY_STACKS);
+        else if (result != 0)
             buf_printf(message, "has no sample type that %s has: the two cannot be drawn together",
                        analysis->options->base);
     }
