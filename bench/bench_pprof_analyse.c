@@ -3,11 +3,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "pprof/by_label.h"
 #include "pprof/decode.h"
 #include "pprof/encode.h"
-#include "pprof/summary.h"
-#include "pprof/top.h"
+#include "pprof/report.h"
+#include "pprof/simplify.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -118,8 +117,9 @@ static double seconds_since(uint64_t start_ns)
 static void analyse(const char *path, const struct shape *shape)
 {
     uint64_t start_ns = clock_monotonic_ns();
-    struct buf content, text;
+    struct buf content, text, notes;
     buf_init(&text);
+    buf_init(&notes);
     read_file(path, &content);
     double file_mb = (double)content.size / 1e6, read_s = seconds_since(start_ns);
     struct profile *profile;
@@ -130,19 +130,15 @@ static void analyse(const char *path, const struct shape *shape)
         return;
     }
     double decoded_s = seconds_since(start_ns);
-    struct filter filter;
-    struct filter_options options = {.focus = "function_1", .ignore = "function_11111",
-                                     .tag_focus = shape->has_labels ? "api=Fetch|Produce" : NULL};
-    result = filter_init(&filter, profile, &options, &text);
+    struct report_options options = {
+        .filter = {.focus = "function_1", .ignore = "function_11111",
+                   .tag_focus = shape->has_labels ? "api=Fetch|Produce" : NULL},
+        .top = {.row_limit = 20, .by_line = true},
+    };
+    profile_simplify_names(profile);
+    double simplified_s = seconds_since(start_ns);
+    result = profile_write_report(profile, &options, &text, &notes, &notes);
     ASSERT(result == 0);
-    double filtered_s = seconds_since(start_ns);
-    struct top top;
-    top_init(&top, &filter, &(struct top_options){.row_limit = 20, .by_line = true});
-    top_print(&top, &text);
-    double top_s = seconds_since(start_ns);
-    struct summary summary;
-    summary_init(&summary, &filter, false);
-    summary_print(&summary, &text);
     double all_s = seconds_since(start_ns);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
@@ -151,10 +147,10 @@ static void analyse(const char *path, const struct shape *shape)
     double peak_mb = (double)usage.ru_maxrss * 1024 / 1e6;
     profile_encode(profile, &plain);
     double plain_mb = (double)plain.size / 1e6;
-    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, filter %.2f, top %.2f, summary %.2f; "
-           "all %.2f s; peak %.0f MB, %.2f times the plain size\n",
-           shape->name, file_mb, plain_mb, profile->sample_count, read_s, decoded_s - read_s, filtered_s - decoded_s,
-           top_s - filtered_s, all_s - top_s, all_s, peak_mb, peak_mb / plain_mb);
+    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, simplify %.2f, report %.2f; all %.2f s; "
+           "peak %.0f MB, %.2f times the plain size\n",
+           shape->name, file_mb, plain_mb, profile->sample_count, read_s, decoded_s - read_s, simplified_s - decoded_s,
+           all_s - simplified_s, all_s, peak_mb, peak_mb / plain_mb);
 }
 
 static void in_child(void (*work)(const char *path, const struct shape *shape), const char *path,

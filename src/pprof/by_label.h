@@ -4,8 +4,11 @@
 #define PPROF_BY_LABEL_H
 
 #include "base/buf.h"
-#include "pprof/filter.h"
 #include "base/json.h"
+#include "pprof/filter.h"
+
+/* More are counted, and not kept: a label may have as many values as there are samples. */
+#define BY_LABEL_ROWS_MAX 100
 
 struct by_label_row {
     const char *value;     /* NULL: samples without the label */
@@ -18,6 +21,7 @@ struct by_label {
     const char *key;
     struct by_label_row *rows; /* heaviest first */
     uint32_t row_count;        /* 0: no sample has the label */
+    uint32_t value_count;      /* how many rows there would be without the limit */
     struct arena arena;
 };
 
@@ -25,23 +29,14 @@ struct by_label {
 void by_label_init(struct by_label *table, const struct filter *filter, const char *key);
 void by_label_deinit(struct by_label *table);
 
-/* The keys of a profile's labels in the order of their first use, without FILTER_BASE_LABEL: how many there are. The
- * first `capacity` of them go to keys, and live as long as the profile. */
+/* The keys of a profile's labels, without FILTER_BASE_LABEL: how many there are. The first `capacity` of them go to
+ * keys, and live as long as the profile: first those that say for whom and why, as takhin names them (api, topic,
+ * client_id, reason, thread, broker), then the others in the order of their first use. */
 size_t by_label_keys(const struct profile *profile, const char **keys, size_t capacity);
 
-struct by_label_pair {
-    const char *first, *second;
-    int64_t sum;
-};
-
-/* Which two values of two labels have most together: "Produce" and "mutex lock". False if there are not two pairs at
- * least, or none that counts for more than nothing. */
-bool by_label_largest_pair(const struct filter *filter, const char *first_key, const char *second_key,
-                           struct by_label_pair *largest);
-
-/* Append "api:" and a line for each row, at most row_limit (0: all); nothing if there are none. */
+/* Append "api:" and a line for each row, at most row_limit; nothing if there are none. */
 void by_label_print(const struct by_label *table, uint32_t row_limit, struct buf *out);
-/* The same as a member of an object: {"key", "rows": [{"value", "sum", "share", "samples"}]}. */
+/* An object: {"key", "values", "rows": [{"value", "sum", "share", "samples"}]}; values: how many there are. */
 void by_label_write_json(const struct by_label *table, struct json *json, const char *name);
 
 #endif

@@ -271,9 +271,7 @@ static bool is_of_base(const struct profile *profile, const struct profile_sampl
 static void add_up(struct filter *filter)
 {
     const struct profile *profile = filter->profile;
-    uint32_t base_key = 0;
-    for (uint32_t i = 1; i < profile->string_count && base_key == 0; i++)
-        base_key = strcmp(profile_text(profile, i), FILTER_BASE_LABEL) == 0 ? i : 0;
+    uint32_t base_key = profile_find_string(profile, FILTER_BASE_LABEL);
     uint64_t total = 0, of_base = 0; /* unsigned: sums of hostile values wrap, as in Go */
     for (uint32_t i = 0; i < profile->sample_count; i++) {
         int64_t value = filter_value(filter, i);
@@ -287,15 +285,40 @@ static void add_up(struct filter *filter)
     filter->total = (int64_t)((int64_t)of_base > 0 ? of_base : total);
 }
 
+static void count_column(struct filter *filter, uint32_t value_index)
+{
+    const struct profile_value_type *type = &filter->profile->sample_types[value_index];
+    filter->value_index = value_index;
+    filter->type = profile_text(filter->profile, type->type);
+    filter->unit = profile_text(filter->profile, type->unit);
+}
+
+struct filter filter_by_column(const struct filter *filter, uint32_t value_index)
+{
+    struct filter other = *filter;
+    count_column(&other, value_index);
+    add_up(&other);
+    return other;
+}
+
+uint32_t filter_find_column(const struct profile *profile, const char *type)
+{
+    for (uint32_t i = 0; i < profile->sample_type_count; i++) {
+        if (strcmp(profile_text(profile, profile->sample_types[i].type), type) == 0)
+            return i;
+    }
+    return FILTER_NO_COLUMN;
+}
+
 int filter_init(struct filter *filter, const struct profile *profile, const struct filter_options *options,
                 struct buf *problem)
 {
     *filter = (struct filter){.profile = profile};
-    int result = filter_value_index(profile, options->sample_index, &filter->value_index, problem);
+    uint32_t value_index;
+    int result = filter_value_index(profile, options->sample_index, &value_index, problem);
     if (result != 0)
         return result;
-    filter->type = profile_text(profile, profile->sample_types[filter->value_index].type);
-    filter->unit = profile_text(profile, profile->sample_types[filter->value_index].unit);
+    count_column(filter, value_index);
     arena_init(&filter->arena);
     buf_init(&filter->active);
     buf_init(&filter->notes);

@@ -44,6 +44,12 @@ int filter_init(struct filter *filter, const struct profile *profile, const stru
                 struct buf *problem) MUST_USE;
 void filter_deinit(struct filter *filter);
 
+/* The same samples by another of their values, with the total of those. It borrows all else: nothing to deinit. */
+struct filter filter_by_column(const struct filter *filter, uint32_t value_index);
+#define FILTER_NO_COLUMN UINT32_MAX
+/* The sample type of this name. */
+uint32_t filter_find_column(const struct profile *profile, const char *type);
+
 /* The choice of sample_index alone; NULL or "" is the profile's default. */
 int filter_value_index(const struct profile *profile, const char *sample_index, uint32_t *index,
                        struct buf *problem) MUST_USE;

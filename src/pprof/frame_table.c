@@ -1,6 +1,7 @@
 /* frame_table.c: equal frames found by the ids of their texts. */
 #include "pprof/frame_table.h"
 
+#include <inttypes.h>
 #include <uthash.h>
 
 /* What makes a node. Strings are interned, those of files after they were cleaned. */
@@ -170,4 +171,16 @@ void frame_table_init(struct frame_table *table, const struct profile *profile, 
     table->starts[profile->location_count] = builder.frame_count;
     HASH_CLEAR(hh, builder.known);
     HASH_CLEAR(hh, builder.clean);
+}
+
+const char *frame_table_text(const struct node *node, struct arena *arena)
+{
+    const char *space = *node->name == '\0' ? "" : " ";
+    if (node->line != 0)
+        return arena_printf(arena, "%s%s%s:%" PRId64, node->name, space, node->file, node->line);
+    if (*node->file != '\0')
+        return arena_printf(arena, "%s%s%s", node->name, space, node->file);
+    if (*node->name != '\0')
+        return node->name;
+    return *node->object == '\0' ? "<unknown>" : arena_printf(arena, "[%s]", profile_base_name(node->object));
 }

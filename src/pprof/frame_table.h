@@ -1,4 +1,5 @@
-/* frame_table.h: the frames of a profile's locations, and the nodes that they are instances of. Part of top.c.
+/* frame_table.h: the frames of a profile's locations, and the nodes that they are instances of. Part of top.c
+ * and live_table.c.
  *
  * A node is a row of a report: a function by its name, or with by_line a line of a file in it; code without a name is
  * a node of the mapped file that it is in. */
@@ -36,5 +37,8 @@ struct frame_table {
 /* Memory is the arena's; texts are the profile's or the arena's. */
 void frame_table_init(struct frame_table *table, const struct profile *profile, const struct prune *prune,
                       bool by_line, struct arena *arena);
+
+/* A node as it is printed. The profile's text, or memory of the arena. */
+const char *frame_table_text(const struct node *node, struct arena *arena);
 
 #endif

@@ -196,6 +196,14 @@ uint32_t profile_string(struct profile *profile, const char *text)
     return profile_string_bytes(profile, bytes_of_string(text));
 }
 
+uint32_t profile_find_string(const struct profile *profile, const char *text)
+{
+    struct bytes bytes = bytes_of_string(text);
+    uint32_t position =
+        index_find(&profile->tables->string_index, hash_bytes(bytes), string_equal, profile, &bytes);
+    return position == NOT_IN_INDEX ? 0 : position;
+}
+
 const char *profile_text(const struct profile *profile, uint32_t string)
 {
     ASSERT(string < profile->string_count);

@@ -87,6 +87,8 @@ void profile_destroy(struct profile *profile);
  * UTF-8 makes strict readers of protocol buffers refuse the whole profile: "?" stands for each byte that is none. */
 uint32_t profile_string(struct profile *profile, const char *text);
 uint32_t profile_string_bytes(struct profile *profile, struct bytes text);
+/* The index that a text has; 0 if the profile does not have it. */
+uint32_t profile_find_string(const struct profile *profile, const char *text);
 /* The text of an index: NUL-terminated, valid while the profile lives. */
 const char *profile_text(const struct profile *profile, uint32_t string);
 /* What of a path is behind its last slash; the path itself where that is nothing. */

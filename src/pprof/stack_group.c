@@ -1,82 +1,232 @@
-/* stack_group.c: samples sorted by their stacks, so that equal ones are neighbours. */
+/* stack_group.c: samples with equal stacks, found by the hash of those. */
 #include "pprof/stack_group.h"
 
-#include <stdlib.h>
+#include "pprof/heaviest.h"
+#include "pprof/measure.h"
+#include "pprof/value.h"
 
-static int compare_stacks(const void *left, const void *right, void *context)
+#define FRAMES_PRINTED 8
+
+struct collector {
+    const struct profile *profile;
+    struct stack_group *groups;
+    uint32_t count, capacity;
+    uint32_t *slots; /* position in groups plus one; 0: empty */
+    uint32_t slot_count; /* a power of two, at most half of it in use */
+    uint32_t reason_key, waited_key, seconds; /* strings */
+};
+
+static uint32_t hash_stack(const struct profile *profile, const struct profile_sample *sample)
 {
-    const struct profile *profile = *(const struct profile *const *)context;
-    const struct profile_sample *a = &profile->samples[*(const uint32_t *)left];
-    const struct profile_sample *b = &profile->samples[*(const uint32_t *)right];
-    if (a->location_count != b->location_count)
-        return a->location_count < b->location_count ? -1 : 1;
-    if (a->location_count == 0)
-        return 0;
-    return memcmp(profile->sample_locations + a->location_start, profile->sample_locations + b->location_start,
-                  a->location_count * sizeof(uint32_t));
+    const uint32_t *ids = profile->sample_locations + sample->location_start;
+    uint64_t hash = sample->location_count;
+    for (uint32_t i = 0; i < sample->location_count; i++)
+        hash = (hash ^ ids[i]) * 0x9e3779b97f4a7c15ull, hash ^= hash >> 29;
+    return (uint32_t)(hash >> 16);
+}
+
+static bool has_same_stack(const struct profile *profile, uint32_t left, uint32_t right)
+{
+    const struct profile_sample *a = &profile->samples[left], *b = &profile->samples[right];
+    return a->location_count == b->location_count &&
+           memcmp(profile->sample_locations + a->location_start, profile->sample_locations + b->location_start,
+                  a->location_count * sizeof(uint32_t)) == 0;
+}
+
+/* Where the sample's stack is, or would be. */
+static uint32_t *find_slot(const struct collector *collector, uint32_t sample)
+{
+    uint32_t mask = collector->slot_count - 1;
+    uint32_t i = hash_stack(collector->profile, &collector->profile->samples[sample]) & mask;
+    while (collector->slots[i] != 0 &&
+           !has_same_stack(collector->profile, collector->groups[collector->slots[i] - 1].sample, sample))
+        i = (i + 1) & mask;
+    return &collector->slots[i];
+}
+
+static void grow(struct collector *collector)
+{
+    collector->slot_count = collector->slot_count == 0 ? 256 : collector->slot_count * 2;
+    mem_free(collector->slots);
+    collector->slots = mem_alloc_array(collector->slot_count, sizeof(*collector->slots));
+    collector->groups = mem_realloc(collector->groups, collector->slot_count / 2 * sizeof(*collector->groups));
+    for (uint32_t i = 0; i < collector->count; i++)
+        *find_slot(collector, collector->groups[i].sample) = i + 1;
+}
+
+static struct stack_group *group_of(struct collector *collector, uint32_t sample)
+{
+    if (collector->count >= collector->slot_count / 2)
+        grow(collector);
+    uint32_t *slot = find_slot(collector, sample);
+    if (*slot == 0) {
+        collector->groups[collector->count++] = (struct stack_group){.sample = sample};
+        *slot = collector->count;
+    }
+    return &collector->groups[*slot - 1];
+}
+
+static void note_labels(const struct collector *collector, const struct profile_sample *sample,
+                        struct stack_group *group)
+{
+    const struct profile *profile = collector->profile;
+    for (uint32_t i = 0; i < sample->label_count; i++) {
+        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
+        if (label->text == 0) {
+            if (label->key == collector->waited_key && label->unit == collector->seconds && collector->seconds != 0 &&
+                label->number > group->waited_s)
+                group->waited_s = label->number;
+        } else if (label->key == collector->reason_key && collector->reason_key != 0) {
+            const char *reason = profile_text(profile, label->text); /* one text, one address */
+            group->has_other_reasons |= group->reason != NULL && group->reason != reason;
+            group->reason = group->reason == NULL ? reason : group->reason;
+        }
+    }
 }
 
 static int compare_groups(const void *left, const void *right)
 {
     const struct stack_group *a = left, *b = right;
-    if (a->sum != b->sum)
-        return a->sum > b->sum ? -1 : 1;
+    if (value_magnitude(a->sum) != value_magnitude(b->sum))
+        return value_magnitude(a->sum) > value_magnitude(b->sum) ? -1 : 1;
     return a->sample < b->sample ? -1 : a->sample > b->sample;
 }
 
-static const char *label_text(const struct profile *profile, const struct profile_sample *sample, const char *key)
-{
-    for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        if (label->text != 0 && strcmp(profile_text(profile, label->key), key) == 0)
-            return profile_text(profile, label->text);
-    }
-    return NULL;
-}
-
-uint32_t stack_groups(const struct filter *filter, struct stack_group **groups, struct arena *arena)
+void stack_groups_init(struct stack_groups *groups, const struct filter *filter)
 {
     const struct profile *profile = filter->profile;
-    uint32_t *order = arena_alloc_array(arena, profile->sample_count, sizeof(*order)), count = 0, group_count = 0;
+    *groups = (struct stack_groups){.filter = filter};
+    arena_init(&groups->arena);
+    struct collector collector = {.profile = profile, .reason_key = profile_find_string(profile, "reason"),
+                                  .waited_key = profile_find_string(profile, STACK_GROUP_WAITED_LABEL),
+                                  .seconds = profile_find_string(profile, "seconds")};
     for (uint32_t i = 0; i < profile->sample_count; i++) {
-        if (filter_keeps(filter, i) && filter_value(filter, i) > 0)
-            order[count++] = i;
+        int64_t value = filter_value(filter, i);
+        if (value == 0 || !filter_keeps(filter, i))
+            continue;
+        struct stack_group *group = group_of(&collector, i);
+        group->sum = value_add(group->sum, value);
+        if (value > 0) /* of a difference: how it is now */
+            note_labels(&collector, &profile->samples[i], group);
     }
-    if (count > 0)
-        qsort_r(order, count, sizeof(*order), compare_stacks, &profile);
-    struct stack_group *list = arena_alloc_array(arena, count, sizeof(*list));
-    for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || compare_stacks(&order[i - 1], &order[i], &profile) != 0)
-            list[group_count++] = (struct stack_group){.sample = order[i]};
-        struct stack_group *group = &list[group_count - 1];
-        /* Hostile values wrap, as in Go. */
-        group->sum = (int64_t)((uint64_t)group->sum + (uint64_t)filter_value(filter, order[i]));
-        if (order[i] < group->sample)
-            group->sample = order[i];
-        if (group->reason == NULL)
-            group->reason = label_text(profile, &profile->samples[order[i]], "reason");
+    groups->rows = arena_alloc_array(&groups->arena, STACK_GROUPS_MAX, sizeof(*groups->rows));
+    struct heaviest heaviest = {.rows = groups->rows, .row_size = sizeof(*groups->rows),
+                                .capacity = STACK_GROUPS_MAX, .compare = compare_groups};
+    for (uint32_t i = 0; i < collector.count; i++) {
+        const struct stack_group *group = &collector.groups[i];
+        if (group->sum == 0)
+            continue;
+        groups->group_count++;
+        heaviest_offer(&heaviest, group);
+        if (group->waited_s > groups->longest.waited_s)
+            groups->longest = *group;
     }
-    if (group_count > 0)
-        qsort(list, group_count, sizeof(*list), compare_groups);
-    *groups = list;
-    return group_count;
+    groups->row_count = heaviest.count;
+    mem_free(collector.groups);
+    mem_free(collector.slots);
 }
 
-void stack_group_append_names(const struct filter *filter, const struct stack_group *group, uint32_t frames_max,
-                              struct buf *out)
+void stack_groups_deinit(struct stack_groups *groups)
+{
+    arena_deinit(&groups->arena);
+}
+
+uint32_t stack_group_names(const struct filter *filter, uint32_t sample, const char **names, uint32_t names_max)
 {
     const struct profile *profile = filter->profile;
-    const struct profile_sample *sample = &profile->samples[group->sample];
-    uint32_t shown = 0;
-    for (uint32_t i = prune_sample(&filter->prune, sample); i < sample->location_count && shown < frames_max; i++) {
-        uint32_t id = profile->sample_locations[sample->location_start + i];
+    const struct profile_sample *of = &profile->samples[sample];
+    uint32_t count = 0;
+    for (uint32_t i = prune_sample(&filter->prune, of); i < of->location_count && count < names_max; i++) {
+        uint32_t id = profile->sample_locations[of->location_start + i];
         const struct profile_location *location = &profile->locations[id - 1];
-        for (uint32_t j = prune_first_line(&filter->prune, id); j < location->line_count && shown < frames_max; j++) {
+        for (uint32_t j = prune_first_line(&filter->prune, id); j < location->line_count && count < names_max; j++) {
             uint32_t function = profile->lines[location->line_start + j].function;
-            buf_printf(out, "%s%s", shown++ == 0 ? "" : " < ",
-                       profile_text(profile, profile->functions[function - 1].name));
+            names[count++] = profile_text(profile, profile->functions[function - 1].name);
         }
     }
-    if (shown == 0)
+    return count;
+}
+
+/* Whole days, hours, minutes or seconds: "5m". */
+static void append_seconds(int64_t seconds, struct buf *out)
+{
+    static const struct {
+        int64_t seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    size_t i = 0;
+    while (seconds % units[i].seconds != 0)
+        i++;
+    buf_printf(out, "%lld%c", (long long)(seconds / units[i].seconds), units[i].unit);
+}
+
+void stack_group_append_state(const struct stack_group *group, struct buf *out)
+{
+    if (group->reason != NULL)
+        buf_printf(out, "%s%s, ", group->reason, group->has_other_reasons ? " and others" : "");
+    if (group->waited_s > 0) {
+        buf_append_string(out, "for ");
+        append_seconds(group->waited_s, out);
+        buf_append_string(out, " or longer, ");
+    }
+}
+
+void stack_group_append_stack(const struct filter *filter, const struct stack_group *group, uint32_t frames_max,
+                              struct buf *out)
+{
+    ASSERT(frames_max <= STACK_GROUP_FRAMES_MAX);
+    const char *names[STACK_GROUP_FRAMES_MAX];
+    uint32_t count = stack_group_names(filter, group->sample, names, frames_max);
+    for (uint32_t i = 0; i < count; i++)
+        buf_printf(out, "%s%s", i == 0 ? "" : " < ", names[i]);
+    if (count == 0)
         buf_append_string(out, "code without names");
+}
+
+void stack_groups_print(const struct stack_groups *groups, uint32_t row_limit, struct buf *out)
+{
+    if (groups->row_count == 0)
+        return;
+    buf_append_string(out, "stacks:\n");
+    uint32_t shown = row_limit < groups->row_count ? row_limit : groups->row_count;
+    for (uint32_t i = 0; i < shown; i++) {
+        const struct stack_group *group = &groups->rows[i];
+        char sum[128], share[32];
+        measure_format(group->sum, groups->filter->unit, MEASURE_BEST_UNIT, sum, sizeof(sum));
+        measure_percentage(group->sum, groups->filter->total, share, sizeof(share));
+        buf_printf(out, "%10s %s  ", sum, share);
+        stack_group_append_state(group, out);
+        buf_append_string(out, "in ");
+        stack_group_append_stack(groups->filter, group, FRAMES_PRINTED, out);
+        buf_append_byte(out, '\n');
+    }
+    if (shown < groups->group_count)
+        buf_printf(out, "%10s %6s  and %u more\n", "", "", groups->group_count - shown);
+}
+
+void stack_groups_write_json(const struct stack_groups *groups, struct json *json, const char *name)
+{
+    json_open_object(json, name);
+    json_integer(json, "stacks", groups->group_count);
+    json_open_array(json, "rows");
+    for (uint32_t i = 0; i < groups->row_count; i++) {
+        const struct stack_group *group = &groups->rows[i];
+        json_open_object(json, NULL);
+        json_integer(json, "sum", group->sum);
+        json_number(json, "share", value_share(group->sum, groups->filter->total));
+        json_string(json, "reason", group->reason);
+        if (group->waited_s > 0)
+            json_integer(json, "waited_s", group->waited_s);
+        else
+            json_string(json, "waited_s", NULL);
+        json_open_array(json, "stack");
+        const char *names[STACK_GROUP_FRAMES_MAX];
+        uint32_t count = stack_group_names(groups->filter, group->sample, names, STACK_GROUP_FRAMES_MAX);
+        for (uint32_t j = 0; j < count; j++)
+            json_string(json, NULL, names[j]);
+        json_close_array(json);
+        json_close_object(json);
+    }
+    json_close_array(json);
+    json_close_object(json);
 }

@@ -5,21 +5,8 @@
 #define PPROF_SUMMARY_H
 
 #include "base/buf.h"
-#include "pprof/filter.h"
 #include "base/json.h"
-
-enum profile_kind {
-    PROFILE_KIND_OTHER,
-    PROFILE_KIND_CPU,
-    PROFILE_KIND_HEAP,       /* heap and allocs */
-    PROFILE_KIND_GOROUTINE,
-    PROFILE_KIND_CONTENTION, /* block and mutex */
-    PROFILE_KIND_WALL,       /* fgprof: on and off the processor */
-    PROFILE_KIND_THREADS,    /* threadcreate */
-};
-
-/* By the sample types, as they are the same with everybody who writes such profiles. */
-enum profile_kind profile_kind(const struct profile *profile);
+#include "pprof/tables.h"
 
 struct finding {
     const char *id;     /* for scripts: "top_function", "growth"; a constant */
@@ -37,13 +24,14 @@ struct summary {
     struct arena arena;
 };
 
-/* is_difference: the profile is what profile_subtract made, so values are growth. The filter must outlive it. */
-void summary_init(struct summary *summary, const struct filter *filter, bool is_difference);
+/* The tables must outlive it. */
+void summary_init(struct summary *summary, const struct tables *tables);
 void summary_deinit(struct summary *summary);
 
 /* A line for each finding, and its next step behind it. */
 void summary_print(const struct summary *summary, struct buf *out);
-/* {"kind", "findings": [{"id", "text", "next", "value", "unit", "share"}]} */
+/* {"kind", "findings": [{"id", "text", "next", "value", "unit", "share"}]}; next is null where there is none, share
+ * absent where it would be of nothing. */
 void summary_write_json(const struct summary *summary, struct json *json, const char *name);
 
 #endif

@@ -5,8 +5,8 @@
 #include "pprof/frame_table.h"
 #include "pprof/measure.h"
 #include "pprof/pair_map.h"
+#include "pprof/value.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 /* pprof's default for -edgefraction; -nodefraction is TOP_NODE_FRACTION. */
@@ -33,15 +33,10 @@ struct ranking {
     uint32_t edge_count, edge_capacity;
 };
 
-/* Sums wrap, as in Go; a hostile profile must not be undefined behaviour. */
-static int64_t add(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-
+/* The least of all numbers stays what it is, as in Go. */
 static int64_t magnitude(int64_t value)
 {
-    return value < 0 ? (int64_t)(0 - (uint64_t)value) : value;
+    return (int64_t)value_magnitude(value);
 }
 
 int64_t top_fraction(int64_t value, double fraction)
@@ -63,12 +58,12 @@ static void weigh_sample(struct ranking *ranking, uint32_t number, int64_t weigh
             leaf = &table->nodes[table->frames[j].node];
             if (leaf->seen_in != number + 1) {
                 leaf->seen_in = number + 1;
-                leaf->cum = add(leaf->cum, weight);
+                leaf->cum = value_add(leaf->cum, weight);
             }
         }
     }
     if (leaf != NULL)
-        leaf->flat = add(leaf->flat, weight);
+        leaf->flat = value_add(leaf->flat, weight);
 }
 
 static struct edge *find_edge(struct ranking *ranking, uint32_t caller, uint32_t callee)
@@ -101,7 +96,7 @@ static void weigh_edges_of_sample(struct ranking *ranking, uint32_t number, int6
                 struct edge *edge = find_edge(ranking, caller, frame.node);
                 if (edge->seen_in != number + 1) {
                     edge->seen_in = number + 1;
-                    edge->weight = add(edge->weight, weight);
+                    edge->weight = value_add(edge->weight, weight);
                     edge->inlined = edge->inlined && frame.inlined;
                 }
             }
@@ -121,19 +116,6 @@ static void for_each_kept_sample(struct ranking *ranking,
 }
 
 /* --- which nodes, in which order --- */
-
-/* As it is printed. */
-static const char *node_text(const struct node *node, struct arena *arena)
-{
-    const char *space = *node->name == '\0' ? "" : " ";
-    if (node->line != 0)
-        return arena_printf(arena, "%s%s%s:%" PRId64, node->name, space, node->file, node->line);
-    if (*node->file != '\0')
-        return arena_printf(arena, "%s%s%s", node->name, space, node->file);
-    if (*node->name != '\0')
-        return node->name;
-    return *node->object == '\0' ? "<unknown>" : arena_printf(arena, "[%s]", profile_base_name(node->object));
-}
 
 /* What decides, then the text, then the other one. */
 static int compare(int64_t first_a, int64_t first_b, const struct node *a, const struct node *b, int64_t second_a,
@@ -165,7 +147,7 @@ static int64_t sum_of_flat(const struct ranking *ranking)
 {
     int64_t sum = 0;
     for (uint32_t i = 0; i < ranking->table.node_count; i++)
-        sum = add(sum, ranking->table.nodes[i].flat);
+        sum = value_add(sum, ranking->table.nodes[i].flat);
     return sum;
 }
 
@@ -183,7 +165,7 @@ static void select_nodes(struct ranking *ranking)
             top->dropped_count++;
             continue;
         }
-        node->text = node_text(node, &top->arena);
+        node->text = frame_table_text(node, &top->arena);
         ranking->order[ranking->order_count++] = node;
     }
     top->candidate_count = top->row_count = ranking->order_count;
@@ -263,7 +245,8 @@ void top_init(struct top *top, const struct filter *filter, const struct top_opt
     frame_table_init(&ranking.table, filter->profile, &filter->prune, options->by_line, &ranking.scratch);
     for_each_kept_sample(&ranking, weigh_sample);
     select_nodes(&ranking);
-    mark_inlined(&ranking);
+    if (!options->is_unmarked)
+        mark_inlined(&ranking);
     build_rows(&ranking);
     top->output_unit = choose_output_unit(top);
     pair_map_deinit(&ranking.edge_index);

@@ -18,6 +18,7 @@ struct top_options {
     uint32_t row_limit; /* -nodecount; 0: all rows */
     bool by_cum;        /* -cum: sorted by it */
     bool by_line;       /* -lines: a row a line of source, not a function */
+    bool is_unmarked;   /* no row has a mark: half the time */
 };
 
 struct top_row {

@@ -2,6 +2,7 @@
 #include "pprof/top.h"
 
 #include "pprof/measure.h"
+#include "pprof/value.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -12,18 +13,6 @@
 static void format_value(const struct top *top, int64_t value, char text[VALUE_TEXT_MAX])
 {
     measure_format(value, top->filter->unit, top->output_unit, text, VALUE_TEXT_MAX);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
-/* Sums wrap, as in Go. */
-static int64_t add(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
 static void print_time(const struct profile *profile, struct buf *out)
@@ -56,7 +45,7 @@ static void print_header(const struct top *top, struct buf *out)
 {
     const struct profile *profile = top->filter->profile;
     if (profile->mapping_count > 0 && profile->mappings[0].file != 0)
-        buf_printf(out, "File: %s\n", base_name(profile_text(profile, profile->mappings[0].file)));
+        buf_printf(out, "File: %s\n", profile_base_name(profile_text(profile, profile->mappings[0].file)));
     if (profile->mapping_count > 0 && profile->mappings[0].build_id != 0)
         buf_printf(out, "Build ID: %s\n", profile_text(profile, profile->mappings[0].build_id));
     for (uint32_t i = 0; i < profile->comment_count; i++) {
@@ -79,7 +68,7 @@ static void print_summary(const struct top *top, struct buf *out)
 {
     int64_t shown = 0;
     for (uint32_t i = 0; i < top->row_count; i++)
-        shown = add(shown, top->rows[i].flat);
+        shown = value_add(shown, top->rows[i].flat);
     char shown_text[VALUE_TEXT_MAX], total[VALUE_TEXT_MAX], percentage[PERCENTAGE_TEXT_MAX], cutoff[VALUE_TEXT_MAX];
     format_value(top, shown, shown_text);
     format_value(top, top->filter->total, total);
@@ -103,7 +92,7 @@ static void print_rows(const struct top *top, struct buf *out)
     int64_t sum = 0;
     for (uint32_t i = 0; i < top->row_count; i++) {
         const struct top_row *row = &top->rows[i];
-        sum = add(sum, row->flat);
+        sum = value_add(sum, row->flat);
         char flat[VALUE_TEXT_MAX], cum[VALUE_TEXT_MAX];
         char flat_share[PERCENTAGE_TEXT_MAX], sum_share[PERCENTAGE_TEXT_MAX], cum_share[PERCENTAGE_TEXT_MAX];
         format_value(top, row->flat, flat);

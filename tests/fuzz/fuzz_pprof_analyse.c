@@ -1,12 +1,10 @@
 /* fuzz_pprof_analyse.c: any bytes as a profile, looked at in all the ways that there are; the first bytes choose which. */
 #include "base/buf.h"
 #include "base/mem.h"
-#include "pprof/by_label.h"
 #include "pprof/decode.h"
 #include "pprof/merge.h"
+#include "pprof/report.h"
 #include "pprof/simplify.h"
-#include "pprof/summary.h"
-#include "pprof/top.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,42 +18,29 @@ static const char *choose(uint8_t choice, const char *own)
 
 static void look_at(const struct profile *profile, const uint8_t choices[8], const char *own, bool is_difference)
 {
-    struct buf out;
-    buf_init(&out);
-    struct filter filter;
-    struct filter_options options = {.sample_index = choices[0] % 4 == 0 ? own : NULL,
-                                     .focus = choose(choices[1], own), .ignore = choose(choices[2], own),
-                                     .tag_focus = choose(choices[3], own), .tag_ignore = choose(choices[4], own)};
-    if (filter_init(&filter, profile, &options, &out) != 0) {
-        ASSERT(out.size > 0);
-        buf_deinit(&out);
-        return;
-    }
+    struct report_options options = {
+        .filter = {.sample_index = choices[0] % 4 == 0 ? own : NULL,
+                   .focus = choose(choices[1], own), .ignore = choose(choices[2], own),
+                   .tag_focus = choose(choices[3], own), .tag_ignore = choose(choices[4], own)},
+        .top = {.row_limit = choices[5] % 5, .by_cum = choices[5] & 64, .by_line = choices[5] & 128},
+        .is_difference = is_difference, .elapsed_ns = choices[7]};
+    struct buf words, script, notes, problem;
+    buf_init(&words);
+    buf_init(&script);
+    buf_init(&notes);
+    buf_init(&problem);
     struct json json;
-    json_init(&json, &out);
-    struct top top;
-    top_init(&top, &filter, &(struct top_options){.row_limit = choices[5] % 5, .by_cum = choices[5] & 64,
-                                                  .by_line = choices[5] & 128});
-    ASSERT(top.row_count <= top.candidate_count);
-    top_print(&top, &out);
-    top_write_json(&top, &json, NULL);
-    top_deinit(&top);
-    struct summary summary;
-    summary_init(&summary, &filter, is_difference);
-    summary_print(&summary, &out);
-    summary_write_json(&summary, &json, "summary");
-    summary_deinit(&summary);
-    const char *keys[3];
-    size_t key_count = by_label_keys(profile, keys, ARRAY_COUNT(keys));
-    for (size_t i = 0; i < key_count && i < ARRAY_COUNT(keys); i++) {
-        struct by_label table;
-        by_label_init(&table, &filter, keys[i]);
-        by_label_print(&table, 2, &out);
-        by_label_write_json(&table, &json, keys[i]);
-        by_label_deinit(&table);
-    }
-    filter_deinit(&filter);
-    buf_deinit(&out);
+    json_init(&json, &script);
+    json_open_object(&json, NULL);
+    int result = profile_write_report(profile, &options, &words, &notes, &problem);
+    int json_result = profile_write_report_json(profile, &options, &json, &notes, &problem);
+    ASSERT(result == json_result);
+    ASSERT((result == 0) == (problem.size == 0) && (result == 0) == (words.size > 0));
+    ASSERT((script.size > 1) == (result == 0));
+    buf_deinit(&words);
+    buf_deinit(&script);
+    buf_deinit(&notes);
+    buf_deinit(&problem);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

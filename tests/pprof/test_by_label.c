@@ -3,6 +3,8 @@
 
 #include "example.h"
 
+#include <inttypes.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +33,7 @@ static void assert_table(const struct filter_options *options, const char *key, 
 static void values_and_what_has_none_are_rows(void **state)
 {
     (void)state;
-    assert_table(&(struct filter_options){0}, "api", 0,
+    assert_table(&(struct filter_options){0}, "api", 10,
                  "api:\n"
                  "    23.64s 84.49%  Produce\n"
                  "     4.34s 15.51%  (without)\n");
@@ -44,7 +46,7 @@ static void values_and_what_has_none_are_rows(void **state)
 static void what_is_filtered_out_does_not_count(void **state)
 {
     (void)state;
-    assert_table(&(struct filter_options){.focus = "memcpy", .sample_index = "samples"}, "api", 0,
+    assert_table(&(struct filter_options){.focus = "memcpy", .sample_index = "samples"}, "api", 10,
                  "api:\n"
                  "      1234 44.10%  Produce\n");
 }
@@ -52,9 +54,9 @@ static void what_is_filtered_out_does_not_count(void **state)
 static void a_label_that_no_sample_has_is_no_table(void **state)
 {
     (void)state;
-    assert_table(&(struct filter_options){0}, "topic", 0, "");
-    assert_table(&(struct filter_options){0}, "latency", 0, ""); /* a number */
-    assert_table(&(struct filter_options){.focus = "tree_walk"}, "api", 0, "");
+    assert_table(&(struct filter_options){0}, "topic", 10, "");
+    assert_table(&(struct filter_options){0}, "latency", 10, ""); /* a number */
+    assert_table(&(struct filter_options){.focus = "tree_walk"}, "api", 10, "");
 }
 
 static void keys_are_those_of_texts(void **state)
@@ -73,42 +75,55 @@ static void keys_are_those_of_texts(void **state)
     profile_destroy(profile);
 }
 
-static void the_largest_pair_is_that_of_two_labels_together(void **state)
+static void keys_of_takhin_come_first_in_their_order(void **state)
 {
     (void)state;
     struct profile *profile = profile_create();
-    profile_add_sample_type(profile, "delay", "nanoseconds");
-    uint32_t keys[] = {profile_string(profile, "api"), profile_string(profile, "reason")};
-    static const struct {
-        const char *api, *reason;
-        int64_t delay;
-    } samples[] = {{"Fetch", "data wait", 7}, {"Fetch", "mutex lock", 6}, {"Produce", "mutex lock", 5},
-                   {NULL, "mutex lock", 100}, {"Produce", "mutex lock", 4}};
-    struct filter filter;
-    struct buf problem;
-    struct by_label_pair largest;
-    buf_init(&problem);
-    for (size_t i = 0; i < ARRAY_COUNT(samples); i++) {
-        struct profile_label labels[] = {
-            {.key = keys[1], .text = profile_string(profile, samples[i].reason)},
-            {.key = keys[0], .text = profile_string(profile, samples[i].api == NULL ? "" : samples[i].api)},
-        };
-        uint32_t label_count = samples[i].api == NULL ? 1 : 2;
-        profile_append_sample(profile, NULL, 0, &samples[i].delay, labels, label_count);
-        if (i > 0)
-            continue;
-        assert_int_equal(filter_init(&filter, profile, &(struct filter_options){0}, &problem), 0);
-        assert_false(by_label_largest_pair(&filter, "api", "reason", &largest)); /* of one pair nothing can be said */
-        filter_deinit(&filter);
+    profile_add_sample_type(profile, "samples", "count");
+    static const char *const used[] = {"zone", "broker", "reason", "topic"};
+    static const char *const expected[] = {"topic", "reason", "broker", "zone"};
+    for (size_t i = 0; i < ARRAY_COUNT(used); i++) {
+        struct profile_label label = {.key = profile_string(profile, used[i]), .text = profile_string(profile, "x")};
+        int64_t value = 1;
+        profile_add_sample(profile, NULL, 0, &value, &label, 1);
     }
+
+    const char *keys[8];
+    assert_int_equal(by_label_keys(profile, keys, ARRAY_COUNT(keys)), ARRAY_COUNT(expected));
+
+    for (size_t i = 0; i < ARRAY_COUNT(expected); i++)
+        assert_string_equal(keys[i], expected[i]);
+    profile_destroy(profile);
+}
+
+static void of_many_values_the_heaviest_are_kept(void **state)
+{
+    (void)state;
+    enum { VALUES = 5000 };
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "samples", "count");
+    for (int64_t i = 0; i < VALUES; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "client-%" PRId64, i * 7919 % VALUES);
+        struct profile_label label = {.key = profile_string(profile, "client_id"), .text = profile_string(profile, text)};
+        int64_t value = i * 7919 % VALUES - VALUES / 2;
+        profile_append_sample(profile, NULL, 0, &value, &label, 1);
+    }
+    struct buf problem;
+    buf_init(&problem);
+    struct filter filter;
     assert_int_equal(filter_init(&filter, profile, &(struct filter_options){0}, &problem), 0);
+    struct by_label table;
 
-    assert_true(by_label_largest_pair(&filter, "api", "reason", &largest));
+    by_label_init(&table, &filter, "client_id");
 
-    assert_string_equal(largest.first, "Produce");
-    assert_string_equal(largest.second, "mutex lock");
-    assert_int_equal(largest.sum, 9);
-    assert_false(by_label_largest_pair(&filter, "api", "topic", &largest));
+    assert_int_equal(table.value_count, VALUES - 1); /* one of them counts for nothing */
+    assert_int_equal(table.row_count, BY_LABEL_ROWS_MAX);
+    for (uint32_t i = 0; i < table.row_count; i++) {
+        int64_t magnitude = VALUES / 2 - (i + 1) / 2; /* -2500, then 2499 and -2499, ... */
+        assert_int_equal(table.rows[i].sum < 0 ? -table.rows[i].sum : table.rows[i].sum, magnitude);
+    }
+    by_label_deinit(&table);
     filter_deinit(&filter);
     buf_deinit(&problem);
     profile_destroy(profile);
@@ -128,7 +143,7 @@ static void json_has_the_same_rows(void **state)
     json_init(&json, &out);
     by_label_write_json(&table, &json, NULL);
     assert_string_equal(buf_string(&out),
-                        "{\"key\":\"api\",\"rows\":["
+                        "{\"key\":\"api\",\"values\":2,\"rows\":["
                         "{\"value\":\"Produce\",\"sum\":2364,\"share\":0.844889,\"samples\":4},"
                         "{\"value\":null,\"sum\":434,\"share\":0.155111,\"samples\":3}]}");
     by_label_deinit(&table);
@@ -144,7 +159,8 @@ int main(void)
         cmocka_unit_test(what_is_filtered_out_does_not_count),
         cmocka_unit_test(a_label_that_no_sample_has_is_no_table),
         cmocka_unit_test(keys_are_those_of_texts),
-        cmocka_unit_test(the_largest_pair_is_that_of_two_labels_together),
+        cmocka_unit_test(keys_of_takhin_come_first_in_their_order),
+        cmocka_unit_test(of_many_values_the_heaviest_are_kept),
         cmocka_unit_test(json_has_the_same_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,19 +12,28 @@
 
 #include <cmocka.h>
 
-static void assert_summary(const struct profile *profile, bool is_difference, const char *expected)
+static void assert_summary_of(const struct profile *profile, bool is_difference, int64_t elapsed_ns,
+                              const char *expected)
 {
     struct buf out;
     buf_init(&out);
     struct filter filter;
     assert_int_equal(filter_init(&filter, profile, &(struct filter_options){0}, &out), 0);
+    struct tables tables;
+    tables_init(&tables, &filter, is_difference, elapsed_ns);
     struct summary summary;
-    summary_init(&summary, &filter, is_difference);
+    summary_init(&summary, &tables);
     summary_print(&summary, &out);
     assert_string_equal(buf_string(&out), expected);
     summary_deinit(&summary);
+    tables_deinit(&tables);
     filter_deinit(&filter);
     buf_deinit(&out);
+}
+
+static void assert_summary(const struct profile *profile, bool is_difference, const char *expected)
+{
+    assert_summary_of(profile, is_difference, 0, expected);
 }
 
 static void assert_golden_summary(const char *name, enum profile_kind kind, const char *expected)
@@ -90,7 +99,7 @@ static void contention_says_who_waits_for_what(void **state)
                           "1.30s of delay in 84 contentions: 15.46ms each on average\n"
                           "by reason: mutex lock 722.39ms (55.64%), data wait 536.67ms (41.33%)\n"
                           "    next: -tagfocus='reason=^mutex lock$': that alone\n"
-                          "Produce with mutex lock is the most: 693.15ms, 53.38%\n"
+                          "Produce waits the most, for mutex lock: 693.15ms, 53.38%\n"
                           "    next: -tagfocus='api=^Produce$' -cum: in which functions\n"
                           "53.38% of the delay goes through append and what it calls: 693.15ms\n"
                           "    next: -focus='^append$' -cum: where in it\n"
@@ -101,8 +110,8 @@ static void contention_says_who_waits_for_what(void **state)
     assert_golden_summary("takhin_mutex.pb.gz", PROFILE_KIND_CONTENTION,
                           "449.23ms of delay in 119 contentions: 3.78ms each on average\n"
                           "by reason: mutex lock 449.23ms (100%)\n"
-                          "Produce with mutex lock is the most: 420.50ms, 93.60%\n"
-                          "    next: -tagfocus='api=^Produce$' -cum: in which functions\n"
+                          "storage_log_append makes others wait the most, working for Produce: 420.50ms, 93.60%\n"
+                          "    next: -focus='^storage_log_append$' -cum: on which paths\n"
                           "93.60% of the delay goes through append and what it calls: 420.50ms\n"
                           "    next: -focus='^append$' -cum: where in it\n"
                           "by api: Produce 420.50ms (93.60%), CreateTopics 28.73ms (6.40%)\n"
@@ -118,7 +127,7 @@ static void wall_time_is_divided_by_what_is_waited_for(void **state)
                           "20.23s of time in 1s: 20.14 tasks and threads on average\n"
                           "by reason: IO wait 6.70s (33.10%), syscall 6.03s (29.80%), running 2.14s (10.59%)\n"
                           "    next: -tagfocus='reason=^IO wait$': that alone\n"
-                          "Produce with running is the most: 1.85s, 9.16%\n"
+                          "most time of requests is of Produce in the state running: 1.85s, 9.16%\n"
                           "    next: -tagfocus='api=^Produce$' -cum: in which functions\n"
                           "wait_input has the most itself: 6.70s, 33.10%\n"
                           "    next: -focus='^wait_input$' -cum: who calls it\n"
@@ -133,37 +142,78 @@ static void profiles_of_others_say_what_they_can(void **state)
     (void)state;
     assert_golden_summary("go_mutex.pb.gz", PROFILE_KIND_CONTENTION,
                           "388.97ms of delay in 160 contentions: 2.43ms each on average\n"
-                          "99.91% of the delay goes through main.(*ledger).post and what it calls: 388.63ms\n"
-                          "    next: -focus='^main\\.\\(\\*ledger\\)\\.post$' -cum: where in it\n");
+                          "main.(*ledger).post makes others wait the most: 388.63ms, 99.91%\n"
+                          "    next: -focus='^main\\.\\(\\*ledger\\)\\.post$' -cum: on which paths\n");
     assert_golden_summary("cpp_heap.pb.gz", PROFILE_KIND_HEAP,
                           "main holds the most itself: 2.55MB, 25.11%\n"
                           "    next: -focus='^main$' -cum: who calls it\n");
 }
 
+static struct profile *difference_of(const char *later_name, const char *base_name, bool is_comparison)
+{
+    struct profile *base = golden_read(base_name), *later = golden_read(later_name), *difference;
+    struct buf problem;
+    buf_init(&problem);
+    assert_int_equal(profile_subtract(later, base, is_comparison, &difference, &problem), 0);
+    buf_deinit(&problem);
+    profile_destroy(later);
+    profile_destroy(base);
+    return difference;
+}
+
 static void a_difference_says_what_grew(void **state)
 {
     (void)state;
-    struct profile *base = golden_read("go_heap.pb.gz"), *later = golden_read("go_heap_later.pb.gz"), *difference;
-    struct buf problem;
-    buf_init(&problem);
-    assert_int_equal(profile_subtract(later, base, true, &difference, &problem), 0);
+    struct profile *difference = difference_of("go_heap_later.pb.gz", "go_heap.pb.gz", true);
     assert_summary(difference, true,
                    "inuse_space grew by 2.73MB, 142.44% of the base's 1.92MB\n"
-                   "main.(*ledger).post grew most: 1.89MB\n"
+                   "main.(*ledger).post grew by 1.89MB\n"
                    "    next: -focus='^main\\.\\(\\*ledger\\)\\.post$' -cum: on which paths\n"
-                   "main.round.func1 shrank most: -4.01kB\n"
+                   "main.main grew by 865.15kB\n"
+                   "main.round.func1 shrank by 4.01kB\n"
                    "    next: -focus='^main\\.round\\.func1$' -cum: on which paths\n");
     profile_destroy(difference);
-    assert_int_equal(profile_subtract(later, base, false, &difference, &problem), 0);
+}
+
+static void a_difference_says_how_fast_if_it_is_known(void **state)
+{
+    (void)state;
+    struct profile *difference = difference_of("go_heap_later.pb.gz", "go_heap.pb.gz", false);
+    assert_summary_of(difference, true, 150000000000,
+                      "inuse_space grew by 2.73MB in 150s, 1.09MB a minute\n"
+                      "main.(*ledger).post grew by 1.89MB, 773.42kB a minute\n"
+                      "    next: -focus='^main\\.\\(\\*ledger\\)\\.post$' -cum: on which paths\n"
+                      "main.main grew by 865.15kB, 346.06kB a minute\n"
+                      "main.round.func1 shrank by 4.01kB, 1.60kB a minute\n"
+                      "    next: -focus='^main\\.round\\.func1$' -cum: on which paths\n");
+    profile_destroy(difference);
+}
+
+static void a_difference_in_which_nothing_grew_says_so(void **state)
+{
+    (void)state;
+    struct profile *difference = difference_of("cpp_heap.pb.gz", "cpp_heap.pb.gz", false);
+    assert_summary(difference, true, "nothing grew and nothing shrank: space is as it was\n");
+    profile_destroy(difference);
+    struct profile *base = example_cpu(), *none = profile_create();
+    profile_add_sample_type(none, "samples", "count");
+    profile_add_sample_type(none, "cpu", "nanoseconds");
+    none->period_type = (struct profile_value_type){profile_string(none, "cpu"), profile_string(none, "nanoseconds")};
+    struct buf problem;
+    buf_init(&problem);
+    assert_int_equal(profile_subtract(none, base, true, &difference, &problem), 0);
     assert_summary(difference, true,
-                   "inuse_space grew by 2.73MB\n"
-                   "main.(*ledger).post grew most: 1.89MB\n"
-                   "    next: -focus='^main\\.\\(\\*ledger\\)\\.post$' -cum: on which paths\n"
-                   "main.round.func1 shrank most: -4.01kB\n"
-                   "    next: -focus='^main\\.round\\.func1$' -cum: on which paths\n");
-    profile_destroy(difference);
+                   "cpu shrank by 27.98s, 100% of the base's 27.98s\n"
+                   "nothing grew\n"
+                   "memcpy shrank by 12.34s\n"
+                   "    next: -focus='^memcpy$' -cum: on which paths\n"
+                   "crc32c shrank by 7.97s\n"
+                   "get_varint shrank by 3.33s\n"
+                   "by api: Produce -23.64s (84.49%)\n"
+                   "    next: -tagfocus='api=^Produce$': that alone\n");
     buf_deinit(&problem);
-    profile_destroy(later);
+    profile_destroy(difference);
+    profile_destroy(none);
     profile_destroy(base);
 }
 
@@ -182,15 +232,19 @@ static void a_name_is_quoted_for_the_shell_and_for_expressions(void **state)
     profile_destroy(profile);
 }
 
-static void an_empty_profile_says_nothing(void **state)
+static void an_empty_profile_says_so(void **state)
 {
     (void)state;
     static const char *const types[] = {"cpu", "inuse_space", "goroutine", "delay", "threadcreate", "time", "x"};
     for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
         struct profile *profile = profile_create();
         profile_add_sample_type(profile, types[i], "count");
-        assert_summary(profile, false, "");
-        assert_summary(profile, true, "");
+        char *expected = mem_printf("the profile has no samples of %s\n", types[i]);
+        assert_summary(profile, false, expected);
+        mem_free(expected);
+        expected = mem_printf("nothing grew and nothing shrank: %s is as it was\n", types[i]);
+        assert_summary(profile, true, expected);
+        mem_free(expected);
         profile_destroy(profile);
     }
 }
@@ -203,8 +257,10 @@ static void json_has_the_same_findings(void **state)
     buf_init(&out);
     struct filter filter;
     assert_int_equal(filter_init(&filter, profile, &(struct filter_options){0}, &out), 0);
+    struct tables tables;
+    tables_init(&tables, &filter, false, 0);
     struct summary summary;
-    summary_init(&summary, &filter, false);
+    summary_init(&summary, &tables);
     struct json json;
     json_init(&json, &out);
     summary_write_json(&summary, &json, NULL);
@@ -212,10 +268,11 @@ static void json_has_the_same_findings(void **state)
                         "{\"kind\":\"contention\",\"findings\":["
                         "{\"id\":\"mean\",\"text\":\"388.97ms of delay in 160 contentions: 2.43ms each on "
                         "average\",\"next\":null,\"value\":2431088,\"unit\":\"nanoseconds\"},"
-                        "{\"id\":\"waist\",\"text\":\"99.91% of the delay goes through main.(*ledger).post and "
-                        "what it calls: 388.63ms\",\"next\":\"-focus='^main\\\\.\\\\(\\\\*ledger\\\\)\\\\.post$' "
-                        "-cum: where in it\",\"value\":388634942,\"unit\":\"nanoseconds\",\"share\":0.999128}]}");
+                        "{\"id\":\"largest_wait\",\"text\":\"main.(*ledger).post makes others wait the most: "
+                        "388.63ms, 99.91%\",\"next\":\"-focus='^main\\\\.\\\\(\\\\*ledger\\\\)\\\\.post$' "
+                        "-cum: on which paths\",\"value\":388634942,\"unit\":\"nanoseconds\",\"share\":0.999128}]}");
     summary_deinit(&summary);
+    tables_deinit(&tables);
     filter_deinit(&filter);
     buf_deinit(&out);
     profile_destroy(profile);
@@ -231,8 +288,10 @@ int main(void)
         cmocka_unit_test(wall_time_is_divided_by_what_is_waited_for),
         cmocka_unit_test(profiles_of_others_say_what_they_can),
         cmocka_unit_test(a_difference_says_what_grew),
+        cmocka_unit_test(a_difference_says_how_fast_if_it_is_known),
+        cmocka_unit_test(a_difference_in_which_nothing_grew_says_so),
         cmocka_unit_test(a_name_is_quoted_for_the_shell_and_for_expressions),
-        cmocka_unit_test(an_empty_profile_says_nothing),
+        cmocka_unit_test(an_empty_profile_says_so),
         cmocka_unit_test(json_has_the_same_findings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
