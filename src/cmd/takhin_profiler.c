@@ -24,6 +24,7 @@ static void install_signals(void)
 {
     struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
     static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
+    sigfillset(&stop.sa_mask); /* two at once count as two */
     for (size_t i = 0; i < ARRAY_COUNT(stopping); i++)
         sigaction(stopping[i], &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);

@@ -85,9 +85,10 @@ class DebugServer:
             self.listener.bind(str(path))
             self.listener.listen()
         else:
-            self.listener = socket.create_server((host, 0))
+            is_v6 = ":" in host
+            self.listener = socket.create_server((host, 0), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
             self.port = self.listener.getsockname()[1]
-            self.address = f"{host}:{self.port}"
+            self.address = f"[{host}]:{self.port}" if is_v6 else f"{host}:{self.port}"
         self.requests = []
         self.asked, self.ended = threading.Event(), threading.Event()
         self.threads = [threading.Thread(target=self.accept)]

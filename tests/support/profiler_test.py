@@ -1,0 +1,40 @@
+"""What the tests of takhin-profiler share: a folder of its own for each, where the program runs."""
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from support.broker import PROFILER, clean_environment
+
+
+class ProfilerTest(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="takhin-test-")
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+
+    def profile(self, *arguments, environment=None, **options):
+        return subprocess.run([PROFILER, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60,
+                              env=clean_environment(**(environment or {})), **options)
+
+    def start(self, *arguments):
+        """For a test that interrupts it: end it with communicate()."""
+        child = subprocess.Popen([PROFILER, *arguments], cwd=self.folder, text=True, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, env=clean_environment())
+        self.addCleanup(child.__exit__, None, None, None)
+        return child
+
+    def assert_done(self, result):
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def assert_fails(self, result, *texts, status=1, left=()):
+        self.assertEqual(result.returncode, status, result.stderr)
+        for text in texts:
+            self.assertIn(text, result.stderr)
+        self.assertEqual(sorted(os.listdir(self.folder)), sorted(left))
+
+    def free_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            return probe.getsockname()[1]
