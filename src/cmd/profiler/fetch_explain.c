@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+/* What fails several requests for the same reason says so in the same words: their caller says it once. */
+
 #define PLAIN_PORT "If that is a plain port, write http:// in place of https://."
 
 /* Text of the server's, up to its line's end, with nothing a terminal would act on. */
@@ -85,7 +87,7 @@ static int explain_timeout(struct fetch *fetch, const struct fetch_ending *endin
     units_format_duration(ending->timeout_ns, time, sizeof time);
     buf_printf(&fetch->problem, "%s did not answer in time (%s%s). Is it a takhin, and does it run? "
                "-timeout gives it longer.", fetch->target->name, time,
-               fetch->duration_ns > 0 ? " beyond what it collects for" : "");
+               fetch->duration_ns > 0 ? " after it had collected" : "");
     return ERR_CLOSED;
 }
 
@@ -212,9 +214,9 @@ static int explain_refusal(struct fetch *fetch, long status, struct bytes body)
     static const char program[] = "takhin/";
     struct buf *problem = &fetch->problem;
     if (status == 404 && strncmp(fetch->server, program, strlen(program)) == 0) {
-        buf_printf(problem, "takhin %s at %s has no such %s (HTTP 404 to %s); this is takhin-profiler %s.\n"
+        buf_printf(problem, "takhin %s at %s has no such %s (HTTP 404); this is takhin-profiler %s.\n"
                    "Update that takhin, or ask it for another type.", fetch->server + strlen(program),
-                   fetch->target->name, fetch->noun, fetch->path, TAKHIN_VERSION);
+                   fetch->target->name, fetch->noun, TAKHIN_VERSION);
         return ERR_UNSUPPORTED;
     }
     buf_printf(problem, "%s refused (HTTP %ld): ", fetch->target->name, status);
@@ -237,7 +239,7 @@ static int explain_stranger(struct fetch *fetch, long status, struct bytes body)
                    "TAKHIN_PROFILER_ENABLED=true?", name, status);
         return ERR_NOT_FOUND;
     }
-    buf_printf(problem, "%s is not the debug port of a takhin: HTTP %ld to %s", name, status, fetch->path);
+    buf_printf(problem, "%s is not the debug port of a takhin: it answers HTTP %ld", name, status);
     if (body.size > 0) {
         buf_append_string(problem, ", ");
         fetch_describe(body, problem);
@@ -275,11 +277,10 @@ int fetch_explain(struct fetch *fetch, const struct fetch_ending *ending)
 int fetch_explain_interrupt(struct fetch *fetch, enum fetch_interrupt how)
 {
     static const char *const reasons[] = {
-        [FETCH_NOT_BEGUN] = "it was not collecting yet",
-        [FETCH_OVER_TLS] = "over TLS it cannot be asked for what it has so far",
-        [FETCH_NO_ANSWER] = "it did not give what it had by then",
+        [FETCH_NOT_BEGUN] = "was not collecting yet",
+        [FETCH_OVER_TLS] = "cannot be asked over TLS for what it has so far",
+        [FETCH_NO_ANSWER] = "did not give what it had by then",
     };
-    buf_printf(&fetch->problem, "interrupted before the %s of %s was here: %s.", fetch->title, fetch->target->name,
-               reasons[how]);
+    buf_printf(&fetch->problem, "interrupted, and %s %s.", fetch->target->name, reasons[how]);
     return ERR_CLOSED;
 }
