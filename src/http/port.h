@@ -39,7 +39,8 @@ struct http_response {
     struct bytes body;
 };
 
-/* Write the answer, which also names the program and its version (Server). Errors of the socket close the connection after the handler, which need not care. [task] */
+/* Write the answer, which also names the program and its version. Errors of the socket close the connection after the
+ * handler, which need not care. [task] */
 void http_respond(struct http_exchange *exchange, const struct http_response *response);
 /* A line of text for people, with the port's error_headers. [task] */
 void http_respond_error(struct http_exchange *exchange, unsigned status, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -14,10 +14,10 @@ struct metrics;
 struct profiler;
 struct reactor;
 
-/* /debug/pprof/: every kind of profile and the trace, as Go's net/http/pprof serves its own, each profile as a page that
- * draws it, and captures of what was slow; /debug/fgprof; and the profiler's settings at /debug/profiler/config. Host and
- * port are taken from the options; one that other machines reach is warned of in the log. While it is open, `metrics`
- * (NULL: none) also shows the profiler's own figures. The profiler and the metrics outlive the port. */
+/* /debug/pprof/: every kind of profile and the trace, as Go's net/http/pprof serves its own, each profile as a page
+ * that draws it, and captures of what was slow; /debug/fgprof; and the profiler's settings at /debug/profiler/config.
+ * Host and port are taken from the options; one that other machines reach is warned of in the log. While it is open,
+ * `metrics` (NULL: none) also shows the profiler's own figures. The profiler and the metrics outlive the port. */
 int http_debug_port_open(struct http_port **port, struct reactor *reactor, const struct profiler_options *options,
                          struct profiler *profiler, struct metrics *metrics) MUST_USE;
 

@@ -48,7 +48,7 @@ struct bytes http_request_header(const struct http_request *request, const char 
  * sequence or with a ";" does not count. Missing: size 0. A NUL stands behind it. */
 struct bytes http_request_value(const struct http_request *request, const char *name);
 
-/* Undo percent-encoding; in a query "+" is a space, too. The bytes are the arena's, and a NUL stands behind them. False:
+/* Undo percent-encoding; in a query "+" is a space, too. The bytes are the arena's, a NUL stands behind them. False:
  * there is a "%" without two hexadecimal digits behind it. */
 bool http_percent_decode(struct arena *arena, struct bytes text, bool is_query, struct bytes *decoded) MUST_USE;
 

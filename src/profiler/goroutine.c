@@ -26,9 +26,9 @@ static uint64_t parked_for_ns(const struct collection *collection)
 /* What the label "waited" can say, in seconds: steps of 1, 2 and 5 that are whole seconds, minutes, hours and days, so
  * that a stack on which many wait is a few samples. */
 static const int64_t waited_steps_s[] = {
-    1,     2,      5,      10,     20,      30,      60,      120,      300,      600,      1200,     1800,     3600,
-    7200,  18000,  36000,  72000,  86400,   172800,  432000,  864000,   1728000,  4320000,  8640000,  17280000, 43200000,
-    86400000,
+    1,    2,     5,     10,    20,    30,    60,     120,    300,    600,     1200,    1800,
+    3600, 7200,  18000, 36000, 72000, 86400, 172800, 432000, 864000, 1728000, 4320000, 8640000,
+    17280000, 43200000, 86400000,
 };
 
 /* The largest step that the task has been parked for; 0: less than the first, or it is not parked. */

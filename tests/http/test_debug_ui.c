@@ -131,7 +131,8 @@ static void several_at_once_all_get_theirs(void **state)
     }
     for (unsigned i = 0; i < AT_ONCE; i++) {
         bool is_wall = i % ARRAY_COUNT(types) == 1;
-        assert_page(receive_page(fds[i]), is_wall ? "fgprof" : "cpu", &find(is_wall ? "fgprof" : "profile")->columns[0]);
+        const struct profile_type *type = find(is_wall ? "fgprof" : "profile");
+        assert_page(receive_page(fds[i]), is_wall ? "fgprof" : "cpu", &type->columns[0]);
     }
     close_debug(&fixture);
 }

@@ -402,8 +402,8 @@ static void go_tool_pprof_shows_the_times_and_takes_ranges_of_them(void **state)
         if (!go_works(go_tools[i]))
             continue;
         assert_go_says(go_tools[i], "tool pprof -tags cpu.prof", profile, "waited: Total 2");
-        assert_go_says(go_tools[i], "tool pprof -top -cum -tagfocus=waited=120s: cpu.prof", profile, "accounting for 1, ");
-        assert_go_says(go_tools[i], "tool pprof -top -cum -tagfocus=waited=20s: cpu.prof", profile, "accounting for 2, ");
+        assert_go_says(go_tools[i], "tool pprof -top -tagfocus=waited=120s: cpu.prof", profile, "accounting for 1, ");
+        assert_go_says(go_tools[i], "tool pprof -top -tagfocus=waited=20s: cpu.prof", profile, "accounting for 2, ");
     }
     profile_destroy(profile);
 }
