@@ -1,5 +1,6 @@
 /* takhin_profiler.c: the program that collects profiles from takhins, writes them, and shows what they say. */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "cmd/profiler/analysis.h"
 #include "cmd/profiler/collect.h"
@@ -10,21 +11,30 @@
 #include <signal.h>
 #include <stdio.h>
 
+/* Shorter than between two that a person means. */
+#define ECHO_NS (100 * NS_PER_MS)
+
 enum exit_status { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = CONFIG_EXIT_STATUS, STATUS_SOME_FAILED = 3 };
 
 static volatile sig_atomic_t interrupt_count;
 
+/* One Ctrl-C may come twice: from the terminal, and passed on by a parent (timeout, sudo). */
 static void on_signal(int number)
 {
-    (void)number;
-    interrupt_count++;
+    static int last_number;
+    static uint64_t last_ns;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (number != last_number || now_ns - last_ns > ECHO_NS)
+        interrupt_count++;
+    last_number = number;
+    last_ns = now_ns;
 }
 
 static void install_signals(void)
 {
     struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
     static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
-    sigfillset(&stop.sa_mask); /* two at once count as two */
+    sigfillset(&stop.sa_mask); /* one at a time */
     for (size_t i = 0; i < ARRAY_COUNT(stopping); i++)
         sigaction(stopping[i], &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
