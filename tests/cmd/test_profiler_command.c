@@ -288,7 +288,9 @@ static void what_cannot_be_is_refused_in_a_line_that_says_why(void **state)
         const char *arguments, *message;
     } cases[] = {
         {"-nosuch", "-nosuch: no such flag"},
-        {"-typ cpu", "-typ: no such flag"},
+        {"-typ cpu", "-typ: no such flag; there is -type"},
+        {"--out=x", "--out=x: no such flag; there is -output, and -output-dir"},
+        {"-typecpu", "-typecpu: no such flag"},
         {"---type cpu", "---type: no such flag"},
         {"-=1", "-=1: no such flag"},
         {"cpu.prof", "cpu.prof: only flags may stand here; what a file says is shown by takhin-profiler analyze FILE"},

@@ -65,12 +65,14 @@ class Manual(unittest.TestCase):
     def test_groff_reads_it_without_a_warning(self):
         self.assertEqual(self.render().stderr, "")
 
-    def test_mandoc_reads_it_without_an_error(self):
+    def test_mandoc_misses_nothing_but_a_date(self):
+        """It has the version in place of one, and is the same whenever it is built."""
         if not shutil.which("mandoc"):
             self.skipTest("mandoc is not on this machine")
-        result = subprocess.run(["mandoc", "-Tlint", "-Werror"], input=output_of("-man"), capture_output=True,
+        result = subprocess.run(["mandoc", "-Tlint", "-Wwarning"], input=output_of("-man"), capture_output=True,
                                 text=True, timeout=60)
-        self.assertEqual(result.returncode, 0, result.stdout)
+        complaints = (result.stdout + result.stderr).splitlines()
+        self.assertEqual([line for line in complaints if "missing date" not in line], [])
 
     def test_it_says_what_the_help_says_word_for_word(self):
         """In print a quote, a hat or a minus of a command that is to be typed stays what it is."""

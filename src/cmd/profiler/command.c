@@ -258,14 +258,27 @@ static const struct flag *find_flag(const char *argument, const char **value)
     return NULL;
 }
 
+/* With those whose names begin so: whoever stopped early sees the rest. */
+static int refuse_flag(const char *argument, struct buf *message)
+{
+    const char *start = argument + (argument[1] == '-' ? 2 : 1), *separator = "; there is";
+    size_t length = strcspn(start, "=");
+    buf_printf(message, "%s: no such flag", argument);
+    for (size_t i = 0; i < ARRAY_COUNT(flags) && length > 0; i++) {
+        if (strncmp(flags[i].shown.name, start, length) == 0) {
+            buf_printf(message, "%s -%s", separator, flags[i].shown.name);
+            separator = ", and";
+        }
+    }
+    return ERR_CONFIG;
+}
+
 static int take_flag(struct reading *reading)
 {
     const char *argument = reading->argv[reading->at], *value = NULL;
     const struct flag *flag = find_flag(argument, &value);
-    if (flag == NULL) {
-        buf_printf(reading->message, "%s: no such flag", argument);
-        return ERR_CONFIG;
-    }
+    if (flag == NULL)
+        return refuse_flag(argument, reading->message);
     if (flag->shown.value == NULL && value == NULL)
         value = "true";
     else if (value == NULL && reading->argv[reading->at + 1] != NULL)

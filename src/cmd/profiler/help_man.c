@@ -8,7 +8,8 @@
 
 struct roff {
     struct buf *text;
-    bool is_typed; /* within `...`: what is copied into a shell, to the byte */
+    bool is_typed;  /* within `...`: what is copied into a shell, to the byte */
+    bool is_headed; /* what comes is the first below a title, which is a paragraph anyway */
 };
 
 /* A minus, a quote, a hat and a tilde become other characters in print unless they are asked for by name. */
@@ -62,7 +63,7 @@ static void put_text(struct roff *roff, const char *text)
 
 static void put_code(struct roff *roff, const char *lines)
 {
-    buf_append_string(roff->text, ".PP\n.RS 4\n.nf\n");
+    buf_append_string(roff->text, ".RS 4\n.nf\n");
     guard_line(roff, lines);
     for (const char *at = lines; *at != '\0'; at++) {
         put_character(roff, *at, true);
@@ -75,17 +76,19 @@ static void put_code(struct roff *roff, const char *lines)
 static void put_item(const struct manual_item *item, void *context)
 {
     static const char *const commands[] = {
-        [MANUAL_SECTION] = ".SH ", [MANUAL_SUBSECTION] = ".SS ", [MANUAL_PARAGRAPH] = ".PP\n", [MANUAL_TERM] = ".TP\n",
+        [MANUAL_SECTION] = ".SH ",    [MANUAL_SUBSECTION] = ".SS ", [MANUAL_PARAGRAPH] = ".PP\n",
+        [MANUAL_TERM] = ".TP\n",      [MANUAL_CODE] = ".PP\n",
     };
     struct roff *roff = context;
-    if (item->kind == MANUAL_CODE) {
-        put_code(roff, item->text);
-        return;
-    }
-    buf_append_string(roff->text, commands[item->kind]);
+    bool begins_paragraph = item->kind == MANUAL_PARAGRAPH || item->kind == MANUAL_CODE;
+    if (!begins_paragraph || !roff->is_headed)
+        buf_append_string(roff->text, commands[item->kind]);
+    roff->is_headed = item->kind == MANUAL_SECTION || item->kind == MANUAL_SUBSECTION;
     if (item->term != NULL)
         put_text(roff, item->term);
-    if (item->text != NULL)
+    if (item->kind == MANUAL_CODE)
+        put_code(roff, item->text);
+    else if (item->text != NULL)
         put_text(roff, item->text);
 }
 

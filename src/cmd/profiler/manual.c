@@ -28,7 +28,7 @@ static const struct part parts[] = {
     PARAGRAPH("The second form collects nothing: it shows what files from before say. They may be of other programs: "
               "any profile in the format that `go tool pprof` reads, gzipped or not, and traces that takhin wrote."),
     PARAGRAPH("Flags have one dash or two. A value follows behind a space or \"=\". In the second form flags and files "
-              "may stand in any order; behind `--` everything is a file."),
+              "may stand in any order; behind `--` everything is a file, and `-` is standard input."),
 
     SECTION("WHEN SOMETHING IS WRONG RIGHT NOW"),
     PARAGRAPH("On the machine of the takhin in question, or with `-remote` {HOST}:6060 from another:"),
@@ -156,7 +156,7 @@ static const struct part parts[] = {
     SECTION("ENVIRONMENT"),
     TERM("TAKHIN_PROFILER_HOST, TAKHIN_PROFILER_PORT", "the address where `-remote` names none, before the `-config` "
          "file"),
-    TERM("SSL_CERT_FILE", "certificates of the authorities that https:// trusts, in place of the system's"),
+    TERM("SSL_CERT_FILE", "a file with the certificates of authorities that https:// is to trust"),
     TERM("HOME", "where .netrc is"),
     TERM("TZ", "the zone of times that are shown"),
 
