@@ -22,8 +22,9 @@ struct flamegraph_options {
 
 /* Append the page to *out. base, unless NULL, is what the profile is compared with: its sample types are found by name
  * and unit. options may be NULL: all of them NULL.
- * ERR_MALFORMED: drop_frames or keep_frames of one of them is no regular expression; ERR_NOT_FOUND: the base has none of
- * the profile's sample types; ERR_TOO_LARGE: there are more stacks than a page can hold (flamegraph_tree.h); *out is as before. */
+ * ERR_MALFORMED: drop_frames or keep_frames of one of them is no regular expression; ERR_NOT_FOUND: the base has none
+ * of the profile's sample types; ERR_TOO_LARGE: there are more stacks than a page can hold (flamegraph_tree.h); *out
+ * is as before. */
 int profile_write_flamegraph(const struct profile *profile, const struct profile *base,
                              const struct flamegraph_options *options, struct buf *out) MUST_USE;
 

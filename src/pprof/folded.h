@@ -9,8 +9,8 @@
 /* Append the lines to *out, sorted, root first, each stack once, with the sum of its values in the samples that the
  * filter keeps; stacks that sum up to 0 are left out, and what drop_frames hides is (prune.h). In names, ':' stands for
  * ';' and a space for each control character.
- * ERR_TOO_LARGE: there are too many different stacks (flamegraph_tree.h), or more than FOLDED_MAX bytes of lines; *out is
- * as before. */
+ * ERR_TOO_LARGE: there are too many different stacks (flamegraph_tree.h), or more than FOLDED_MAX bytes of lines; *out
+ * is as before. */
 int profile_write_folded(const struct filter *filter, struct buf *out) MUST_USE;
 
 #define FOLDED_MAX ((size_t)1 << 30)

@@ -25,17 +25,18 @@ struct trace_analysis_counts trace_analysis_counts(const struct trace_analysis *
  * where those were spent and who ended them; what held reactors for long; the lanes' load. */
 void trace_analysis_write(struct trace_analysis *analysis, struct buf *text);
 
-/* The same for scripts, as members of an object that the caller has opened. Times are in ns, since the trace's begin;
- * a "split" is an object of what the time went into, by name: {"running": 1200, "lock": 50000000}.
- *   span, events, tasks, requests, open_requests, cpu_samples
- *   notes     [{key, value}]             what the trace says of itself
- *   findings  [sentence]                 what was worst, and why
- *   silence   {start, duration}          when no thread did anything; or null
- *   apis      [{api, count, mean, p50, p99, max, split}]            all that ended; the split is of their sum
- *   slowest   [{api, request, task, start, duration, finished, facts: [{key, value}], split,
- *               pieces: [{duration, activity, what, place, cause}]}]  cause: a sentence, or null
- *   held      [{reactor, start, duration, by, what}]                times that a task held its reactor, in words
- *   lanes     [{name, thread, busy, in_tasks, longest, starts}] */
+/* The same for scripts, as members of an object that the caller has opened. Times count from the trace's begin; a split
+ * is an object of what the time went into, by name: {"running": 1200, "lock": 50000000}.
+ *   span_ns, events, tasks, requests, open_requests, cpu_samples
+ *   notes     [{key, value}]               what the trace says of itself
+ *   findings  [sentence]                   what was worst, and why
+ *   silence   {start_ns, duration_ns}      when no thread did anything; or null
+ *   apis      [{api, count, mean_ns, p50_ns, p99_ns, max_ns, split_ns}]   what has ended; the split is of all together
+ *   slowest   [{api, request, task, start_ns, duration_ns, finished, facts: [{key, value}], split_ns,
+ *               pieces: [{duration_ns, activity, what, place, cause}]}]   what, place and cause are words
+ *   held      [{reactor, start_ns, duration_ns, by, what}]                times that a task held its reactor
+ *   lanes     [{name, thread, busy_ns, in_tasks_ns, longest_ns, starts}]
+ * What is not known is null. */
 void trace_analysis_write_json(struct trace_analysis *analysis, struct json *json);
 
 #endif

@@ -34,7 +34,7 @@ static void write_ns(struct json *json, const char *name, uint64_t ns)
 
 static void write_split(const struct trace_analysis *analysis, struct json *json, const uint64_t *split_ns)
 {
-    json_open_object(json, "split");
+    json_open_object(json, "split_ns");
     for (unsigned i = 0; i < ACTIVITY_COUNT; i++)
         if (split_ns[i] > 0)
             write_ns(json, words_activity_name(analysis, (enum activity)i), split_ns[i]);
@@ -51,7 +51,7 @@ static void write_pair(const struct trace_analysis *analysis, struct json *json,
 
 static void write_span(const struct trace_analysis *analysis, struct json *json)
 {
-    write_ns(json, "span", analysis->end_ns);
+    write_ns(json, "span_ns", analysis->end_ns);
     json_integer(json, "events", (int64_t)analysis->event_count);
     json_integer(json, "tasks", analysis->task_count - 1);
     json_integer(json, "requests", (int64_t)analysis->request_count);
@@ -82,8 +82,8 @@ static void write_silence(const struct silence *silence, struct json *json)
         return;
     }
     json_open_object(json, "silence");
-    write_ns(json, "start", silence->start_ns);
-    write_ns(json, "duration", silence->end_ns - silence->start_ns);
+    write_ns(json, "start_ns", silence->start_ns);
+    write_ns(json, "duration_ns", silence->end_ns - silence->start_ns);
     json_close_object(json);
 }
 
@@ -95,10 +95,10 @@ static void write_apis(const struct trace_analysis *analysis, const struct facts
         json_open_object(json, NULL);
         json_string(json, "api", words_text(analysis, api->name));
         json_integer(json, "count", (int64_t)api->count);
-        write_ns(json, "mean", api->total_ns / api->count);
-        write_ns(json, "p50", facts_percentile_ns(api, 50));
-        write_ns(json, "p99", facts_percentile_ns(api, 99));
-        write_ns(json, "max", facts_percentile_ns(api, 100));
+        write_ns(json, "mean_ns", api->total_ns / api->count);
+        write_ns(json, "p50_ns", facts_percentile_ns(api, 50));
+        write_ns(json, "p99_ns", facts_percentile_ns(api, 99));
+        write_ns(json, "max_ns", facts_percentile_ns(api, 100));
         write_split(analysis, json, api->split_ns);
         json_close_object(json);
     }
@@ -109,7 +109,7 @@ static void write_piece(const struct trace_analysis *analysis, struct json *json
 {
     struct words words;
     json_open_object(json, NULL);
-    write_ns(json, "duration", deed_ns(&piece->deed));
+    write_ns(json, "duration_ns", deed_ns(&piece->deed));
     json_string(json, "activity", words_activity_name(analysis, piece->deed.activity));
     words_write_activity(analysis, begin_words(&words, json, "what"), &piece->deed);
     end_words(&words);
@@ -126,8 +126,8 @@ static void write_request(const struct trace_analysis *analysis, struct json *js
     json_string(json, "api", words_text(analysis, request->who.api));
     json_integer(json, "request", (int64_t)request->who.request);
     json_string(json, "task", words_text(analysis, request->who.task_name));
-    write_ns(json, "start", request->start_ns);
-    write_ns(json, "duration", request->end_ns - request->start_ns);
+    write_ns(json, "start_ns", request->start_ns);
+    write_ns(json, "duration_ns", request->end_ns - request->start_ns);
     json_bool(json, "finished", !request->is_open);
     json_open_array(json, "facts");
     for (unsigned i = 0; i < request->log_count; i++)
@@ -149,8 +149,8 @@ static void write_held(const struct trace_analysis *analysis, struct json *json,
     json_open_object(json, NULL);
     words_write_lane(analysis, begin_words(&words, json, "reactor"), stretch->lane);
     end_words(&words);
-    write_ns(json, "start", stretch->start_ns);
-    write_ns(json, "duration", stretch_ns(stretch));
+    write_ns(json, "start_ns", stretch->start_ns);
+    write_ns(json, "duration_ns", stretch_ns(stretch));
     struct buf *by = begin_words(&words, json, "by");
     if (deed_ns(deed) > 0)
         words_write_actor(analysis, by, &deed->who);
@@ -171,9 +171,9 @@ static void write_lane(const struct trace_analysis *analysis, struct json *json,
     words_write_lane(analysis, begin_words(&words, json, "name"), (uint32_t)(lane - analysis->lanes));
     end_words(&words);
     json_integer(json, "thread", lane->thread_id);
-    write_ns(json, "busy", lane->busy_ns);
-    write_ns(json, "in_tasks", lane->running_ns);
-    write_ns(json, "longest", lane->longest_ns);
+    write_ns(json, "busy_ns", lane->busy_ns);
+    write_ns(json, "in_tasks_ns", lane->running_ns);
+    write_ns(json, "longest_ns", lane->longest_ns);
     json_integer(json, "starts", (int64_t)lane->start_count);
     json_close_object(json);
 }

@@ -45,7 +45,8 @@ int analysis_show(const struct analysis *analysis, const struct profiler_content
                   const char *path, bool is_quiet, struct buf *message) MUST_USE;
 
 /* takhin-profiler analyze FILE...: each one's analysis to standard output, of a profile or a trace as its content is.
- * *failed_count files could not be read; *message says what was wrong with each, a line or more. 0, or the first error. */
+ * *failed_count files could not be read; *message says what was wrong with each, a line or more. 0, or the first error;
+ * ERR_CONFIG: no file was read, as the options are wrong. */
 int analysis_of_files(const struct analysis_options *options, const char *const *paths, int count, bool is_quiet,
                       int *failed_count, struct buf *message) MUST_USE;
 

@@ -25,7 +25,7 @@ static const struct beginning {
     BEGINNING("\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", GPERFTOOLS),
     BEGINNING("--- symbol\n", GPERFTOOLS),
     BEGINNING("<", "that is a web page: was that the address of the debug port?"),
-    BEGINNING("{", "that is JSON, such as a trace for Chrome: fetch a trace without format=, a profile from /debug/pprof/"),
+    BEGINNING("{", "that is JSON, such as a trace for Chrome: fetch it without format="),
     BEGINNING("PERFILE2", "that is perf's format: convert it with perf_to_profile, or collect with takhin-profiler"),
     BEGINNING("\x7f" "ELF", "that is a program: name profiles only, as the names of functions are in them"),
     BEGINNING("PK\3\4", PACKED),

@@ -130,17 +130,24 @@ static int write_json(const struct profile *profile, const struct analysis *anal
     return result;
 }
 
-static int write_analysis(const struct profile *profile, const struct analysis *analysis, const char *path,
-                          struct buf *out, struct buf *notes, struct buf *message)
+static int write_analysis(const struct profile *profile, const struct analysis *analysis, int64_t elapsed_ns,
+                          const char *path, struct buf *out, struct buf *notes, struct buf *message)
 {
     const struct analysis_options *options = analysis->options;
     struct report_options report = {.filter = options->filter, .top = options->top,
-                                    .is_difference = analysis->base != NULL};
+                                    .is_difference = analysis->base != NULL, .elapsed_ns = elapsed_ns};
     if (options->folded)
         return write_folded(profile, &options->filter, out, notes, message);
     if (options->json)
         return write_json(profile, analysis, &report, path, out, notes, message);
     return profile_write_report(profile, &report, out, notes, message);
+}
+
+/* From the base's time to the profile's; 0: unknown. */
+static int64_t elapsed_since_base(const struct profile *profile, const struct profile *base)
+{
+    bool is_known = base != NULL && base->time_ns > 0 && profile->time_ns > base->time_ns;
+    return is_known ? profile->time_ns - base->time_ns : 0;
 }
 
 /* *difference: what is shown in place of the profile; NULL: the profile itself is, as there is no base. */
@@ -166,7 +173,8 @@ static int print_analysis(void *read_back, const struct analysis *analysis, cons
     profile_simplify_names(profile);
     int result = subtract_base(profile, analysis, &difference, message);
     if (result == 0)
-        result = write_analysis(difference != NULL ? difference : profile, analysis, path, &out, &notes, message);
+        result = write_analysis(difference != NULL ? difference : profile, analysis,
+                                elapsed_since_base(profile, analysis->base), path, &out, &notes, message);
     if (result == 0) {
         bool is_for_people = !analysis->options->json && !analysis->options->folded;
         fwrite(notes.data, 1, notes.size, stderr);
