@@ -244,6 +244,7 @@ class Brokers(ManyTest):
         with DebugServer(takhin) as one, DebugServer(takhin) as other:
             result = self.profile("-type", "all", "-remote", f"{one.address},{other.address}")
         self.assert_done(result)
+        self.assertRegex(result.stdout, r"(?m)^wrote cpu.prof: \d+B, cpu 140ms in 2 stacks, of 2s, 2 brokers together$")
         traces = [f"trace_127.0.0.1_{server.port}.out" for server in (one, other)]
         self.assertEqual(self.names(), sorted(set(DEFAULT_NAMES) - {"trace.out"} | set(traces)))
         self.assertEqual(sorted(sample["broker"] for sample in labels(self.folder / "cpu.prof")),

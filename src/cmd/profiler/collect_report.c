@@ -1,6 +1,7 @@
 /* collect_report.c: a line or two a file, as it is written. */
 #include "cmd/profiler/collect_report.h"
 
+#include "cmd/profiler/collect_file.h"
 #include "cmd/profiler/content.h"
 #include "pprof/measure.h"
 
@@ -11,14 +12,22 @@ static FILE *stream_of(const struct profiler_command *command)
     return command->analysis.json || command->analysis.folded ? stderr : stdout;
 }
 
-/* "12.3s of the 30s". */
-static void write_share(const struct collect_file *file, int64_t asked_ns, struct buf *text)
+static size_t count_held(const struct collect_file *file)
 {
-    char held[64], asked[64];
-    measure_format(file->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, held, sizeof held);
-    measure_format(asked_ns, "nanoseconds", MEASURE_BEST_UNIT, asked, sizeof asked);
-    buf_printf(text, file->duration_ns > 0 ? "%s of the %s" : "%sless than the %s", file->duration_ns > 0 ? held : "",
-               asked);
+    size_t count = 0;
+    for (size_t i = 0; i < file->part_count; i++)
+        count += collect_file_holds(file, &file->parts[i]);
+    return count;
+}
+
+static void write_cut(const struct collect_file *file, struct buf *text)
+{
+    char held[64] = "less", asked[64];
+    if (file->duration_ns > 0)
+        measure_format(file->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, held, sizeof held);
+    measure_format(profiler_command_window_ns(file->plan->command, file->type), "nanoseconds", MEASURE_BEST_UNIT,
+                   asked, sizeof asked);
+    buf_printf(text, "interrupted: %s holds %s of the %s\n", file->output.path, held, asked);
 }
 
 void collect_report_file(const struct collect_file *file)
@@ -35,14 +44,13 @@ void collect_report_file(const struct collect_file *file)
     measure_format((int64_t)file->size_bytes, "bytes", MEASURE_BEST_UNIT, size, sizeof size);
     buf_printf(&text, "wrote %s: %s, ", path, size);
     type->content->describe(file->read_back, &text);
+    if (count_held(file) > 1)
+        buf_printf(&text, ", %zu brokers together", count_held(file));
     buf_append_byte(&text, '\n');
     if (type->content->facts(file->read_back).is_empty && type->empty != NULL)
         buf_printf(&text, "No %s: %s\n", type->content == &profiler_content_trace ? "requests" : "samples", type->empty);
-    if (file->is_cut_short) {
-        buf_printf(&text, "interrupted: %s holds ", path);
-        write_share(file, profiler_command_window_ns(command, type), &text);
-        buf_append_byte(&text, '\n');
-    }
+    if (file->is_cut_short)
+        write_cut(file, &text);
     if (file->plan->file_count == 1) {
         buf_append_string(&text, "next:\n");
         type->content->advise(path, &text);
@@ -52,23 +60,28 @@ void collect_report_file(const struct collect_file *file)
     buf_deinit(&text);
 }
 
+/* NULL: none is written. */
+static const struct collect_file *first_of(const struct collect_plan *plan, const struct profiler_content *content)
+{
+    for (size_t i = 0; i < plan->file_count; i++)
+        if (plan->files[i].is_written && plan->files[i].type->content == content)
+            return &plan->files[i];
+    return NULL;
+}
+
 void collect_report_next(const struct collect_plan *plan)
 {
-    FILE *stream = stream_of(plan->command);
+    static const struct profiler_content *const contents[] = {&profiler_content_profile, &profiler_content_trace};
     if (plan->file_count == 1 || plan->command->quiet)
         return;
     struct buf text;
     buf_init(&text);
-    const struct profiler_content *told[] = {NULL, NULL};
-    for (size_t i = 0; i < plan->file_count; i++) {
-        const struct collect_file *file = &plan->files[i];
-        const struct profiler_content *content = file->type->content;
-        if (!file->is_written || content == told[0] || content == told[1])
-            continue;
-        told[told[0] != NULL] = content;
-        content->advise(file->output.path, &text);
+    for (size_t i = 0; i < ARRAY_COUNT(contents); i++) {
+        const struct collect_file *file = first_of(plan, contents[i]);
+        if (file != NULL)
+            contents[i]->advise(file->output.path, &text);
     }
     if (text.size > 0)
-        fprintf(stream, "next:\n%s", buf_string(&text));
+        fprintf(stream_of(plan->command), "next:\n%s", buf_string(&text));
     buf_deinit(&text);
 }
