@@ -159,8 +159,8 @@ static void several_keep_their_order_and_their_files_apart(void **state)
     struct target_list list;
     struct buf message;
     buf_init(&message);
-    assert_int_equal(target_list_init(&list, "http://a/b,http://a/b-,http://a/b_,http://a/b__,http://A/b", NULL, &message),
-                     0);
+    const char *remote = "http://a/b,http://a/b-,http://a/b_,http://a/b__,http://A/b";
+    assert_int_equal(target_list_init(&list, remote, NULL, &message), 0);
     static const char *const parts[] = {"a_6060_b", "a_6060_b-", "a_6060_b_2", "a_6060_b_3", "A_6060_b_4"};
     assert_int_equal(list.count, ARRAY_COUNT(parts));
     for (size_t i = 0; i < list.count; i++)

@@ -84,25 +84,21 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
     return size;
 }
 
-static bool replace_socket(struct transfer *transfer, curl_socket_t old, curl_socket_t new)
+static void replace_socket(struct transfer *transfer, curl_socket_t old, curl_socket_t new)
 {
     for (size_t i = 0; i < SOCKETS_MAX; i++) {
         if (transfer->sockets[i] == old) {
             transfer->sockets[i] = new;
-            return true;
+            return;
         }
     }
-    return false;
 }
 
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
     curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0 && !replace_socket(context, CURL_SOCKET_BAD, fd)) {
-        close(fd);
-        return CURL_SOCKET_BAD;
-    }
+    replace_socket(context, CURL_SOCKET_BAD, fd);
     return fd;
 }
 
@@ -253,7 +249,7 @@ static void cut(struct transfer *transfer)
     int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - transfer->run->start_ns);
     if (fetch->is_side_question || elapsed_ns >= fetch->duration_ns)
         return; /* it answers by itself */
-    if (strncmp(fetch->target->url, "https:", strlen("https:")) == 0)
+    if (target_is_tls(fetch->target))
         end(transfer, fetch_explain_interrupt(fetch, FETCH_OVER_TLS));
     else if (!shut(transfer))
         end(transfer, fetch_explain_interrupt(fetch, FETCH_NOT_BEGUN));

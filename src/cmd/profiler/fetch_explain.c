@@ -11,27 +11,20 @@
 
 #define PLAIN_PORT "If that is a plain port, write http:// in place of https://."
 
-/* Text of the server's, up to its line's end, with nothing a terminal would act on. */
-static void write_plain(struct bytes bytes, size_t max, struct buf *text)
+/* The first line of what the server sent, with nothing a terminal would act on. Returns how much of it that was. */
+static size_t write_line(struct bytes bytes, size_t max, struct buf *text)
 {
-    for (size_t i = 0; i < bytes.size && i < max && bytes.data[i] != '\n' && bytes.data[i] != '\r'; i++)
-        buf_append_byte(text, bytes.data[i] >= 0x20 && bytes.data[i] != 0x7f ? bytes.data[i] : '?');
+    size_t i = 0;
+    for (; i < bytes.size && i < max && bytes.data[i] != '\n' && bytes.data[i] != '\r'; i++)
+        buf_append_byte(text, bytes.data[i] >= 0x20 && bytes.data[i] < 0x7f ? bytes.data[i] : '?');
+    return i;
 }
 
 void fetch_describe(struct bytes body, struct buf *text)
 {
-    size_t length = 0;
-    while (length < body.size && length < 72 && body.data[length] != '\n' && body.data[length] != '\r')
-        length++;
     buf_append_byte(text, '"');
-    for (size_t i = 0; i < length; i++)
-        buf_append_byte(text, body.data[i] >= 0x20 && body.data[i] < 0x7f ? body.data[i] : '?');
+    size_t length = write_line(body, 72, text);
     buf_append_string(text, length < body.size ? "\"..." : "\"");
-}
-
-static bool is_tls(const struct fetch *fetch)
-{
-    return strncmp(fetch->target->url, "https:", strlen("https:")) == 0;
 }
 
 /* --- no connection --- */
@@ -76,7 +69,7 @@ static int explain_timeout(struct fetch *fetch, const struct fetch_ending *endin
     char time[64];
     if (!ending->is_connected) {
         units_format_duration(ending->connect_timeout_ns, time, sizeof time);
-        if (ending->is_reached && is_tls(fetch)) {
+        if (ending->is_reached && target_is_tls(fetch->target)) {
             buf_printf(&fetch->problem, "no TLS with %s within %s. " PLAIN_PORT, fetch->target->name, time);
             return ERR_UNSUPPORTED;
         }
@@ -130,7 +123,7 @@ static int explain_not_http(struct fetch *fetch, struct bytes body)
 /* What speaks TLS may hang up on whoever does not, without a word. */
 static void suggest_tls(struct fetch *fetch, const struct fetch_ending *ending)
 {
-    if (ending->status == 0 && !is_tls(fetch) && fetch->target->unix_path == NULL)
+    if (ending->status == 0 && !target_is_tls(fetch->target) && fetch->target->unix_path == NULL)
         buf_printf(&fetch->problem, "\nIf it speaks TLS, write -remote https://%s", fetch->target->name);
 }
 
@@ -158,14 +151,15 @@ static int explain_code(struct fetch *fetch, const struct fetch_ending *ending)
         suggest_tls(fetch, ending);
         return ERR_TRUNCATED;
     case CURLE_GOT_NOTHING:
-        buf_printf(problem, "%s closed the connection without an answer, which is not HTTP. Did takhin stop, or is that "
-                   "another port?", name);
+        buf_printf(problem, "%s closed the connection without an answer, which is not HTTP. Did takhin stop, or is "
+                   "that another port?", name);
         suggest_tls(fetch, ending);
         return ERR_MALFORMED;
     case CURLE_WEIRD_SERVER_REPLY:
         return explain_not_http(fetch, bytes_of(NULL, 0));
     default:
-        buf_printf(problem, "%s: %s", name, *ending->detail != '\0' ? ending->detail : curl_easy_strerror(ending->code));
+        buf_printf(problem, "%s: %s", name,
+                   *ending->detail != '\0' ? ending->detail : curl_easy_strerror(ending->code));
         return ERR_IO;
     }
 }
@@ -176,7 +170,7 @@ static int explain_login(struct fetch *fetch, long status)
 {
     struct buf *problem = &fetch->problem;
     const struct target *target = fetch->target;
-    if (target->user != NULL) {
+    if (target->password != NULL) {
         buf_printf(problem, "%s refuses the user and password in -remote (HTTP %ld). Check them; in a URL, what is no "
                    "letter or digit\nin them is written as %%40 for @, %%3A for :, %%2F for /, %%2C for a comma.",
                    target->name, status);
@@ -186,7 +180,7 @@ static int explain_login(struct fetch *fetch, long status)
     } else {
         buf_printf(problem, "%s wants a user and a password (HTTP %ld). Give them with "
                    "-remote %s://USER:PASSWORD@%s\nor in ~/.netrc; if they are there, they were refused.", target->name,
-                   status, is_tls(fetch) ? "https" : "http", target->name);
+                   status, target_is_tls(fetch->target) ? "https" : "http", target->name);
     }
     return ERR_UNSUPPORTED;
 }
@@ -198,11 +192,11 @@ static int explain_redirect(struct fetch *fetch, long status, const char *locati
     bool is_same_path = where.size > path_size && strcmp(location + where.size - path_size, fetch->path) == 0;
     struct buf *problem = &fetch->problem;
     buf_printf(problem, "%s sends on to ", fetch->target->name);
-    write_plain(where, 300, problem);
+    write_line(where, 300, problem);
     buf_printf(problem, " (HTTP %ld), and redirects are not followed.\n", status);
     if (is_same_path) {
         buf_append_string(problem, "Name that with -remote ");
-        write_plain(bytes_of(location, where.size - path_size), 300, problem);
+        write_line(bytes_of(location, where.size - path_size), 300, problem);
     } else {
         buf_append_string(problem, "Name the debug port itself with -remote.");
     }
@@ -220,7 +214,7 @@ static int explain_refusal(struct fetch *fetch, long status, struct bytes body)
         return ERR_UNSUPPORTED;
     }
     buf_printf(problem, "%s refused (HTTP %ld): ", fetch->target->name, status);
-    write_plain(body, 1000, problem);
+    write_line(body, 1000, problem);
     if (fetch->hint != NULL)
         buf_printf(problem, "\n%s", fetch->hint);
     return ERR_UNSUPPORTED;
@@ -230,7 +224,8 @@ static int explain_stranger(struct fetch *fetch, long status, struct bytes body)
 {
     struct buf *problem = &fetch->problem;
     const char *name = fetch->target->name;
-    if (status == 400 && !is_tls(fetch) && body.size > 0 && memmem(body.data, body.size, "HTTPS", 5) != NULL) {
+    bool names_tls = body.size > 0 && memmem(body.data, body.size, "HTTPS", strlen("HTTPS")) != NULL;
+    if (status == 400 && names_tls && !target_is_tls(fetch->target)) {
         buf_printf(problem, "%s speaks TLS: write -remote https://%s", name, name);
         return ERR_UNSUPPORTED;
     }

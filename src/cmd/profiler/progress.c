@@ -23,10 +23,11 @@ void progress_start(struct progress *progress, bool quiet, const char *subject, 
     progress->draws = !quiet && isatty(STDERR_FILENO) && duration_ns > 0;
     if (quiet || progress->draws)
         return;
-    char duration[64];
-    units_format_duration(duration_ns, duration, sizeof(duration));
+    char duration[64] = "";
+    if (duration_ns > 0)
+        units_format_duration(duration_ns, duration, sizeof duration);
     const char *article = isdigit((unsigned char)*subject) ? "" : strchr("aeiou", *subject) != NULL ? "an " : "a ";
-    fprintf(stderr, "collecting %s%s%s%s\n", article, subject, duration_ns > 0 ? " for " : "", duration_ns > 0 ? duration : "");
+    fprintf(stderr, "collecting %s%s%s%s\n", article, subject, duration_ns > 0 ? " for " : "", duration);
 }
 
 /* A line that wraps could not be redrawn. */

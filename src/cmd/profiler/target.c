@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,8 +17,9 @@
 #define DEFAULT_TLS_PORT "443"
 #define FILE_PART_MAX 80 /* of the 255 bytes that a file's name may have */
 
-static const char forms[] = "Write HOST:PORT, as in localhost:6060 or [::1]:6060, http(s)://USER:PASSWORD@HOST:PORT, or "
-                            "unix:PATH.\nSeveral have commas between; a comma in a password is %2C.";
+static const char forms[] =
+    "Write HOST:PORT, as in localhost:6060 or [::1]:6060, http(s)://USER:PASSWORD@HOST:PORT/PREFIX, or unix:PATH.\n"
+    "Several have commas between; a comma in a password is %2C.";
 
 /* Cut off the end, if it is there. */
 static bool cut_suffix(char *text, const char *suffix)
@@ -310,4 +310,9 @@ void target_list_deinit(struct target_list *list)
         target_deinit(&list->targets[i]);
     mem_free(list->targets);
     buf_deinit(&list->warnings);
+}
+
+bool target_is_tls(const struct target *target)
+{
+    return strncmp(target->url, "https:", strlen("https:")) == 0;
 }

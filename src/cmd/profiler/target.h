@@ -5,12 +5,13 @@
 #include "base/buf.h"
 #include "base/check.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct target {
-    char *name;      /* for people, and the label broker=: "localhost:6060", "unix:/run/takhin.sock"; no password in it */
+    char *name;      /* for people, and the label broker=: "localhost:6060", "unix:/run/takhin.sock"; no password */
     char *file_part; /* the same as part of a file's name: "localhost_6060"; no two of a list are equal */
-    char *url;       /* "https://host:6060/prefix": what requests' paths are put behind; no user in it, no slash at its end */
+    char *url;       /* "https://host:6060/prefix": requests' paths are put behind; no user, no slash at its end */
     char *user, *password; /* NULL: none; decoded */
     char *unix_path; /* the socket that the connection goes to; NULL: TCP */
 };
@@ -33,5 +34,8 @@ struct target_list {
 int target_list_init(struct target_list *list, const char *remote, const char *config_file,
                      struct buf *message) MUST_USE;
 void target_list_deinit(struct target_list *list);
+
+/* Whether its connections are TLS's. */
+bool target_is_tls(const struct target *target);
 
 #endif
