@@ -1,4 +1,5 @@
 """takhin-profiler against a small server of our own: what it asks for, what it writes, and each way it can fail."""
+import contextlib
 import fcntl
 import gzip
 import os
@@ -380,6 +381,25 @@ class Failure(ProfilerTest):
             result = self.profile("-remote", server.address, "-output", str(self.folder))
             self.assert_fails(result, "Is a directory")
         self.assertEqual(server.requests, [])
+
+
+class Terminal(ProfilerTest):
+    def test_an_analysis_has_lines_that_fit_broken_between_words(self):
+        (self.folder / "a").write_bytes(TRACE)
+        plain = self.profile("analyze", "a").stdout
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 60, 0, 0))
+        child = subprocess.Popen([PROFILER, "analyze", "a"], cwd=self.folder, stdout=slave, env=clean_environment())
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+            while more := os.read(master, 4096):
+                shown += more
+        os.close(master)
+        self.assertEqual(child.wait(30), 0)
+        lines = shown.decode().replace("\r\n", "\n").split("\n")
+        self.assertLessEqual(max(map(len, lines)), 60)
+        self.assertEqual(shown.decode().split(), plain.split())
 
 
 class CommandLine(ProfilerTest):
