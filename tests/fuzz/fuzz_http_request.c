@@ -14,6 +14,7 @@ static void check_inside(struct bytes text, size_t limit)
 static void check_request(const struct http_request *request)
 {
     check_inside(request->path, HTTP_HEAD_MAX);
+    ASSERT(request->path.data[request->path.size] == 0);
     check_inside(request->query, HTTP_HEAD_MAX);
     check_inside(request->body, HTTP_BODY_MAX);
     ASSERT(request->header_count <= HTTP_HEADERS_MAX);
