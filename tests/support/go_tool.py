@@ -8,11 +8,13 @@ import shutil
 
 from support.broker import clean_environment, run
 
+GO_CACHE = os.environ.get("GOCACHE", "/tmp/takhin-go-cache")
+
 
 def environment(folder):
     """What they save goes into this folder; nothing is downloaded."""
     return clean_environment(PPROF_TMPDIR=str(folder), HOME=str(folder), GOFLAGS="-mod=mod", GOTOOLCHAIN="local",
-                             GOCACHE=os.environ.get("GOCACHE", "/tmp/takhin-go-cache"))
+                             GOCACHE=GO_CACHE)
 
 
 @functools.cache
