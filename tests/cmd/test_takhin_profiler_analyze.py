@@ -14,7 +14,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support.broker import PROFILER, ROOT, clean_environment  # noqa: E402
 from support.browser import CHROMIUM, browser  # noqa: E402
-from support.debug_server import PLAIN, PROFILE, TRACE, record  # noqa: E402
+from support.debug_server import PLAIN, PROFILE, TRACE, DebugServer, record, response  # noqa: E402
 from support.profile_proto import Profile  # noqa: E402
 from support.profiler_test import ProfilerTest  # noqa: E402
 
@@ -217,6 +217,15 @@ class Pages(AnalyzeTest):
                                                               for frame in entry.frames))
             self.assertEqual(self.total(data, of), kept)
 
+    def test_is_headed_by_the_brokers_it_was_merged_from(self):
+        with DebugServer(response("200 OK", PROFILE)) as first, DebugServer(response("200 OK", PROFILE)) as second:
+            result = self.profile("-remote", f"{first.address},{second.address}", "-flamegraph", "-output", "two.prof")
+        self.assert_done(result)
+        names = sorted((first.address, second.address))
+        title = self.page("two.html")["title"]
+        self.assertTrue(title.startswith("cpu profile of "), title)
+        self.assertEqual(sorted(title.removeprefix("cpu profile of ").split(", ")), names)
+
     def test_leaves_standard_output_to_json(self):
         result = self.analyze("-json", "-flamegraph", "cpu.prof")
         self.assert_done(result)
@@ -324,7 +333,8 @@ class Refusals(AnalyzeTest):
         result = self.analyze("words", "cpu.prof", "absent")
         self.assertEqual(result.returncode, 3)
         self.assertTrue(result.stdout.startswith("==> cpu.prof <==\n"))
-        self.assertRegex(result.stderr, r"(?s)^takhin-profiler: words: .*\nabsent: there is no such file[^\n]*\n$")
+        self.assertRegex(result.stderr,
+                         r"^takhin-profiler: words: [^\n]*\ntakhin-profiler: absent: there is no such file[^\n]*\n$")
 
     def test_what_a_trace_has_not_is_refused(self):
         for flag in ("-focus=x", "-base=cpu.prof", "-flamegraph", "-folded", "-sample_index=cpu"):

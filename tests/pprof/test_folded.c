@@ -114,7 +114,8 @@ static void sums_wrap(void **state)
 static void only_what_the_filter_keeps_is_written(void **state)
 {
     (void)state;
-    assert_folded_by(example_cpu(), &(struct filter_options){.sample_index = "samples", .focus = "kafka_", .ignore = "crc32"},
+    const struct filter_options options = {.sample_index = "samples", .focus = "kafka_", .ignore = "crc32"};
+    assert_folded_by(example_cpu(), &options,
                      "main;connection_serve;kafka_handler_produce;get_varint 333\n"
                      "main;connection_serve;kafka_handler_produce;storage_log_append;memcpy 1234\n");
 }

@@ -220,7 +220,8 @@ int analysis_of_files(const struct analysis_options *options, const char *const 
             buf_printf(&head, "%s==> %s <==\n", is_first ? "" : "\n", paths[i]);
         int failed = analyze(&analysis, paths[i], buf_string(&head), &problem);
         if (problem.size > 0)
-            buf_printf(message, "%s%s: %s", message->size > 0 ? "\n" : "", paths[i], buf_string(&problem));
+            buf_printf(message, "%s%s: %s", message->size > 0 ? "\ntakhin-profiler: " : "", paths[i],
+                       buf_string(&problem));
         *failed_count += failed != 0;
         is_first = is_first && failed != 0;
         result = result == 0 ? failed : result;

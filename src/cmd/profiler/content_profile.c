@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cmd/profiler/analysis.h"
 #include "cmd/profiler/page.h"
+#include "pprof/by_label.h"
 #include "pprof/decode.h"
 #include "pprof/encode.h"
 #include "pprof/filter.h"
@@ -177,11 +179,11 @@ static int print_analysis(void *read_back, const struct analysis *analysis, cons
                                 elapsed_since_base(profile, analysis->base), path, &out, &notes, message);
     if (result == 0) {
         bool is_for_people = !analysis->options->json && !analysis->options->folded;
-        fwrite(notes.data, 1, notes.size, stderr);
+        fputs(buf_string(&notes), stderr);
         if (is_for_people)
             page_print(buf_bytes(&out));
         else
-            fwrite(out.data, 1, out.size, stdout);
+            fputs(buf_string(&out), stdout);
     }
     profile_destroy(difference);
     buf_deinit(&notes);
@@ -191,30 +193,67 @@ static int print_analysis(void *read_back, const struct analysis *analysis, cons
 
 /* --- the page --- */
 
+#define TITLE_BROKERS 3 /* by name; others are counted */
+
+/* Those that the profile was merged from; none if it is of one. */
+static void write_brokers(const struct filter *filter, struct buf *names)
+{
+    struct by_label brokers;
+    by_label_init(&brokers, filter, BROKER_LABEL);
+    for (uint32_t i = 0; i < brokers.row_count && i < TITLE_BROKERS; i++) {
+        if (brokers.rows[i].value != NULL)
+            buf_printf(names, "%s%s", names->size == 0 ? "" : ", ", brokers.rows[i].value);
+    }
+    if (names->size > 0 && brokers.value_count > TITLE_BROKERS)
+        buf_printf(names, " and %" PRIu32 " more", brokers.value_count - TITLE_BROKERS);
+    by_label_deinit(&brokers);
+}
+
+/* base_filter: NULL if there is none. */
+static int write_page(const struct filter *filter, const struct filter *base_filter, struct buf *page)
+{
+    struct buf brokers;
+    buf_init(&brokers);
+    write_brokers(filter, &brokers);
+    char *title = mem_printf("%s profile of %s", filter->type, buf_string(&brokers));
+    struct flamegraph_options options = {.title = brokers.size > 0 ? title : NULL, .filter = filter,
+                                         .base_filter = base_filter};
+    int result = profile_write_flamegraph(filter->profile, base_filter == NULL ? NULL : base_filter->profile,
+                                          &options, page);
+    mem_free(title);
+    buf_deinit(&brokers);
+    return result;
+}
+
+static int draw_filtered(const struct filter *filter, const struct analysis *analysis, struct buf *page,
+                         struct buf *message)
+{
+    struct filter base_filter;
+    struct filter_options options = analysis->options->filter;
+    bool has_base = analysis->base != NULL;
+    options.sample_index = NULL; /* the base need not have that type */
+    int result = has_base ? filter_init(&base_filter, analysis->base, &options, message) : 0;
+    if (result != 0)
+        return result;
+    result = write_page(filter, has_base ? &base_filter : NULL, page);
+    if (result == ERR_TOO_LARGE)
+        buf_append_string(message, TOO_MANY_STACKS);
+    else if (result != 0)
+        buf_printf(message, "has no sample type that %s has: they cannot be drawn together", analysis->options->base);
+    if (has_base)
+        filter_deinit(&base_filter);
+    return result;
+}
+
 static int draw(void *read_back, const struct analysis *analysis, struct buf *page, struct buf *message)
 {
-    struct profile *const profiles[] = {read_back, analysis->base};
-    struct filter filters[2];
-    size_t count = 0;
-    int result = 0;
+    struct filter filter;
     profile_simplify_names(read_back);
-    for (; count < ARRAY_COUNT(filters) && profiles[count] != NULL && result == 0; count += result == 0) {
-        struct filter_options options = analysis->options->filter;
-        if (count > 0)
-            options.sample_index = NULL; /* the base need not have that type */
-        result = filter_init(&filters[count], profiles[count], &options, message);
-    }
-    if (result == 0) {
-        struct flamegraph_options options = {.filter = &filters[0], .base_filter = count > 1 ? &filters[1] : NULL};
-        result = profile_write_flamegraph(profiles[0], profiles[1], &options, page);
-        if (result == ERR_TOO_LARGE)
-            buf_append_string(message, TOO_MANY_STACKS);
-        else if (result != 0)
-            buf_printf(message, "has no sample type that %s has: the two cannot be drawn together",
-                       analysis->options->base);
-    }
-    while (count > 0)
-        filter_deinit(&filters[--count]);
+    int result = filter_init(&filter, read_back, &analysis->options->filter, message);
+    if (result != 0)
+        return result;
+    result = draw_filtered(&filter, analysis, page, message);
+    filter_deinit(&filter);
     return result;
 }
 
