@@ -128,7 +128,7 @@ void live_table_print(const struct live_table *table, uint32_t row_limit, struct
     buf_printf(out, "%10s %10s %10s %10s %10s", "live", "objects", "allocated", "objects", "still live");
     if (table->elapsed_ns > 0)
         buf_printf(out, " %10s", "live/min");
-    buf_append_byte(out, '\n');
+    buf_append_string(out, "  function\n");
     for (uint32_t i = 0; i < shown; i++)
         print_row(table, &table->rows[i], out);
     if (shown < table->function_count)
