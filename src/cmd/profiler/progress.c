@@ -14,6 +14,7 @@
 
 #define BAR_WIDTH_MIN 10
 #define BAR_WIDTH_MAX 30
+#define SHOWN_BYTES_MIN (100 << 10)
 #define CLEAR_LINE "\r\033[K"
 
 void progress_start(struct progress *progress, bool quiet, const char *subject, int64_t duration_ns, size_t total)
@@ -41,20 +42,22 @@ static int terminal_width(void)
 static void write_state(const struct progress *progress, int64_t left_ns, struct buf *text)
 {
     if (progress->is_finishing)
-        buf_append_string(text, "finishing; Ctrl-C again gives up");
+        buf_append_string(text, "finishing");
     else if (left_ns > 0)
         buf_printf(text, "%" PRId64 "s left", (left_ns + (int64_t)NS_PER_S - 1) / (int64_t)NS_PER_S);
     else
-        buf_printf(text, "waiting for the answer%s", progress->total - progress->ended > 1 ? "s" : "");
+        buf_append_string(text, progress->total > 1 ? "waiting" : "waiting for the answer");
     if (progress->total > 1)
         buf_printf(text, ", %zu of %zu done", progress->ended, progress->total);
-    if (progress->received_bytes > 0)
+    if (progress->received_bytes >= SHOWN_BYTES_MIN)
         buf_printf(text, ", %.1f MiB", (double)progress->received_bytes / (1 << 20));
+    if (progress->is_finishing)
+        buf_append_string(text, "; Ctrl-C again gives up");
 }
 
 void progress_draw(const struct progress *progress)
 {
-    if (!progress->draws)
+    if (!progress->draws || progress->ended == progress->total)
         return;
     int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - progress->start_ns);
     int64_t left_ns = progress->duration_ns > elapsed_ns ? progress->duration_ns - elapsed_ns : 0;
