@@ -11,7 +11,7 @@ import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from support.debug_server import PROFILE, TRACE, DebugServer, response  # noqa: E402
+from support.debug_server import PLAIN, PROFILE, TRACE, DebugServer, response  # noqa: E402
 from support.profile_proto import parse  # noqa: E402
 from support.profiler_test import ProfilerTest  # noqa: E402
 
@@ -262,6 +262,14 @@ class Brokers(ManyTest):
         for server in (one, other):
             self.assertEqual(len([name for name in self.names("out")
                                   if re.fullmatch(rf"cpu_127.0.0.1_{server.port}_{TIME}\.prof", name)]), 1)
+
+    def test_profiles_of_different_things_cannot_become_one(self):
+        other_type = gzip.compress(PLAIN.replace(b"\x32\x07samples", b"\x32\x07objects").replace(b"cpu", b"mem"))
+        with DebugServer(takhin) as one, DebugServer(response("200 OK", other_type)) as other:
+            result = self.profile("-remote", f"{one.address},{other.address}")
+            self.assert_fails(result, "the brokers' cpu profiles cannot become one: ", "With -split")
+            split = self.profile("-remote", f"{one.address},{other.address}", "-split")
+        self.assert_done(split)
 
     def test_one_that_is_down_costs_its_own_part(self):
         port = self.free_port()

@@ -45,11 +45,23 @@ static void note_facts(struct collect_file *file, const struct fetch *part, cons
     file->is_cut_short |= part->is_cut_short;
 }
 
-/* The bytes of the file, in *encoded if nobody has sent them so. */
+static int merge(struct collect_file *file, const struct content_part *parts, size_t count, struct buf *encoded)
+{
+    struct buf why;
+    buf_init(&why);
+    int result = file->type->content->merge(parts, count, &file->read_back, encoded, &why);
+    if (result != 0)
+        buf_printf(&file->problem, "the brokers' %ss cannot become one: %s.\nWith -split, each has a file of its own.",
+                   file->type->title, buf_string(&why));
+    buf_deinit(&why);
+    return result;
+}
+
+/* The bytes of the file, in *encoded. */
 static int make_one(struct collect_file *file, struct content_part *parts, size_t count, struct buf *encoded)
 {
     if (file->is_merged)
-        return file->type->content->merge(parts, count, &file->read_back, encoded, &file->problem);
+        return merge(file, parts, count, encoded);
     file->read_back = parts[0].read_back;
     parts[0].read_back = NULL;
     *encoded = file->parts[0].body; /* moved */
@@ -85,7 +97,7 @@ void collect_file_finish(struct collect_file *file)
         if (file->result == 0)
             file->result = output_commit(&file->output, buf_bytes(&encoded), &file->problem);
         file->is_written = file->result == 0;
-        file->size_bytes = encoded.size;
+        file->size_bytes = file->is_written ? encoded.size : 0;
     }
     for (size_t i = 0; i < count; i++)
         content->destroy(parts[i].read_back);

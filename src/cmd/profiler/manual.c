@@ -33,7 +33,7 @@ static const struct part parts[] = {
     SECTION("WHEN SOMETHING IS WRONG RIGHT NOW"),
     PARAGRAPH("On the machine of the takhin in question, or with `-remote` {HOST}:6060 from another:"),
     TERM("CPU is high", "`takhin-profiler -type cpu -duration 10s -analyze`"),
-    TERM("memory grows", "`takhin-profiler -type heap -analyze`; to see what grows, see COMPARING"),
+    TERM("memory grows", "`takhin-profiler -type heap -analyze`; to see what grows, see Comparing"),
     TERM("requests are slow", "`takhin-profiler -type trace -last 10s -analyze` says where the slowest requests of the "
          "last seconds spent their time; `takhin-profiler -type block -analyze` what all of them wait for"),
     TERM("nothing moves", "`takhin-profiler -type goroutine -analyze` says what each task does or waits for, and for "
@@ -125,11 +125,11 @@ static const struct part parts[] = {
     SECTION("FILES"),
     TERM("{TYPE}.prof, trace.out", "in the current folder: the default names. `-output` takes another"),
     TERM("{TYPE}_{TIME}.prof, trace_{TIME}.out", "in the folder of `-output-dir`; the time is that of UTC, as "
-         "20261123T114734Z"),
+         "20261123T114734Z. There nothing is replaced: another one of the same second is {TYPE}_{TIME}-2.prof"),
     TERM("{TYPE}_{BROKER}.prof", "of one of several brokers: traces, and with `-split` profiles. In the folder of "
          "`-output-dir` the time follows"),
     TERM("manifest.json", "in the folder of `-output-dir`: which broker, of which version, over which time, at which "
-         "rates, and what failed"),
+         "rates, and what failed, of the latest run. That of a run before is renamed to manifest_{TIME}.json"),
     TERM("{PROFILE}.html", "the page of `-flamegraph`"),
     PARAGRAPH("A file appears under its name only when it is complete and readable. While it is collected it is called "
               "{FILE}.partial-{XXXXXX}; an error or a full disk leaves nothing behind. Profiles are gzipped protocol "
