@@ -8,6 +8,7 @@
 #include "cmd/profiler/progress.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -97,8 +98,11 @@ static void replace_socket(struct transfer *transfer, curl_socket_t old, curl_so
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
+    struct transfer *transfer = context;
     curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    replace_socket(context, CURL_SOCKET_BAD, fd);
+    if (fd < 0)
+        transfer->ending.connect_errno = errno;
+    replace_socket(transfer, CURL_SOCKET_BAD, fd);
     return fd;
 }
 
@@ -207,7 +211,8 @@ static void end_well_or_not(struct transfer *transfer, CURLcode code)
     curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
     ending->code = code;
     ending->detail = transfer->detail;
-    ending->connect_errno = (int)connect_errno;
+    if (connect_errno != 0)
+        ending->connect_errno = (int)connect_errno;
     ending->is_connected = connected_us > 0;
     ending->is_reached = peer != NULL && *peer != '\0';
     ending->location = location;

@@ -47,19 +47,19 @@ static void explain_silence(struct fetch *fetch)
 
 static int explain_no_connection(struct fetch *fetch, int code)
 {
-    const struct target *target = fetch->target;
+    const char *name = fetch->target->name;
+    bool is_socket = fetch->target->unix_path != NULL;
     struct buf *problem = &fetch->problem;
-    if (code == ECONNREFUSED && target->unix_path == NULL)
-        explain_silence(fetch);
+    if (is_socket && code == ECONNREFUSED)
+        buf_printf(problem, "nothing listens at %s: what made that socket is gone. Start it again.", name);
+    else if (is_socket && code == ENOENT)
+        buf_printf(problem, "%s: there is no such socket. Check the path, and whether what makes it runs.", name);
+    else if (is_socket && code == EACCES)
+        buf_printf(problem, "%s: permission denied. Run this as a user who may write to that socket.", name);
     else if (code == ECONNREFUSED)
-        buf_printf(problem, "nothing listens at %s: what made that socket is gone. Start it again.", target->name);
-    else if (code == ENOENT)
-        buf_printf(problem, "%s: there is no such socket. Check the path, and whether what makes it runs.",
-                   target->name);
-    else if (code == EACCES || code == EPERM)
-        buf_printf(problem, "%s: permission denied. Run this as a user who may write to that socket.", target->name);
+        explain_silence(fetch);
     else
-        buf_printf(problem, "cannot connect to %s: %s. Check -remote, and the network in between.", target->name,
+        buf_printf(problem, "cannot connect to %s: %s. Check -remote, and the network in between.", name,
                    code != 0 ? strerror(code) : "the connection failed");
     return ERR_NOT_FOUND;
 }
