@@ -53,12 +53,25 @@ def functions_of_profile(body):
     return {frame.function for entry in Profile(body).entries for frame in entry.frames}
 
 
+def begin(broker, path):
+    """A request whose answer is still to come."""
+    connection = http.client.HTTPConnection("127.0.0.1", broker.ports["profiler"], timeout=120)
+    connection.request("GET", path)
+    return connection
+
+
+def finish(connection):
+    answer = connection.getresponse()
+    body = answer.read().decode(errors="replace")
+    connection.close()
+    return answer.status, body
+
+
 class UnderLoad(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-test-"))
-        # What a link asks for at most, and what a profile lasts whose link does not say.
-        cls.broker = Broker(profiler_max_duration="10s", profiler_block_rate="1ns", profiler_mutex_fraction=1).start()
+        cls.broker = Broker(profiler_max_duration="1h").start()
         cls.load = subprocess.Popen([LOAD, "-brokers", cls.broker.address, "-duration", "600", "-prefix", "orders",
                                      "-topics", "4", "-partitions", "2", "-rate", "20000"],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -70,17 +83,6 @@ class UnderLoad(unittest.TestCase):
         cls.broker.__exit__()
         shutil.rmtree(cls.folder, ignore_errors=True)
 
-    def begin(self, path):
-        """A request whose answer is still to come."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.broker.ports["profiler"], timeout=60)
-        self.addCleanup(connection.close)
-        connection.request("GET", path)
-        return connection
-
-    def ask(self, path):
-        answer = self.begin(path).getresponse()
-        return answer.status, answer.read().decode(errors="replace")
-
     def await_sampler(self):
         """The sampler's own thread exists exactly while somebody reads."""
         deadline = time.monotonic() + 30
@@ -89,27 +91,16 @@ class UnderLoad(unittest.TestCase):
             time.sleep(0.02)
 
     def test_a_page_has_all_that_a_profile_of_the_same_time_has(self):
-        page = self.begin(UI + "?type=cpu&seconds=10")
+        page = begin(self.broker, UI + "?type=cpu&seconds=3600")
         self.await_sampler()
-        profile = self.broker.get("profiler", INDEX + "profile?seconds=1")
+        functions = set()
+        while "task_main" not in functions:  # a busy machine may give the broker no time in one of them
+            functions |= functions_of_profile(self.broker.get("profiler", INDEX + "profile?seconds=1"))
         page.sock.shutdown(socket.SHUT_WR)  # as much as there is by now
-        answer = page.getresponse()
+        status, body = finish(page)
 
-        self.assertEqual(answer.status, 200)
-        functions = functions_of_profile(profile)
-        self.assertIn("task_main", functions)
-        self.assertLessEqual(functions, functions_of_page(answer.read().decode()))
-
-    def test_every_link_of_the_index_leads_somewhere(self):
-        _, index = self.ask(INDEX)
-        paths = {urllib.parse.urljoin(INDEX, link) for link in Links(index).found}
-        self.assertIn(UI + "?type=cpu&seconds=10", paths)
-        self.assertIn(UI + "?type=goroutineleak", paths)
-        with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
-            answers = dict(zip(paths, pool.map(self.ask, paths)))
-        for path, (status, body) in answers.items():
-            with self.subTest(path):
-                self.assertEqual(status, 200, body[:200])
+        self.assertEqual(status, 200)
+        self.assertLessEqual(functions, functions_of_page(body))
 
     @unittest.skipUnless(CHROMIUM, "this machine has no chromium")
     def test_a_browser_draws_it_and_nothing_gets_out(self):
@@ -130,6 +121,21 @@ class UnderLoad(unittest.TestCase):
             self.assertTrue(page.evaluate("fetch('cmdline').then(() => false, () => true)"), "the policy is in force")
             self.assertRegex(page.evaluate("problems[0]"), r"^connect-src ")
             self.assertGreater(len(page.picture()), 10_000)
+
+
+class Index(unittest.TestCase):
+    def test_every_link_leads_somewhere(self):
+        # As long as a link asks for at most: that is what a profile lasts then whose link does not say.
+        with Broker(profiler_max_duration="10s") as broker:
+            _, index = finish(begin(broker, INDEX))
+            paths = {urllib.parse.urljoin(INDEX, link) for link in Links(index).found}
+            self.assertIn(UI + "?type=cpu&seconds=10", paths)
+            self.assertIn(UI + "?type=goroutineleak", paths)
+            with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
+                answers = dict(zip(paths, pool.map(lambda path: finish(begin(broker, path)), paths)))
+            for path, (status, body) in answers.items():
+                with self.subTest(path):
+                    self.assertEqual(status, 200, body[:200])
 
 
 if __name__ == "__main__":
