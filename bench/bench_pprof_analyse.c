@@ -22,9 +22,10 @@
 #define DEPTH_MAX 30
 
 struct shape {
-    const char *name;
+    const char *name, *types[2], *unit; /* types: of samples; the unit is that of the second */
     uint32_t sample_count, depth_min, depth_max;
-    bool has_labels, is_gzip;
+    uint32_t topic_count; /* 0: no labels */
+    bool is_gzip;
 };
 
 static uint32_t below(uint64_t *random, uint32_t limit)
@@ -61,12 +62,14 @@ static void add_samples(struct profile *profile, const uint32_t *locations, cons
         uint32_t stack[DEPTH_MAX], depth = shape->depth_min + below(&random, shape->depth_max - shape->depth_min + 1);
         for (uint32_t j = 0; j < depth; j++)
             stack[j] = locations[below(&random, LOCATIONS)];
-        char topic[16];
-        snprintf(topic, sizeof(topic), "topic-%u", below(&random, 50));
-        labels[0].text = profile_string(profile, apis[below(&random, ARRAY_COUNT(apis))]);
-        labels[1].text = profile_string(profile, topic);
+        char topic[24];
+        if (shape->topic_count > 0) {
+            snprintf(topic, sizeof(topic), "topic-%u", below(&random, shape->topic_count));
+            labels[0].text = profile_string(profile, apis[below(&random, ARRAY_COUNT(apis))]);
+            labels[1].text = profile_string(profile, topic);
+        }
         int64_t count = 1 + below(&random, 20), values[] = {count, count * 10000000};
-        profile_append_sample(profile, stack, depth, values, labels, shape->has_labels ? 2 : 0);
+        profile_append_sample(profile, stack, depth, values, labels, shape->topic_count > 0 ? 2 : 0);
     }
 }
 
@@ -74,8 +77,8 @@ static void write_profile(const char *path, const struct shape *shape)
 {
     static uint32_t locations[LOCATIONS];
     struct profile *profile = profile_create();
-    profile_add_sample_type(profile, "samples", "count");
-    profile_add_sample_type(profile, "cpu", "nanoseconds");
+    profile_add_sample_type(profile, shape->types[0], "count");
+    profile_add_sample_type(profile, shape->types[1], shape->unit);
     profile->duration_ns = 30000000000;
     add_locations(profile, locations);
     add_samples(profile, locations, shape);
@@ -132,7 +135,7 @@ static void analyse(const char *path, const struct shape *shape)
     double decoded_s = seconds_since(start_ns);
     struct report_options options = {
         .filter = {.focus = "function_1", .ignore = "function_11111",
-                   .tag_focus = shape->has_labels ? "api=Fetch|Produce" : NULL},
+                   .tag_focus = shape->topic_count > 0 ? "api=Fetch|Produce" : NULL},
         .top = {.row_limit = 20, .by_line = true},
     };
     profile_simplify_names(profile);
@@ -142,15 +145,17 @@ static void analyse(const char *path, const struct shape *shape)
     double all_s = seconds_since(start_ns);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
+    double cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                   (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     struct buf plain; /* only now: it is as large again */
     buf_init(&plain);
     double peak_mb = (double)usage.ru_maxrss * 1024 / 1e6;
     profile_encode(profile, &plain);
     double plain_mb = (double)plain.size / 1e6;
-    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, simplify %.2f, report %.2f; all %.2f s; "
-           "peak %.0f MB, %.2f times the plain size\n",
+    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, simplify %.2f, report %.2f; all %.2f s "
+           "(%.2f of CPU); peak %.0f MB, %.2f times the plain size\n",
            shape->name, file_mb, plain_mb, profile->sample_count, read_s, decoded_s - read_s, simplified_s - decoded_s,
-           all_s - simplified_s, all_s, peak_mb, peak_mb / plain_mb);
+           all_s - simplified_s, all_s, cpu_s, peak_mb, peak_mb / plain_mb);
 }
 
 static void in_child(void (*work)(const char *path, const struct shape *shape), const char *path,
@@ -171,9 +176,12 @@ static void in_child(void (*work)(const char *path, const struct shape *shape), 
 int main(void)
 {
     static const struct shape shapes[] = {
-        {"200 MB", 2100000, 20, 30, true, false},
-        {"the same in gzip", 2100000, 20, 30, true, true},
-        {"10 million samples", 10000000, 2, 5, false, false},
+        {"200 MB", {"samples", "cpu"}, "nanoseconds", 2100000, 20, 30, 50, false},
+        {"the same in gzip", {"samples", "cpu"}, "nanoseconds", 2100000, 20, 30, 50, true},
+        {"10 million samples", {"samples", "cpu"}, "nanoseconds", 10000000, 2, 5, 0, false},
+        {"6 million waits", {"contentions", "delay"}, "nanoseconds", 6000000, 2, 4, 50, false},
+        {"4 million stacks", {"samples", "goroutine"}, "count", 4000000, 10, 10, 50, false},
+        {"4 million topics", {"contentions", "delay"}, "nanoseconds", 4000000, 2, 5, 100000000, false},
     };
     char folder[] = "/tmp/takhin-bench-XXXXXX";
     if (mkdtemp(folder) == NULL)
