@@ -47,7 +47,7 @@ const struct collectible collectibles[] = {
      .meaning = "what started threads"},
     {PROFILE("fgprof"), .path = "/debug/fgprof", .in_all = true, LIVE,
      .meaning = "where the time of tasks goes, running and waiting"},
-    {PROFILE("goroutineleak"), .path = "/debug/pprof/goroutineleak", .time = TIME_AGE, .window_ns = WINDOW_NS,
+    {PROFILE("goroutineleak"), .path = "/debug/pprof/goroutineleak", .time = TIME_AGE,
      .meaning = "tasks that have been parked for long", .empty = "No task has been parked for so long."},
 };
 

@@ -20,7 +20,7 @@ struct collectible {
         TIME_SNAPSHOT, /* of this moment; of what comes within a time if -duration or a rate asks for one */
         TIME_AGE,      /* of this moment; -duration says how old what it lists is at least */
     } time;
-    int64_t window_ns;  /* where -duration does not name it */
+    int64_t window_ns;  /* where -duration does not name it; of TIME_AGE takhin knows its own */
     bool has_fractions; /* the time may be other than whole seconds */
     bool is_delta;      /* of a time it is the difference of two moments, the second of which may come early */
     enum collectible_rate { RATE_NONE, RATE_SAMPLES, RATE_MEMORY } rate; /* the flag that may set one */
