@@ -1,5 +1,5 @@
 /* fuzz_trace_decode.c: any bytes as a trace; whatever events come of them hold to the rules of trace/event.h, and have
- * an analysis. */
+ * an analysis, in words and as JSON. */
 #include "base/mem.h"
 #include "trace/analysis.h"
 #include "trace/decode.h"
@@ -21,6 +21,19 @@ static void take(const struct trace_event *event, void *context)
     trace_analysis_add(taken->analysis, event);
 }
 
+static void check_json(struct trace_analysis *analysis)
+{
+    struct buf text;
+    struct json json;
+    buf_init(&text);
+    json_init(&json, &text);
+    json_open_object(&json, NULL);
+    trace_analysis_write_json(analysis, &json);
+    json_close_object(&json);
+    ASSERT(json_is_valid(buf_bytes(&text)));
+    buf_deinit(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -35,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT((result == 0) == (message.size == 0));
     trace_analysis_write(taken.analysis, &text);
     ASSERT(text.size > 0);
+    check_json(taken.analysis);
     event_rules_deinit(&taken.rules);
     trace_analysis_destroy(taken.analysis);
     trace_tables_destroy(tables);
