@@ -74,7 +74,9 @@ static void answer_failure(struct http_exchange *exchange, const struct taking *
     int code = taking->result;
     if (code == UV_ECANCELED)
         return; /* the port closes */
-    if (taking->type->needs_window)
+    if (code == ERR_TOO_LARGE)
+        http_respond_error(exchange, 500, "this has more stacks than a page can show: take it as a profile");
+    else if (taking->type->needs_window)
         http_respond_error(exchange, 500, "Could not enable %s profiling: %s",
                            strcmp(taking->type->name, "profile") == 0 ? "CPU" : taking->type->name,
                            code == ERR_BUSY ? "cpu profiling already in use" : error_text(code));
