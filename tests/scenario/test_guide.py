@@ -70,6 +70,13 @@ def await_true(question, what):
     return answer
 
 
+def tells_of_requests(profile):
+    """It has samples of what a reader of the guide is told to look for."""
+    names = {frame.function for entry in profile.entries for frame in entry.frames}
+    return (any(entry.labels.get("api") == "Produce" for entry in profile.entries) and
+            all(any(name.startswith(part) for name in names) for part in ("kafka_handler_", "storage_log_")))
+
+
 def page(url):
     """Its text; None: nobody answers."""
     with contextlib.suppress(OSError):
@@ -145,10 +152,22 @@ class Reader(unittest.TestCase):
         self.assertGreater(profile.total(column), 0)
         self.assertTrue(any(frame.file.startswith("src/") for entry in profile.entries for frame in entry.frames))
 
+    def again_until(self, is_enough, command):
+        """What the command says. A machine that is busy with other things may give the broker so little time that no
+        sample meets the functions that matter: then once more."""
+        said = []
+
+        def run_again():
+            said[:] = [self.output(command)]
+            return is_enough()
+
+        await_true(run_again, f"{command.text} collects enough")
+        return said[0]
+
     def make_old_and_new(self):
         for name in ("old.prof", "new.prof"):
-            with urllib.request.urlopen("http://localhost:6060/debug/pprof/profile?seconds=1") as answer:
-                (self.folder / name).write_bytes(answer.read())
+            fetch = Command(None, f"curl -s http://localhost:6060/debug/pprof/profile?seconds=1 -o {name}", [])
+            self.again_until(lambda: tells_of_requests(self.profile(name)), fetch)
 
     def connect(self, count):
         """Clients that have said hello, and stay."""
@@ -242,7 +261,7 @@ COLUMN = {"cpu": "cpu", "heap": "inuse_space", "allocs": "alloc_space", "gorouti
 def a_file_appears(reader, command):
     type, path = type_and_path(command.text)
     (reader.folder / path).unlink(missing_ok=True)
-    output = reader.output(command)
+    output = reader.again_until(lambda: type != "cpu" or tells_of_requests(reader.profile(path)), command)
     reader.assertIn(path, output)
     profile = reader.profile(path)
     reader.assert_column(profile, COLUMN[type])
@@ -341,7 +360,7 @@ def new_tasks_are_told(reader, command):
 def is_flame_graph(reader, name):
     text = (reader.folder / name).read_text()
     reader.assertTrue(text.lower().startswith("<!doctype html>"), text[:100])
-    reader.assertIn("kafka_", text)
+    return "kafka_handler_" in text
 
 
 @check("takhin-profiler -type cpu -duration 30s -flamegraph")
@@ -350,13 +369,13 @@ def a_page_appears_beside_the_profile(reader, command):
     output = a_file_appears(reader, command)
     reader.assertIn("go tool pprof -http=:8080 cpu.prof", output)
     reader.assertIn("http://localhost:8080/ui/flamegraph", output)
-    is_flame_graph(reader, "cpu.html")
+    reader.assertTrue(is_flame_graph(reader, "cpu.html"))
 
 
 @check("takhin-profiler analyze -flamegraph -base old.prof new.prof")
 def a_page_compares(reader, command):
     reader.output(command)
-    is_flame_graph(reader, "new.html")
+    reader.assertTrue(is_flame_graph(reader, "new.html"))
 
 
 @check("takhin-profiler -man | man -l -")
@@ -391,7 +410,7 @@ def bash_completes_flags_and_values(reader, command):
 def curl_saves_a_profile(reader, command):
     path = command.text.split(" -o ")[1]
     (reader.folder / path).unlink(missing_ok=True)
-    reader.output(command)
+    reader.again_until(lambda: path != "cpu.prof" or tells_of_requests(reader.profile(path)), command)
     reader.assert_column(reader.profile(path), COLUMN[path.removesuffix(".prof")])
 
 
@@ -405,8 +424,7 @@ def the_index_lists_all(reader, command):
 @check("curl 'http://localhost:6060/debug/pprof/ui?type=cpu&seconds=10' -o cpu.html")
 def the_port_has_the_page(reader, command):
     (reader.folder / "cpu.html").unlink(missing_ok=True)
-    reader.output(command)
-    is_flame_graph(reader, "cpu.html")
+    reader.again_until(lambda: is_flame_graph(reader, "cpu.html"), command)
 
 
 @check("curl http://localhost:6060/debug/pprof/goroutine?debug=1")
