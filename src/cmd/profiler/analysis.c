@@ -68,7 +68,6 @@ static int read_base(struct analysis *analysis, struct buf *message)
     const struct profiler_content *content;
     struct input input;
     void *read_back = NULL;
-    buf_printf(message, "%s: ", analysis->options->base);
     int result = input_open(&input, analysis->options->base, message);
     if (result != 0)
         return result;
@@ -81,7 +80,6 @@ static int read_base(struct analysis *analysis, struct buf *message)
     }
     if (result != 0)
         return result;
-    buf_clear(message);
     analysis->base = read_back;
     profile_simplify_names(analysis->base);
     return 0;
@@ -91,7 +89,15 @@ int analysis_init(struct analysis *analysis, const struct analysis_options *opti
 {
     *analysis = (struct analysis){.options = options};
     int result = check_filter(&options->filter, message);
-    return result == 0 && options->base != NULL ? read_base(analysis, message) : result;
+    if (result != 0 || options->base == NULL)
+        return result;
+    struct buf problem;
+    buf_init(&problem);
+    result = read_base(analysis, &problem);
+    if (result != 0)
+        buf_printf(message, "%s: %s", options->base, buf_string(&problem));
+    buf_deinit(&problem);
+    return result;
 }
 
 void analysis_deinit(struct analysis *analysis)

@@ -159,10 +159,12 @@ static int subtract_base(const struct profile *profile, const struct analysis *a
     *difference = NULL;
     if (analysis->base == NULL)
         return 0;
-    buf_printf(message, "cannot be compared with %s: ", analysis->options->base);
-    int result = profile_subtract(profile, analysis->base, analysis->options->is_comparison, difference, message);
-    if (result == 0)
-        buf_clear(message);
+    struct buf problem;
+    buf_init(&problem);
+    int result = profile_subtract(profile, analysis->base, analysis->options->is_comparison, difference, &problem);
+    if (result != 0)
+        buf_printf(message, "cannot be compared with %s: %s", analysis->options->base, buf_string(&problem));
+    buf_deinit(&problem);
     return result;
 }
 
