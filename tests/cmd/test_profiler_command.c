@@ -342,8 +342,8 @@ static void what_cannot_be_is_refused_in_a_line_that_says_why(void **state)
         {"-base a.prof -type all", "-base compares with a profile of one type: name that type, too"},
         {"-diff_base a.prof -type all", "-diff_base compares with a profile of one type: name that type, too"},
         {"-sample_index cpu -type all", "-sample_index is a value of one type's samples: name that type, too"},
-        {"-type trace -flamegraph", "-flamegraph is for profiles; a trace says when things happened: go tool trace shows "
-                                    "it. For a flame graph of where time goes, take -type fgprof"},
+        {"-type trace -flamegraph", "-flamegraph is for profiles; a trace says when things happened: go tool trace "
+                                    "shows it. For a flame graph of where time goes, take -type fgprof"},
         {"-type trace -focus x", "-focus is for profiles, not for a trace"},
         {"-type trace -tagignore x", "-tagignore is for profiles, not for a trace"},
         {"-type trace -base x", "-base is for profiles, not for a trace"},

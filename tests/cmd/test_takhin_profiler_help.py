@@ -59,8 +59,8 @@ class Manual(unittest.TestCase):
     def render(self, *options):
         if not shutil.which("groff"):
             self.skipTest("groff is not on this machine")
-        return subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-rLL=100n", "-rcR=1", *options], input=output_of("-man"),
-                              capture_output=True, text=True, timeout=60, check=True)
+        return subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-rLL=100n", "-rcR=1", *options],
+                              input=output_of("-man"), capture_output=True, text=True, timeout=60, check=True)
 
     def test_groff_reads_it_without_a_warning(self):
         self.assertEqual(self.render().stderr, "")
