@@ -40,8 +40,10 @@ class Success(ProfilerTest):
             "heap": ("/debug/pprof/heap", "/debug/pprof/heap?seconds=7&partial=1"),
             "allocs": ("/debug/pprof/allocs", "/debug/pprof/allocs?seconds=7&partial=1"),
             "goroutine": ("/debug/pprof/goroutine", "/debug/pprof/goroutine?seconds=7&partial=1"),
-            "block": ("/debug/pprof/block?seconds=30&rate=1&partial=1", "/debug/pprof/block?seconds=7&rate=1&partial=1"),
-            "mutex": ("/debug/pprof/mutex?seconds=30&rate=1&partial=1", "/debug/pprof/mutex?seconds=7&rate=1&partial=1"),
+            "block": ("/debug/pprof/block?seconds=30&rate=1&partial=1",
+                      "/debug/pprof/block?seconds=7&rate=1&partial=1"),
+            "mutex": ("/debug/pprof/mutex?seconds=30&rate=1&partial=1",
+                      "/debug/pprof/mutex?seconds=7&rate=1&partial=1"),
             "threadcreate": ("/debug/pprof/threadcreate", "/debug/pprof/threadcreate?seconds=7&partial=1"),
             "fgprof": ("/debug/fgprof?seconds=30", "/debug/fgprof?seconds=7"),
             "goroutineleak": ("/debug/pprof/goroutineleak", "/debug/pprof/goroutineleak?seconds=7"),
@@ -290,7 +292,8 @@ class Failure(ProfilerTest):
         self.assert_fails(result, "standard output: No space left on device", left=["cpu.prof"])
 
     def test_another_server_is_named_as_such(self):
-        with DebugServer(response("404 Not Found", b"<html>nothing here</html>\n", "Content-Type: text/html")) as server:
+        page = response("404 Not Found", b"<html>nothing here</html>\n", "Content-Type: text/html")
+        with DebugServer(page) as server:
             result = self.profile("-remote", server.address)
         self.assert_fails(result, "HTTP 404", "not the debug port", '"<html>nothing here</html>"')
 

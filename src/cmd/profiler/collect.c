@@ -75,7 +75,7 @@ static void show_file(struct collect_file *file, const struct analysis *analysis
     buf_deinit(&problem);
 }
 
-/* In the order of the types, unless the user has had enough. A trace has no part in what is said of profiles only. */
+/* In the order of the types, unless the user has had enough. */
 static void show(struct collect_plan *plan, const struct analysis *analysis,
                  const volatile sig_atomic_t *interrupt_count, struct buf *message)
 {

@@ -1,4 +1,4 @@
-/* collect_problems.h: what failed of a run of takhin-profiler, for people: each reason once, however many files it cost. */
+/* collect_problems.h: what failed of a run of takhin-profiler, for people: each reason once, whatever it cost. */
 #ifndef CMD_PROFILER_COLLECT_PROBLEMS_H
 #define CMD_PROFILER_COLLECT_PROBLEMS_H
 

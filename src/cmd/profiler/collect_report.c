@@ -48,7 +48,8 @@ void collect_report_file(const struct collect_file *file)
         buf_printf(&text, ", %zu brokers together", count_held(file));
     buf_append_byte(&text, '\n');
     if (type->content->facts(file->read_back).is_empty && type->empty != NULL)
-        buf_printf(&text, "No %s: %s\n", type->content == &profiler_content_trace ? "requests" : "samples", type->empty);
+        buf_printf(&text, "No %s: %s\n", type->content == &profiler_content_trace ? "requests" : "samples",
+                   type->empty);
     if (file->is_cut_short)
         write_cut(file, &text);
     if (file->plan->file_count == 1) {
