@@ -152,8 +152,8 @@ static void analyse(const char *path, const struct shape *shape)
     double peak_mb = (double)usage.ru_maxrss * 1024 / 1e6;
     profile_encode(profile, &plain);
     double plain_mb = (double)plain.size / 1e6;
-    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, simplify %.2f, report %.2f; all %.2f s "
-           "(%.2f of CPU); peak %.0f MB, %.2f times the plain size\n",
+    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, simplify %.2f, report %.2f; "
+           "all %.2f s (%.2f of CPU); peak %.0f MB, %.2f times the plain size\n",
            shape->name, file_mb, plain_mb, profile->sample_count, read_s, decoded_s - read_s, simplified_s - decoded_s,
            all_s - simplified_s, all_s, cpu_s, peak_mb, peak_mb / plain_mb);
 }

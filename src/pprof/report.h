@@ -1,4 +1,4 @@
-/* report.h: everything that takhin-profiler says of a profile, for people and for scripts: in words what stands out, the
+/* report.h: everything that takhin-profiler says of a profile, to people and to scripts: in words what stands out, the
  * table of functions, and how much each value of the labels has. [any] */
 #ifndef PPROF_REPORT_H
 #define PPROF_REPORT_H

@@ -13,15 +13,17 @@ struct collector {
     uint32_t count, capacity;
     uint32_t *slots; /* position in groups plus one; 0: empty */
     uint32_t slot_count; /* a power of two, at most half of it in use */
-    uint32_t reason_key, waited_key, seconds; /* strings */
+    uint32_t api_key, reason_key, waited_key, seconds; /* strings */
 };
 
 static uint32_t hash_stack(const struct profile *profile, const struct profile_sample *sample)
 {
     const uint32_t *ids = profile->sample_locations + sample->location_start;
     uint64_t hash = sample->location_count;
-    for (uint32_t i = 0; i < sample->location_count; i++)
-        hash = (hash ^ ids[i]) * 0x9e3779b97f4a7c15ull, hash ^= hash >> 29;
+    for (uint32_t i = 0; i < sample->location_count; i++) {
+        hash = (hash ^ ids[i]) * 0x9e3779b97f4a7c15ull;
+        hash ^= hash >> 29;
+    }
     return (uint32_t)(hash >> 16);
 }
 
@@ -70,18 +72,27 @@ static void note_labels(const struct collector *collector, const struct profile_
                         struct stack_group *group)
 {
     const struct profile *profile = collector->profile;
+    int64_t waited_s = 0;
+    bool is_request = false;
     for (uint32_t i = 0; i < sample->label_count; i++) {
         const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
+        if (label->key == 0)
+            continue; /* it has no name, and is not one of those that are looked for and not there */
         if (label->text == 0) {
-            if (label->key == collector->waited_key && label->unit == collector->seconds && collector->seconds != 0 &&
-                label->number > group->waited_s)
-                group->waited_s = label->number;
-        } else if (label->key == collector->reason_key && collector->reason_key != 0) {
+            if (label->key == collector->waited_key && label->unit == collector->seconds && collector->seconds != 0)
+                waited_s = label->number;
+        } else if (label->key == collector->api_key) {
+            is_request = true;
+        } else if (label->key == collector->reason_key) {
             const char *reason = profile_text(profile, label->text); /* one text, one address */
             group->has_other_reasons |= group->reason != NULL && group->reason != reason;
             group->reason = group->reason == NULL ? reason : group->reason;
         }
     }
+    if (waited_s > group->waited_s)
+        group->waited_s = waited_s;
+    if (is_request && waited_s > group->request_waited_s)
+        group->request_waited_s = waited_s;
 }
 
 static int compare_groups(const void *left, const void *right)
@@ -92,12 +103,20 @@ static int compare_groups(const void *left, const void *right)
     return a->sample < b->sample ? -1 : a->sample > b->sample;
 }
 
+static bool waits_longer(const struct stack_group *group, const struct stack_group *than)
+{
+    if (group->request_waited_s != than->request_waited_s)
+        return group->request_waited_s > than->request_waited_s;
+    return group->waited_s > than->waited_s;
+}
+
 void stack_groups_init(struct stack_groups *groups, const struct filter *filter)
 {
     const struct profile *profile = filter->profile;
     *groups = (struct stack_groups){.filter = filter};
     arena_init(&groups->arena);
-    struct collector collector = {.profile = profile, .reason_key = profile_find_string(profile, "reason"),
+    struct collector collector = {.profile = profile, .api_key = profile_find_string(profile, "api"),
+                                  .reason_key = profile_find_string(profile, "reason"),
                                   .waited_key = profile_find_string(profile, STACK_GROUP_WAITED_LABEL),
                                   .seconds = profile_find_string(profile, "seconds")};
     for (uint32_t i = 0; i < profile->sample_count; i++) {
@@ -118,7 +137,7 @@ void stack_groups_init(struct stack_groups *groups, const struct filter *filter)
             continue;
         groups->group_count++;
         heaviest_offer(&heaviest, group);
-        if (group->waited_s > groups->longest.waited_s)
+        if (waits_longer(group, &groups->longest))
             groups->longest = *group;
     }
     groups->row_count = heaviest.count;

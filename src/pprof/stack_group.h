@@ -18,6 +18,7 @@
 struct stack_group {
     int64_t sum;
     int64_t waited_s;    /* the longest wait of them, at least; 0: unknown, or shorter than any that is told */
+    int64_t request_waited_s; /* the same of those of them that serve a request: they have the label api */
     const char *reason;  /* why the first of them waits that has this label, or "running"; NULL: unknown */
     uint32_t sample;     /* the first of them */
     bool has_other_reasons;
@@ -28,7 +29,9 @@ struct stack_groups {
     struct stack_group *rows; /* largest first */
     uint32_t row_count;
     uint32_t group_count;       /* how many rows there would be without the limit */
-    struct stack_group longest; /* who waits longest; waited_s is 0 if that is not known of any */
+    /* Who waits longest: of those that serve requests if any waits, as others idle for hours and nobody minds. waited_s
+     * is 0 if that is not known of any. */
+    struct stack_group longest;
     struct arena arena;
 };
 

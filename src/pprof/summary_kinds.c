@@ -92,8 +92,8 @@ static void add_kept(struct summary_writer *writer)
         if (!(kept >= MOST_KEPT && of_live >= WORTH_KEEPING) || values[LIVE_BYTES] <= 0)
             continue;
         struct finding *finding =
-            summary_add(writer, "kept", values[LIVE_BYTES], kept, "%s still has %s of all that it ever allocated: %s in "
-                        "%lld objects", live->rows[i].function,
+            summary_add(writer, "kept", values[LIVE_BYTES], kept,
+                        "%s still has %s of all that it ever allocated: %s in %lld objects", live->rows[i].function,
                         summary_percent(values[LIVE_BYTES], values[ALLOCATED_BYTES]).content,
                         summary_measure(values[LIVE_BYTES], "bytes").content, (long long)values[LIVE_OBJECTS]);
         finding->unit = "bytes";
@@ -127,19 +127,22 @@ static void add_group(struct summary_writer *writer, const struct stack_group *g
 
 static void add_longest_wait(struct summary_writer *writer)
 {
-    const struct stack_group *longest = &writer->tables->groups.longest;
-    if (longest->waited_s == 0)
+    struct stack_group longest = writer->tables->groups.longest;
+    bool is_of_request = longest.request_waited_s > 0;
+    if (longest.waited_s == 0)
         return;
+    if (is_of_request)
+        longest.waited_s = longest.request_waited_s;
     struct buf text;
     buf_init(&text);
-    stack_group_append_state(longest, &text);
+    stack_group_append_state(&longest, &text);
     buf_append_string(&text, "in ");
-    stack_group_append_stack(writer->filter, longest, FRAMES_SAID, &text);
-    struct finding *finding =
-        summary_add(writer, "longest_wait", longest->waited_s, NAN, "longest wait: %s", buf_string(&text));
+    stack_group_append_stack(writer->filter, &longest, FRAMES_SAID, &text);
+    struct finding *finding = summary_add(writer, "longest_wait", longest.waited_s, NAN, "longest wait%s: %s",
+                                          is_of_request ? " of a request" : "", buf_string(&text));
     finding->unit = "seconds";
     finding->next = arena_printf(&writer->summary->arena, "-tagfocus='" STACK_GROUP_WAITED_LABEL "=%llds:': all that "
-                                 "have waited as long", (long long)longest->waited_s);
+                                 "have waited as long", (long long)longest.waited_s);
     buf_deinit(&text);
 }
 

@@ -109,7 +109,7 @@ static void add_sample(struct collector *collector, uint32_t number)
     if (of == REQUESTS && (api == 0 || reason == 0))
         return;
     bool is_api = api != 0 && of != HOLDERS;
-    struct place place = look_at_stack(collector, sample);
+    struct place place = is_api && reason != 0 ? (struct place){0} : look_at_stack(collector, sample);
     uint32_t who = is_api ? api : place.owner, what = of == HOLDERS ? api : reason != 0 ? reason : place.leaf;
     struct pair *pair = pair_of(collector, who, what);
     pair->is_api = is_api;

@@ -105,7 +105,8 @@ static void of_many_values_the_heaviest_are_kept(void **state)
     for (int64_t i = 0; i < VALUES; i++) {
         char text[16];
         snprintf(text, sizeof(text), "client-%" PRId64, i * 7919 % VALUES);
-        struct profile_label label = {.key = profile_string(profile, "client_id"), .text = profile_string(profile, text)};
+        struct profile_label label = {.key = profile_string(profile, "client_id"),
+                                      .text = profile_string(profile, text)};
         int64_t value = i * 7919 % VALUES - VALUES / 2;
         profile_append_sample(profile, NULL, 0, &value, &label, 1);
     }

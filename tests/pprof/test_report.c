@@ -129,8 +129,8 @@ static void goroutines_are_grouped_with_their_longest_wait(void **state)
                   "6 goroutines with 3 different stacks\n"
                   "by reason: data wait 3 (50.00%), mutex lock 1 (16.67%), running 1 (16.67%)\n"
                   "    next: -tagfocus='reason=^data wait$': that alone\n"
-                  "longest wait: sleep, for 1d or longer, in flush < main\n"
-                  "    next: -tagfocus='waited=86400s:': all that have waited as long\n"
+                  "longest wait of a request: data wait, for 5m or longer, in wait_for_data < serve < main\n"
+                  "    next: -tagfocus='waited=300s:': all that have waited as long\n"
                   "3 (50.00%) data wait, for 5m or longer, in wait_for_data < serve < main\n"
                   "2 (33.33%) mutex lock and others, in lock < serve < main\n"
                   "1 (16.67%) sleep, for 1d or longer, in flush < main\n"
@@ -164,6 +164,22 @@ static void goroutines_are_grouped_with_their_longest_wait(void **state)
                   "         3 50.00%  data wait, for 5m or longer, in wait_for_data < serve < main\n"
                   "         2 33.33%  mutex lock and others, in lock < serve < main\n"
                   "                   and 1 more\n");
+    profile_destroy(profile);
+}
+
+static void the_longest_wait_is_of_any_task_if_no_request_waits(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"main;flush", "reason=sleep,waited=7200 seconds", {1}},
+        {"main;accept", "reason=accept,waited=90 seconds", {1}},
+        {"main;serve", "reason=running,api=Fetch", {1}},
+    };
+    struct profile *profile = MAKE("goroutine/count", samples);
+    assert_json(profile, &(struct report_options){0},
+                "{\"id\":\"longest_wait\",\"text\":\"longest wait: sleep, for 2h or longer, in flush < main\","
+                "\"next\":\"-tagfocus='waited=7200s:': all that have waited as long\",\"value\":7200,"
+                "\"unit\":\"seconds\"}");
     profile_destroy(profile);
 }
 
@@ -534,6 +550,7 @@ int main(void)
     tzset();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goroutines_are_grouped_with_their_longest_wait),
+        cmocka_unit_test(the_longest_wait_is_of_any_task_if_no_request_waits),
         cmocka_unit_test(what_others_do_not_say_of_goroutines_is_left_out),
         cmocka_unit_test(a_difference_of_goroutines_says_which_stacks_grew),
         cmocka_unit_test(block_says_who_waits_for_what),
