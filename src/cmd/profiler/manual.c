@@ -119,8 +119,8 @@ static const struct part parts[] = {
     SECTION("DRAWING"),
     PARAGRAPH("`-flamegraph` writes a page beside the profile, cpu.html beside cpu.prof: one file that needs no "
               "network and no server. Open it in a browser; click on a frame to zoom, \"/\" searches, \"?\" shows all "
-              "keys. With `-base` it compares: red is what grew, blue what shrank. It also prints the command with which "
-              "`go tool pprof` shows the same."),
+              "keys. With `-base` it compares: red is what grew, blue what shrank. It also prints the command with "
+              "which `go tool pprof` shows the same."),
 
     SECTION("FILES"),
     TERM("{TYPE}.prof, trace.out", "in the current folder: the default names. `-output` takes another"),
