@@ -3,6 +3,7 @@
 
 #include "golden.h"
 #include "pprof/merge.h"
+#include "pprof/stack_group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -180,6 +181,34 @@ static void the_longest_wait_is_of_any_task_if_no_request_waits(void **state)
                 "{\"id\":\"longest_wait\",\"text\":\"longest wait: sleep, for 2h or longer, in flush < main\","
                 "\"next\":\"-tagfocus='waited=7200s:': all that have waited as long\",\"value\":7200,"
                 "\"unit\":\"seconds\"}");
+    profile_destroy(profile);
+}
+
+static void of_many_stacks_the_largest_are_kept(void **state)
+{
+    (void)state;
+    enum { STACKS = 3000, SAMPLES = 2 * STACKS };
+    struct profile *profile = MAKE("goroutine/count", ((const struct sample[]){{"", "", {0}}}));
+    for (int64_t i = 0; i < SAMPLES; i++) {
+        char stack[32];
+        snprintf(stack, sizeof(stack), "main;f%lld", (long long)(i % STACKS));
+        add_sample(profile, &(struct sample){stack, i < STACKS ? "api=Fetch" : "", {i % STACKS + 1}});
+    }
+    struct filter filter;
+    struct buf problem;
+    buf_init(&problem);
+    assert_int_equal(filter_init(&filter, profile, &(struct filter_options){0}, &problem), 0);
+    struct stack_groups groups;
+
+    stack_groups_init(&groups, &filter);
+
+    assert_int_equal(groups.group_count, STACKS);
+    assert_int_equal(groups.row_count, STACK_GROUPS_MAX);
+    for (uint32_t i = 0; i < groups.row_count; i++)
+        assert_int_equal(groups.rows[i].sum, 2 * (STACKS - i));
+    stack_groups_deinit(&groups);
+    filter_deinit(&filter);
+    buf_deinit(&problem);
     profile_destroy(profile);
 }
 
@@ -551,6 +580,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goroutines_are_grouped_with_their_longest_wait),
         cmocka_unit_test(the_longest_wait_is_of_any_task_if_no_request_waits),
+        cmocka_unit_test(of_many_stacks_the_largest_are_kept),
         cmocka_unit_test(what_others_do_not_say_of_goroutines_is_left_out),
         cmocka_unit_test(a_difference_of_goroutines_says_which_stacks_grew),
         cmocka_unit_test(block_says_who_waits_for_what),
