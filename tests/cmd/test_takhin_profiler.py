@@ -262,13 +262,13 @@ class Address(ProfilerTest):
 
 class Failure(ProfilerTest):
     def test_nothing_listens(self):
-        port = self.free_port()
+        port = self.dead_port()
         result = self.profile("-remote", f"127.0.0.1:{port}")
         self.assert_fails(result, f"127.0.0.1:{port}", "TAKHIN_PROFILER_ENABLED=true", "profiler.enabled: true",
                           "SIGHUP")
 
     def test_nothing_listens_and_the_configuration_says_why(self):
-        (self.folder / "takhin.yaml").write_text(f"profiler: {{enabled: false, port: {self.free_port()}}}\n")
+        (self.folder / "takhin.yaml").write_text(f"profiler: {{enabled: false, port: {self.dead_port()}}}\n")
         result = self.profile("-config", "takhin.yaml")
         self.assert_fails(result, "nothing listens", "takhin.yaml leaves the profiler off", "SIGHUP",
                           left=["takhin.yaml"])

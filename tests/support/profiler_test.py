@@ -35,6 +35,9 @@ class ProfilerTest(unittest.TestCase):
             self.assertIn(text, result.stderr)
         self.assertEqual(sorted(os.listdir(self.folder)), sorted(left))
 
-    def free_port(self):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            return probe.getsockname()[1]
+    def dead_port(self):
+        """Of 127.0.0.1: nothing listens there, and until the test ends nothing will."""
+        holder = socket.socket()
+        self.addCleanup(holder.close)
+        holder.bind(("127.0.0.1", 0))
+        return holder.getsockname()[1]
