@@ -6,9 +6,9 @@
 #include <inttypes.h>
 #include <math.h>
 
-void json_init(struct json *json, struct buf *out)
+void json_writer_init(struct json_writer *json, struct buf *out)
 {
-    *json = (struct json){.out = out};
+    *json = (struct json_writer){.out = out};
 }
 
 static void put_text(struct buf *out, const char *text)
@@ -32,7 +32,7 @@ static void put_text(struct buf *out, const char *text)
     buf_append_byte(out, '"');
 }
 
-static void begin_value(struct json *json, const char *name)
+static void begin_value(struct json_writer *json, const char *name)
 {
     if (json->has_element)
         buf_append_byte(json->out, ',');
@@ -43,40 +43,40 @@ static void begin_value(struct json *json, const char *name)
     }
 }
 
-static void open_level(struct json *json, const char *name, char bracket)
+static void open_level(struct json_writer *json, const char *name, char bracket)
 {
     begin_value(json, name);
     buf_append_byte(json->out, (uint8_t)bracket);
     json->has_element = false;
 }
 
-static void close_level(struct json *json, char bracket)
+static void close_level(struct json_writer *json, char bracket)
 {
     buf_append_byte(json->out, (uint8_t)bracket);
     json->has_element = true;
 }
 
-void json_open_object(struct json *json, const char *name)
+void json_open_object(struct json_writer *json, const char *name)
 {
     open_level(json, name, '{');
 }
 
-void json_close_object(struct json *json)
+void json_close_object(struct json_writer *json)
 {
     close_level(json, '}');
 }
 
-void json_open_array(struct json *json, const char *name)
+void json_open_array(struct json_writer *json, const char *name)
 {
     open_level(json, name, '[');
 }
 
-void json_close_array(struct json *json)
+void json_close_array(struct json_writer *json)
 {
     close_level(json, ']');
 }
 
-void json_string(struct json *json, const char *name, const char *text)
+void json_write_string(struct json_writer *json, const char *name, const char *text)
 {
     begin_value(json, name);
     if (text == NULL)
@@ -85,13 +85,13 @@ void json_string(struct json *json, const char *name, const char *text)
         put_text(json->out, text);
 }
 
-void json_integer(struct json *json, const char *name, int64_t number)
+void json_write_integer(struct json_writer *json, const char *name, int64_t number)
 {
     begin_value(json, name);
     buf_printf(json->out, "%" PRId64, number);
 }
 
-void json_number(struct json *json, const char *name, double number)
+void json_write_number(struct json_writer *json, const char *name, double number)
 {
     begin_value(json, name);
     if (isfinite(number))
@@ -100,13 +100,13 @@ void json_number(struct json *json, const char *name, double number)
         buf_append_string(json->out, "null");
 }
 
-void json_bool(struct json *json, const char *name, bool value)
+void json_write_bool(struct json_writer *json, const char *name, bool value)
 {
     begin_value(json, name);
     buf_append_string(json->out, value ? "true" : "false");
 }
 
-void json_copy(struct json *json, const char *name, struct bytes text)
+void json_write_copy(struct json_writer *json, const char *name, struct bytes text)
 {
     begin_value(json, name);
     if (json_is_valid(text))

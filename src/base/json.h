@@ -9,26 +9,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct json {
+struct json_writer {
     struct buf *out;
     bool has_element; /* at this level: a comma comes first */
 };
 
-void json_init(struct json *json, struct buf *out);
+void json_writer_init(struct json_writer *json, struct buf *out);
 
 /* name: of a member of an object; NULL for an element of an array or the outermost value. */
-void json_open_object(struct json *json, const char *name);
-void json_close_object(struct json *json);
-void json_open_array(struct json *json, const char *name);
-void json_close_array(struct json *json);
+void json_open_object(struct json_writer *json, const char *name);
+void json_close_object(struct json_writer *json);
+void json_open_array(struct json_writer *json, const char *name);
+void json_close_array(struct json_writer *json);
 /* What is no UTF-8 becomes "?"; NULL is null. */
-void json_string(struct json *json, const char *name, const char *text);
-void json_integer(struct json *json, const char *name, int64_t number);
+void json_write_string(struct json_writer *json, const char *name, const char *text);
+void json_write_integer(struct json_writer *json, const char *name, int64_t number);
 /* Six significant digits; what is no number is null. */
-void json_number(struct json *json, const char *name, double number);
-void json_bool(struct json *json, const char *name, bool value);
+void json_write_number(struct json_writer *json, const char *name, double number);
+void json_write_bool(struct json_writer *json, const char *name, bool value);
 /* JSON that somebody else wrote, as it is; what is none (json_is_valid) becomes null. */
-void json_copy(struct json *json, const char *name, struct bytes text);
+void json_write_copy(struct json_writer *json, const char *name, struct bytes text);
 
 /* Whether it is one JSON value with nothing but white space around it, in UTF-8, nested at most 64 levels deep. */
 bool json_is_valid(struct bytes text);

@@ -129,20 +129,20 @@ void by_label_print(const struct by_label *table, uint32_t row_limit, struct buf
         buf_printf(out, "%10s %6s  and %u more\n", "", "", table->value_count - shown);
 }
 
-void by_label_write_json(const struct by_label *table, struct json *json, const char *name)
+void by_label_write_json(const struct by_label *table, struct json_writer *json, const char *name)
 {
     json_open_object(json, name);
-    json_string(json, "key", table->key);
-    json_integer(json, "values", table->value_count);
+    json_write_string(json, "key", table->key);
+    json_write_integer(json, "values", table->value_count);
     json_open_array(json, "rows");
     for (uint32_t i = 0; i < table->row_count; i++) {
         const struct by_label_row *row = &table->rows[i];
         json_open_object(json, NULL);
-        json_string(json, "value", row->value);
-        json_integer(json, "sum", row->sum);
+        json_write_string(json, "value", row->value);
+        json_write_integer(json, "sum", row->sum);
         if (table->filter->total != 0)
-            json_number(json, "share", value_share(row->sum, table->filter->total));
-        json_integer(json, "samples", row->sample_count);
+            json_write_number(json, "share", value_share(row->sum, table->filter->total));
+        json_write_integer(json, "samples", row->sample_count);
         json_close_object(json);
     }
     json_close_array(json);

@@ -37,6 +37,6 @@ size_t by_label_keys(const struct profile *profile, const char **keys, size_t ca
 /* Append "api:" and a line for each row, at most row_limit; nothing if there are none. */
 void by_label_print(const struct by_label *table, uint32_t row_limit, struct buf *out);
 /* An object: {"key", "values", "rows": [{"value", "sum", "share", "samples"}]}; values: how many there are. */
-void by_label_write_json(const struct by_label *table, struct json *json, const char *name);
+void by_label_write_json(const struct by_label *table, struct json_writer *json, const char *name);
 
 #endif

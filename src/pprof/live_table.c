@@ -135,19 +135,19 @@ void live_table_print(const struct live_table *table, uint32_t row_limit, struct
         buf_printf(out, "%10s and %u more\n", "", table->function_count - shown);
 }
 
-void live_table_write_json(const struct live_table *table, struct json *json, const char *name)
+void live_table_write_json(const struct live_table *table, struct json_writer *json, const char *name)
 {
     json_open_object(json, name);
-    json_integer(json, "functions", table->function_count);
+    json_write_integer(json, "functions", table->function_count);
     if (table->elapsed_ns > 0)
-        json_integer(json, "elapsed_ns", table->elapsed_ns);
+        json_write_integer(json, "elapsed_ns", table->elapsed_ns);
     json_open_array(json, "rows");
     for (uint32_t i = 0; i < table->row_count; i++) {
         const struct live_row *row = &table->rows[i];
         json_open_object(json, NULL);
-        json_string(json, "function", row->function);
+        json_write_string(json, "function", row->function);
         for (int j = 0; j < LIVE_COLUMN_COUNT; j++)
-            json_integer(json, column_names[j], row->values[j]);
+            json_write_integer(json, column_names[j], row->values[j]);
         json_close_object(json);
     }
     json_close_array(json);

@@ -37,6 +37,6 @@ int64_t live_table_per_minute(int64_t value, int64_t elapsed_ns);
 void live_table_print(const struct live_table *table, uint32_t row_limit, struct buf *out);
 /* An object: {"functions", "elapsed_ns", "rows": [{"function", "inuse_space", "inuse_objects", "alloc_space",
  * "alloc_objects"}]}: how many functions there are; elapsed_ns only if it is known. */
-void live_table_write_json(const struct live_table *table, struct json *json, const char *name);
+void live_table_write_json(const struct live_table *table, struct json_writer *json, const char *name);
 
 #endif

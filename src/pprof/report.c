@@ -61,7 +61,7 @@ static void print_tables(const struct tables *tables, uint32_t limit, struct buf
     live_table_print(&tables->live, limit, out);
 }
 
-static void write_tables(const struct tables *tables, struct json *json)
+static void write_tables(const struct tables *tables, struct json_writer *json)
 {
     json_open_array(json, "labels");
     for (uint32_t i = 0; i < tables->label_count; i++)
@@ -98,8 +98,8 @@ int profile_write_report(const struct profile *profile, const struct report_opti
     return 0;
 }
 
-int profile_write_report_json(const struct profile *profile, const struct report_options *options, struct json *json,
-                              struct buf *notes, struct buf *problem)
+int profile_write_report_json(const struct profile *profile, const struct report_options *options,
+                              struct json_writer *json, struct buf *notes, struct buf *problem)
 {
     struct report report;
     int result = report_init(&report, profile, options, notes, problem);

@@ -46,7 +46,7 @@ int profile_write_report(const struct profile *profile, const struct report_opti
  *
  * kind is cpu, heap, goroutine, contention, wall, threadcreate or other. values, stacks, pairs and functions say how
  * many rows there would be if all were kept. What is not known is null, or absent where it never is for this kind. */
-int profile_write_report_json(const struct profile *profile, const struct report_options *options, struct json *json,
-                              struct buf *notes, struct buf *problem) MUST_USE;
+int profile_write_report_json(const struct profile *profile, const struct report_options *options,
+                              struct json_writer *json, struct buf *notes, struct buf *problem) MUST_USE;
 
 #endif

@@ -223,26 +223,26 @@ void stack_groups_print(const struct stack_groups *groups, uint32_t row_limit, s
         buf_printf(out, "%10s %6s  and %u more\n", "", "", groups->group_count - shown);
 }
 
-void stack_groups_write_json(const struct stack_groups *groups, struct json *json, const char *name)
+void stack_groups_write_json(const struct stack_groups *groups, struct json_writer *json, const char *name)
 {
     json_open_object(json, name);
-    json_integer(json, "stacks", groups->group_count);
+    json_write_integer(json, "stacks", groups->group_count);
     json_open_array(json, "rows");
     for (uint32_t i = 0; i < groups->row_count; i++) {
         const struct stack_group *group = &groups->rows[i];
         json_open_object(json, NULL);
-        json_integer(json, "sum", group->sum);
-        json_number(json, "share", value_share(group->sum, groups->filter->total));
-        json_string(json, "reason", group->reason);
+        json_write_integer(json, "sum", group->sum);
+        json_write_number(json, "share", value_share(group->sum, groups->filter->total));
+        json_write_string(json, "reason", group->reason);
         if (group->waited_s > 0)
-            json_integer(json, "waited_s", group->waited_s);
+            json_write_integer(json, "waited_s", group->waited_s);
         else
-            json_string(json, "waited_s", NULL);
+            json_write_string(json, "waited_s", NULL);
         json_open_array(json, "stack");
         const char *names[STACK_GROUP_FRAMES_MAX];
         uint32_t count = stack_group_names(groups->filter, group->sample, names, STACK_GROUP_FRAMES_MAX);
         for (uint32_t j = 0; j < count; j++)
-            json_string(json, NULL, names[j]);
+            json_write_string(json, NULL, names[j]);
         json_close_array(json);
         json_close_object(json);
     }

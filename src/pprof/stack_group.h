@@ -54,6 +54,6 @@ void stack_group_append_stack(const struct filter *filter, const struct stack_gr
 void stack_groups_print(const struct stack_groups *groups, uint32_t row_limit, struct buf *out);
 /* An object: {"stacks", "rows": [{"sum", "share", "reason", "waited_s", "stack"}]}: how many groups there are; of each
  * its functions from the leaf on. reason and waited_s are null where they are not known. */
-void stack_groups_write_json(const struct stack_groups *groups, struct json *json, const char *name);
+void stack_groups_write_json(const struct stack_groups *groups, struct json_writer *json, const char *name);
 
 #endif

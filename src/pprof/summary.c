@@ -46,21 +46,21 @@ void summary_print(const struct summary *summary, struct buf *out)
     }
 }
 
-void summary_write_json(const struct summary *summary, struct json *json, const char *name)
+void summary_write_json(const struct summary *summary, struct json_writer *json, const char *name)
 {
     json_open_object(json, name);
-    json_string(json, "kind", profile_kind_name(summary->kind));
+    json_write_string(json, "kind", profile_kind_name(summary->kind));
     json_open_array(json, "findings");
     for (uint32_t i = 0; i < summary->finding_count; i++) {
         const struct finding *finding = &summary->findings[i];
         json_open_object(json, NULL);
-        json_string(json, "id", finding->id);
-        json_string(json, "text", finding->text);
-        json_string(json, "next", finding->next);
-        json_integer(json, "value", finding->value);
-        json_string(json, "unit", finding->unit);
+        json_write_string(json, "id", finding->id);
+        json_write_string(json, "text", finding->text);
+        json_write_string(json, "next", finding->next);
+        json_write_integer(json, "value", finding->value);
+        json_write_string(json, "unit", finding->unit);
         if (isfinite(finding->share))
-            json_number(json, "share", finding->share);
+            json_write_number(json, "share", finding->share);
         json_close_object(json);
     }
     json_close_array(json);

@@ -32,6 +32,6 @@ void summary_deinit(struct summary *summary);
 void summary_print(const struct summary *summary, struct buf *out);
 /* {"kind", "findings": [{"id", "text", "next", "value", "unit", "share"}]}; next is null where there is none, share
  * absent where it would be of nothing. */
-void summary_write_json(const struct summary *summary, struct json *json, const char *name);
+void summary_write_json(const struct summary *summary, struct json_writer *json, const char *name);
 
 #endif

@@ -45,7 +45,7 @@ void top_deinit(struct top *top);
 /* Append header and table. The time is that of the local zone. */
 void top_print(const struct top *top, struct buf *out);
 /* {"type", "unit", "total", "duration_ns", "dropped", "rows": [{"function", "flat", "cum", ...}]} */
-void top_write_json(const struct top *top, struct json *json, const char *name);
+void top_write_json(const struct top *top, struct json_writer *json, const char *name);
 
 /* That part of a value as pprof cuts it off, without its sign. */
 int64_t top_fraction(int64_t value, double fraction);

@@ -112,29 +112,29 @@ void top_print(const struct top *top, struct buf *out)
     print_rows(top, out);
 }
 
-void top_write_json(const struct top *top, struct json *json, const char *name)
+void top_write_json(const struct top *top, struct json_writer *json, const char *name)
 {
     json_open_object(json, name);
-    json_string(json, "type", top->filter->type);
-    json_string(json, "unit", top->filter->unit);
-    json_integer(json, "total", top->filter->total);
-    json_integer(json, "time_ns", top->filter->profile->time_ns);
-    json_integer(json, "duration_ns", top->filter->profile->duration_ns);
-    json_integer(json, "dropped", top->dropped_count);
-    json_integer(json, "candidates", top->candidate_count);
+    json_write_string(json, "type", top->filter->type);
+    json_write_string(json, "unit", top->filter->unit);
+    json_write_integer(json, "total", top->filter->total);
+    json_write_integer(json, "time_ns", top->filter->profile->time_ns);
+    json_write_integer(json, "duration_ns", top->filter->profile->duration_ns);
+    json_write_integer(json, "dropped", top->dropped_count);
+    json_write_integer(json, "candidates", top->candidate_count);
     json_open_array(json, "rows");
     for (uint32_t i = 0; i < top->row_count; i++) {
         const struct top_row *row = &top->rows[i];
         json_open_object(json, NULL);
-        json_string(json, "name", row->text);
-        json_string(json, "function", row->function);
+        json_write_string(json, "name", row->text);
+        json_write_string(json, "function", row->function);
         if (*row->file != '\0')
-            json_string(json, "file", row->file);
+            json_write_string(json, "file", row->file);
         if (row->line != 0)
-            json_integer(json, "line", row->line);
-        json_integer(json, "flat", row->flat);
-        json_integer(json, "cum", row->cum);
-        json_bool(json, "inlined", *row->mark != '\0');
+            json_write_integer(json, "line", row->line);
+        json_write_integer(json, "flat", row->flat);
+        json_write_integer(json, "cum", row->cum);
+        json_write_bool(json, "inlined", *row->mark != '\0');
         json_close_object(json);
     }
     json_close_array(json);

@@ -241,22 +241,22 @@ void wait_table_print(const struct wait_table *table, uint32_t row_limit, struct
         buf_printf(out, "%10s %6s  and %u more\n", "", "", table->pair_count - shown);
 }
 
-void wait_table_write_json(const struct wait_table *table, struct json *json, const char *name)
+void wait_table_write_json(const struct wait_table *table, struct json_writer *json, const char *name)
 {
     json_open_object(json, name);
-    json_string(json, "of", words[table->of].name);
-    json_string(json, "unit", table->times.unit);
-    json_integer(json, "pairs", table->pair_count);
+    json_write_string(json, "of", words[table->of].name);
+    json_write_string(json, "unit", table->times.unit);
+    json_write_integer(json, "pairs", table->pair_count);
     json_open_array(json, "rows");
     for (uint32_t i = 0; i < table->row_count; i++) {
         const struct wait_row *row = &table->rows[i];
         json_open_object(json, NULL);
-        json_string(json, "who", row->who);
-        json_string(json, "what", row->what);
-        json_integer(json, "time", row->time);
-        json_number(json, "share", value_share(row->time, table->times.total));
+        json_write_string(json, "who", row->who);
+        json_write_string(json, "what", row->what);
+        json_write_integer(json, "time", row->time);
+        json_write_number(json, "share", value_share(row->time, table->times.total));
         if (table->has_counts)
-            json_integer(json, "count", row->count);
+            json_write_integer(json, "count", row->count);
         json_close_object(json);
     }
     json_close_array(json);

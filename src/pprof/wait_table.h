@@ -42,6 +42,6 @@ void wait_table_deinit(struct wait_table *table);
 void wait_table_print(const struct wait_table *table, uint32_t row_limit, struct buf *out);
 /* An object: {"of": "waiters", "holders" or "requests", "unit", "pairs", "rows": [{"who", "what", "time", "share",
  * "count"}]}; pairs: how many there are; what is null where it is not known, count is absent of requests. */
-void wait_table_write_json(const struct wait_table *table, struct json *json, const char *name);
+void wait_table_write_json(const struct wait_table *table, struct json_writer *json, const char *name);
 
 #endif

@@ -37,6 +37,6 @@ void trace_analysis_write(struct trace_analysis *analysis, struct buf *text);
  *   held      [{reactor, start_ns, duration_ns, by, what}]                times that a task held its reactor
  *   lanes     [{name, thread, busy_ns, in_tasks_ns, longest_ns, starts}]
  * What is not known is null. */
-void trace_analysis_write_json(struct trace_analysis *analysis, struct json *json);
+void trace_analysis_write_json(struct trace_analysis *analysis, struct json_writer *json);
 
 #endif

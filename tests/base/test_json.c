@@ -15,19 +15,19 @@ static void commas_stand_between_and_nowhere_else(void **state)
 {
     (void)state;
     struct buf out;
-    struct json json;
+    struct json_writer json;
     buf_init(&out);
-    json_init(&json, &out);
+    json_writer_init(&json, &out);
     json_open_object(&json, NULL);
     json_open_array(&json, "empty");
     json_close_array(&json);
     json_open_array(&json, "rows");
-    json_integer(&json, NULL, INT64_MIN);
+    json_write_integer(&json, NULL, INT64_MIN);
     json_open_object(&json, NULL);
     json_close_object(&json);
-    json_bool(&json, NULL, true);
+    json_write_bool(&json, NULL, true);
     json_close_array(&json);
-    json_bool(&json, "b", false);
+    json_write_bool(&json, "b", false);
     json_close_object(&json);
     assert_string_equal(buf_string(&out), "{\"empty\":[],\"rows\":[-9223372036854775808,{},true],\"b\":false}");
     buf_deinit(&out);
@@ -37,16 +37,16 @@ static void texts_are_escaped_and_numbers_are_numbers(void **state)
 {
     (void)state;
     struct buf out;
-    struct json json;
+    struct json_writer json;
     buf_init(&out);
-    json_init(&json, &out);
+    json_writer_init(&json, &out);
     json_open_array(&json, NULL);
-    json_string(&json, NULL, "a\"b\\c\n\x1b\x7f\xc3\xa9\xff" "d/");
-    json_string(&json, NULL, NULL);
-    json_string(&json, NULL, "");
-    json_number(&json, NULL, 0.5187165);
-    json_number(&json, NULL, NAN);
-    json_number(&json, NULL, -INFINITY);
+    json_write_string(&json, NULL, "a\"b\\c\n\x1b\x7f\xc3\xa9\xff" "d/");
+    json_write_string(&json, NULL, NULL);
+    json_write_string(&json, NULL, "");
+    json_write_number(&json, NULL, 0.5187165);
+    json_write_number(&json, NULL, NAN);
+    json_write_number(&json, NULL, -INFINITY);
     json_close_array(&json);
     assert_string_equal(buf_string(&out),
                         "[\"a\\\"b\\\\c\\u000a\\u001b\\u007f\xc3\xa9?d/\",null,\"\",0.518717,null,null]");
@@ -99,12 +99,12 @@ static void what_is_copied_is_json_or_null(void **state)
 {
     (void)state;
     struct buf out;
-    struct json json;
+    struct json_writer json;
     buf_init(&out);
-    json_init(&json, &out);
+    json_writer_init(&json, &out);
     json_open_array(&json, NULL);
-    json_copy(&json, NULL, bytes_of_string("{\"a\": 1}"));
-    json_copy(&json, NULL, bytes_of_string("1,2"));
+    json_write_copy(&json, NULL, bytes_of_string("{\"a\": 1}"));
+    json_write_copy(&json, NULL, bytes_of_string("1,2"));
     json_close_array(&json);
     assert_string_equal(buf_string(&out), "[{\"a\": 1},null]");
     buf_deinit(&out);

@@ -29,8 +29,8 @@ static void look_at(const struct profile *profile, const uint8_t choices[8], con
     buf_init(&script);
     buf_init(&notes);
     buf_init(&problem);
-    struct json json;
-    json_init(&json, &script);
+    struct json_writer json;
+    json_writer_init(&json, &script);
     json_open_object(&json, NULL);
     int result = profile_write_report(profile, &options, &words, &notes, &problem);
     int json_result = profile_write_report_json(profile, &options, &json, &notes, &problem);

@@ -24,9 +24,9 @@ static void take(const struct trace_event *event, void *context)
 static void check_json(struct trace_analysis *analysis)
 {
     struct buf text;
-    struct json json;
+    struct json_writer json;
     buf_init(&text);
-    json_init(&json, &text);
+    json_writer_init(&json, &text);
     json_open_object(&json, NULL);
     trace_analysis_write_json(analysis, &json);
     json_close_object(&json);

@@ -140,8 +140,8 @@ static void json_has_the_same_rows(void **state)
     assert_int_equal(filter_init(&filter, profile, &(struct filter_options){.sample_index = "0"}, &out), 0);
     struct by_label table;
     by_label_init(&table, &filter, "api");
-    struct json json;
-    json_init(&json, &out);
+    struct json_writer json;
+    json_writer_init(&json, &out);
     by_label_write_json(&table, &json, NULL);
     assert_string_equal(buf_string(&out),
                         "{\"key\":\"api\",\"values\":2,\"rows\":["

@@ -94,8 +94,8 @@ static void assert_json(const struct profile *profile, const struct report_optio
     buf_init(&out);
     buf_init(&notes);
     buf_init(&problem);
-    struct json json;
-    json_init(&json, &out);
+    struct json_writer json;
+    json_writer_init(&json, &out);
     json_open_object(&json, NULL);
     assert_int_equal(profile_write_report_json(profile, options, &json, &notes, &problem), 0);
     json_close_object(&json);
@@ -499,8 +499,8 @@ static void what_cannot_be_done_is_a_problem_and_no_output(void **state)
         buf_init(&out);
         buf_init(&notes);
         buf_init(&problem);
-        struct json json;
-        json_init(&json, &out);
+        struct json_writer json;
+        json_writer_init(&json, &out);
         assert_true(profile_write_report(profile, &options[i], &out, &notes, &problem) < 0);
         assert_true(profile_write_report_json(profile, &options[i], &json, &notes, &problem) < 0);
         assert_true(problem.size > 0);

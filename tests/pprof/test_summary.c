@@ -261,8 +261,8 @@ static void json_has_the_same_findings(void **state)
     tables_init(&tables, &filter, false, 0);
     struct summary summary;
     summary_init(&summary, &tables);
-    struct json json;
-    json_init(&json, &out);
+    struct json_writer json;
+    json_writer_init(&json, &out);
     summary_write_json(&summary, &json, NULL);
     assert_string_equal(buf_string(&out),
                         "{\"kind\":\"contention\",\"findings\":["

@@ -89,8 +89,8 @@ static void json_has_the_rows_of_the_table(void **state)
     assert_int_equal(filter_init(&filter, profile, &options, &out), 0);
     struct top top;
     top_init(&top, &filter, &(struct top_options){.by_line = true, .by_cum = true, .row_limit = 2});
-    struct json json;
-    json_init(&json, &out);
+    struct json_writer json;
+    json_writer_init(&json, &out);
     top_write_json(&top, &json, NULL);
     assert_string_equal(buf_string(&out),
                         "{\"type\":\"samples\",\"unit\":\"count\",\"total\":2798,"

@@ -6,8 +6,8 @@
 /* The whole object; for reading's sake, apostrophes stand for quotes. */
 static const char *object(struct story *story)
 {
-    struct json json;
-    json_init(&json, &story->text);
+    struct json_writer json;
+    json_writer_init(&json, &story->text);
     json_open_object(&json, NULL);
     trace_analysis_write_json(story->analysis, &json);
     json_close_object(&json);

@@ -119,13 +119,13 @@ static int write_json(const struct profile *profile, const struct analysis *anal
                       const struct report_options *options, const char *path, struct buf *out, struct buf *notes,
                       struct buf *message)
 {
-    struct json json;
-    json_init(&json, out);
+    struct json_writer json;
+    json_writer_init(&json, out);
     json_open_object(&json, NULL);
-    json_string(&json, "file", path);
-    json_string(&json, "content", "profile");
+    json_write_string(&json, "file", path);
+    json_write_string(&json, "content", "profile");
     if (analysis->base != NULL)
-        json_string(&json, analysis->options->is_comparison ? "diff_base" : "base", analysis->options->base);
+        json_write_string(&json, analysis->options->is_comparison ? "diff_base" : "base", analysis->options->base);
     int result = profile_write_report_json(profile, options, &json, notes, message);
     json_close_object(&json);
     buf_append_byte(out, '\n');

@@ -80,12 +80,12 @@ static void advise_on_trace(const char *path, struct buf *text)
 
 static void write_json(struct trace_content *content, const char *path, struct buf *out)
 {
-    struct json json;
-    json_init(&json, out);
+    struct json_writer json;
+    json_writer_init(&json, out);
     json_open_object(&json, NULL);
-    json_string(&json, "file", path);
-    json_string(&json, "content", "trace");
-    json_string(&json, "damage", content->damage.size > 0 ? buf_string(&content->damage) : NULL);
+    json_write_string(&json, "file", path);
+    json_write_string(&json, "content", "trace");
+    json_write_string(&json, "damage", content->damage.size > 0 ? buf_string(&content->damage) : NULL);
     trace_analysis_write_json(content->analysis, &json);
     json_close_object(&json);
     buf_append_byte(out, '\n');

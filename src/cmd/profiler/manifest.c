@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* RFC 3339, in UTC. */
-static void write_time(struct json *json, const char *name, int64_t wall_ns)
+static void write_time(struct json_writer *json, const char *name, int64_t wall_ns)
 {
     time_t seconds = (time_t)(wall_ns / (int64_t)NS_PER_S);
     struct tm utc;
@@ -18,54 +18,54 @@ static void write_time(struct json *json, const char *name, int64_t wall_ns)
         strftime(day_and_time, sizeof day_and_time, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(text, sizeof text, "%s.%03dZ", day_and_time,
              (int)(wall_ns % (int64_t)NS_PER_S / (int64_t)NS_PER_MS));
-    json_string(json, name, wall_ns > 0 && *day_and_time != '\0' ? text : NULL);
+    json_write_string(json, name, wall_ns > 0 && *day_and_time != '\0' ? text : NULL);
 }
 
-static void write_broker(struct json *json, const struct manifest_broker *broker)
+static void write_broker(struct json_writer *json, const struct manifest_broker *broker)
 {
     static const char product[] = "takhin/";
     bool is_takhin = strncmp(broker->server, product, strlen(product)) == 0;
     json_open_object(json, NULL);
-    json_string(json, "name", broker->name);
-    json_string(json, "server", *broker->server != '\0' ? broker->server : NULL);
-    json_string(json, "version", is_takhin ? broker->server + strlen(product) : NULL);
+    json_write_string(json, "name", broker->name);
+    json_write_string(json, "server", *broker->server != '\0' ? broker->server : NULL);
+    json_write_string(json, "version", is_takhin ? broker->server + strlen(product) : NULL);
     struct bytes config = broker->config;
     while (config.size > 0 && config.data[config.size - 1] == '\n')
         config.size--;
-    json_copy(json, "config", config);
+    json_write_copy(json, "config", config);
     json_close_object(json);
 }
 
-static void write_names(struct json *json, const char *name, const char **names, size_t count)
+static void write_names(struct json_writer *json, const char *name, const char **names, size_t count)
 {
     json_open_array(json, name);
     for (size_t i = 0; i < count; i++)
-        json_string(json, NULL, names[i]);
+        json_write_string(json, NULL, names[i]);
     json_close_array(json);
 }
 
-static void write_file(struct json *json, const struct manifest_file *file)
+static void write_file(struct json_writer *json, const struct manifest_file *file)
 {
     json_open_object(json, NULL);
-    json_string(json, "name", file->name);
-    json_string(json, "type", file->type);
+    json_write_string(json, "name", file->name);
+    json_write_string(json, "type", file->type);
     write_names(json, "brokers", file->brokers, file->broker_count);
     write_names(json, "missing", file->missing, file->missing_count);
     write_time(json, "start", file->start_ns);
-    json_integer(json, "duration_ns", file->duration_ns);
-    json_integer(json, "size_bytes", (int64_t)file->size_bytes);
-    json_bool(json, "cut_short", file->is_cut_short);
-    json_string(json, "request", file->request);
-    json_string(json, "problem", file->problem);
+    json_write_integer(json, "duration_ns", file->duration_ns);
+    json_write_integer(json, "size_bytes", (int64_t)file->size_bytes);
+    json_write_bool(json, "cut_short", file->is_cut_short);
+    json_write_string(json, "request", file->request);
+    json_write_string(json, "problem", file->problem);
     json_close_object(json);
 }
 
 void manifest_write(const struct manifest *manifest, struct buf *text)
 {
-    struct json json;
-    json_init(&json, text);
+    struct json_writer json;
+    json_writer_init(&json, text);
     json_open_object(&json, NULL);
-    json_string(&json, "takhin_profiler", manifest->version);
+    json_write_string(&json, "takhin_profiler", manifest->version);
     write_time(&json, "start", manifest->start_ns);
     json_open_array(&json, "brokers");
     for (size_t i = 0; i < manifest->broker_count; i++)
