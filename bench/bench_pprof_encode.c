@@ -70,7 +70,7 @@ static void encode_with_library(const struct profile *profile, struct buf *out)
         sample_items[i].n_location_id = sample->location_count;
         sample_items[i].location_id = ids + sample->location_start;
         sample_items[i].n_value = profile->sample_type_count;
-        sample_items[i].value = profile->sample_values + sample->value_start;
+        sample_items[i].value = profile_sample_values(profile, sample);
         whole.sample[i] = &sample_items[i];
     }
     for (uint32_t i = 0; i < profile->line_count; i++) {

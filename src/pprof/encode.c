@@ -92,7 +92,7 @@ static void encode_sample(struct buf *out, const struct profile *profile, const 
     uint8_t *packed = record_begin(at, SAMPLE_VALUE);
     at = packed;
     for (uint32_t i = 0; i < profile->sample_type_count; i++)
-        at = put_varint(at, (uint64_t)profile->sample_values[sample->value_start + i]);
+        at = put_varint(at, (uint64_t)profile_sample_values(profile, sample)[i]);
     at = record_end(packed, at);
     for (uint32_t i = 0; i < sample->label_count; i++) {
         const struct profile_label *label = &profile->sample_labels[sample->label_start + i];

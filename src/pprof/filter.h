@@ -61,7 +61,7 @@ static inline bool filter_keeps(const struct filter *filter, uint32_t sample)
 
 static inline int64_t filter_value(const struct filter *filter, uint32_t sample)
 {
-    return filter->profile->sample_values[filter->profile->samples[sample].value_start + filter->value_index];
+    return profile_sample_values(filter->profile, &filter->profile->samples[sample])[filter->value_index];
 }
 
 #endif

@@ -151,7 +151,7 @@ static void write_samples(struct writer *writer, const struct filter *filter, co
         write_item(out, &first, add_label_set(writer, profile, sample));
         for (uint32_t j = 0; j < column_count; j++) {
             bool missing = columns[j] == NO_TYPE;
-            write_item(out, &first, missing ? 0 : profile->sample_values[sample->value_start + columns[j]]);
+            write_item(out, &first, missing ? 0 : profile_sample_values(profile, sample)[columns[j]]);
         }
     }
     buf_append_string(out, "]}");

@@ -47,7 +47,7 @@ static void add_sample(const struct collector *collector, const struct profile_s
         row = &collector->by_node[collector->frames.frames[collector->frames.starts[leaf] - 1].node];
     }
     for (int i = 0; i < LIVE_COLUMN_COUNT; i++) {
-        int64_t value = profile->sample_values[sample->value_start + collector->columns[i]];
+        int64_t value = profile_sample_values(profile, sample)[collector->columns[i]];
         totals[i] = value_add(totals[i], value);
         if (row != NULL)
             row->values[i] = value_add(row->values[i], value);

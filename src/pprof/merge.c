@@ -292,7 +292,7 @@ static bool merge_values(struct merger *merger, const struct profile_sample *sam
     bool is_nonzero = false, is_nonzero_scaled = false;
     buf_clear(&merger->values);
     for (uint32_t i = 0; i < merger->merged->sample_type_count; i++) {
-        int64_t value = source->profile->sample_values[sample->value_start + source->columns[i]];
+        int64_t value = profile_sample_values(source->profile, sample)[source->columns[i]];
         if (source->is_negative)
             value = scale(value, -1);
         if (source->ratios[i] != 1) {
@@ -412,7 +412,7 @@ static bool has_empty_sample(const struct profile *profile)
     for (uint32_t i = 0; i < profile->sample_count; i++) {
         bool is_empty = true;
         for (uint32_t j = 0; j < profile->sample_type_count; j++)
-            is_empty = is_empty && profile->sample_values[profile->samples[i].value_start + j] == 0;
+            is_empty = is_empty && profile_sample_values(profile, &profile->samples[i])[j] == 0;
         if (is_empty)
             return true;
     }

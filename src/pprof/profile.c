@@ -403,7 +403,7 @@ void profile_append_sample(struct profile *profile, const uint32_t *locations, u
     RESERVE(profile, sample_values, sample_value, profile->sample_type_count);
     profile->samples[profile->sample_count++] = (struct profile_sample){
         .location_start = profile->sample_location_count, .location_count = location_count,
-        .label_start = label_start, .label_count = label_count, .value_start = profile->sample_value_count};
+        .label_start = label_start, .label_count = label_count};
     if (location_count > 0)
         memcpy(profile->sample_locations + profile->sample_location_count, locations,
                location_count * sizeof(*locations));
@@ -436,7 +436,7 @@ void profile_add_sample(struct profile *profile, const uint32_t *locations, uint
     uint32_t hash = sample_hash(profile, &key);
     uint32_t position = index_find(index, hash, sample_equal, profile, &key);
     if (position != NOT_IN_INDEX) {
-        int64_t *sums = profile->sample_values + profile->samples[position].value_start;
+        int64_t *sums = profile_sample_values(profile, &profile->samples[position]);
         for (uint32_t i = 0; i < profile->sample_type_count; i++)
             sums[i] = (int64_t)((uint64_t)sums[i] + (uint64_t)values[i]); /* wraps, as in the readers' languages */
         return;

@@ -10,6 +10,7 @@
 #include "base/check.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct profile;
@@ -48,11 +49,10 @@ struct profile_label {
     uint32_t unit;   /* string, of the number; 0: none */
 };
 
-/* Locations: leaf first. There are as many values as sample types. Samples with equal labels may share them. */
+/* Locations: leaf first. Samples with equal labels may share them. The values: profile_sample_values. */
 struct profile_sample {
     uint32_t location_start, location_count; /* into profile->sample_locations */
     uint32_t label_start, label_count;       /* into profile->sample_labels */
-    uint32_t value_start;                    /* into profile->sample_values */
 };
 
 /* Read it freely; change it with the functions below only, which keep the tables free of doubles. */
@@ -65,7 +65,7 @@ struct profile {
     struct profile_sample *samples;
     uint32_t *sample_locations; /* ids */
     struct profile_label *sample_labels;
-    int64_t *sample_values;
+    int64_t *sample_values; /* of the first sample one for each sample type, of the second, ... */
     struct bytes *strings;
     uint32_t *comments; /* strings */
     uint32_t sample_type_count, mapping_count, function_count, line_count, location_count, sample_count;
@@ -79,6 +79,12 @@ struct profile {
 
     struct profile_tables *tables; /* the private side: hash tables and capacities */
 };
+
+/* One for each sample type, of a sample of this profile. */
+static inline int64_t *profile_sample_values(const struct profile *profile, const struct profile_sample *sample)
+{
+    return profile->sample_values + (size_t)(sample - profile->samples) * profile->sample_type_count;
+}
 
 struct profile *profile_create(void);
 void profile_destroy(struct profile *profile);

@@ -35,7 +35,7 @@ static bool sum_column(const struct filter *filter, const char *type, int64_t *s
         return false;
     for (uint32_t i = 0; i < filter->profile->sample_count; i++) {
         if (filter_keeps(filter, i))
-            *sum = value_add(*sum, filter->profile->sample_values[filter->profile->samples[i].value_start + column]);
+            *sum = value_add(*sum, profile_sample_values(filter->profile, &filter->profile->samples[i])[column]);
     }
     return true;
 }

@@ -115,7 +115,7 @@ static void add_sample(struct collector *collector, uint32_t number)
     pair->is_api = is_api;
     pair->time = value_add(pair->time, filter_value(&collector->table->times, number));
     if (collector->count_column != FILTER_NO_COLUMN)
-        pair->count = value_add(pair->count, profile->sample_values[sample->value_start + collector->count_column]);
+        pair->count = value_add(pair->count, profile_sample_values(profile, sample)[collector->count_column]);
 }
 
 /* Whether most of the time is of stacks that let go of a lock. */

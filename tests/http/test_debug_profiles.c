@@ -365,7 +365,7 @@ static int64_t total(const struct profile *profile, unsigned column)
     int64_t sum = 0;
     for (uint32_t i = 0; i < profile->sample_count; i++)
         if (is_planted(profile, &profile->samples[i]))
-            sum += profile->sample_values[profile->samples[i].value_start + column];
+            sum += profile_sample_values(profile, &profile->samples[i])[column];
     return sum;
 }
 

@@ -39,7 +39,7 @@ static int64_t sum_of(const struct profile *profile, uint32_t column)
 {
     int64_t sum = 0;
     for (uint32_t i = 0; i < profile->sample_count; i++)
-        sum += profile->sample_values[profile->samples[i].value_start + column];
+        sum += profile_sample_values(profile, &profile->samples[i])[column];
     return sum;
 }
 

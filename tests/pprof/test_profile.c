@@ -101,7 +101,7 @@ static void samples_with_equal_stack_and_labels_add_up(void **state)
     assert_int_equal(profile->sample_count, 5);
     static const int64_t expected[][2] = {{2, 20}, {1, 10}, {1, 10}, {2, 20}, {1, 10}};
     for (uint32_t i = 0; i < profile->sample_count; i++) {
-        const int64_t *sums = profile->sample_values + profile->samples[i].value_start;
+        const int64_t *sums = profile_sample_values(profile, &profile->samples[i]);
         assert_int_equal(sums[0], expected[i][0]);
         assert_int_equal(sums[1], expected[i][1]);
     }

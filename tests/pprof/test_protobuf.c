@@ -106,7 +106,7 @@ static void assert_samples(const struct both *both)
         const Pprof__Sample *theirs = both->theirs->sample[i];
         assert_int_equal(theirs->n_value, both->ours->sample_type_count);
         for (size_t j = 0; j < theirs->n_value; j++)
-            assert_int_equal(both->ours->sample_values[ours->value_start + j], theirs->value[j]);
+            assert_int_equal(profile_sample_values(both->ours, ours)[j], theirs->value[j]);
         assert_int_equal(ours->location_count, theirs->n_location_id);
         for (uint32_t j = 0; j < ours->location_count; j++) {
             uint32_t id = both->ours->sample_locations[ours->location_start + j];

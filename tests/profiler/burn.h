@@ -60,7 +60,7 @@ static inline uint64_t labelled_ns(const struct profile *profile, const char *ke
     for (uint32_t i = 0; i < profile->sample_count; i++) {
         const struct profile_sample *sample = &profile->samples[i];
         if (!key || strcmp(sample_label(profile, sample, key), text) == 0)
-            sum += (uint64_t)profile->sample_values[sample->value_start + 1];
+            sum += (uint64_t)profile_sample_values(profile, sample)[1];
     }
     return sum;
 }
@@ -85,7 +85,7 @@ static inline uint64_t function_ns(const struct profile *profile, const char *fu
     uint64_t sum = 0;
     for (uint32_t i = 0; i < profile->sample_count; i++)
         if (stack_holds(profile, &profile->samples[i], function))
-            sum += (uint64_t)profile->sample_values[profile->samples[i].value_start + 1];
+            sum += (uint64_t)profile_sample_values(profile, &profile->samples[i])[1];
     return sum;
 }
 

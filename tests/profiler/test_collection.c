@@ -151,7 +151,7 @@ static int64_t value_of(const struct profile *profile, unsigned place, unsigned 
         const struct profile_sample *sample = &profile->samples[i];
         uint32_t location = profile->sample_locations[sample->location_start];
         if (profile->locations[location - 1].address == place_pc(place) - 1)
-            return profile->sample_values[sample->value_start + column];
+            return profile_sample_values(profile, sample)[column];
     }
     return 0;
 }

@@ -123,8 +123,8 @@ static void block_shows_the_waiter_from_the_lock_s_function_on(void **state)
     assert_columns(profile);
     assert_int_equal(profile->sample_count, 1);
     const struct profile_sample *sample = &profile->samples[0];
-    assert_int_equal(profile->sample_values[sample->value_start], 2);
-    assert_int_equal(profile->sample_values[sample->value_start + 1], 5000);
+    assert_int_equal(profile_sample_values(profile, sample)[0], 2);
+    assert_int_equal(profile_sample_values(profile, sample)[1], 5000);
     assert_string_equal(sample_label(profile, sample, "reason"), "condition wait");
     assert_string_equal(shown_leaf(profile, sample), "task_condition_wait");
     assert_true(has_comment(profile, "a sample for each 1 ns on average, at most 1000 a second"));
@@ -142,8 +142,8 @@ static void mutex_shows_the_holder_from_the_lock_s_function_on(void **state)
     assert_columns(profile);
     assert_int_equal(profile->sample_count, 1);
     const struct profile_sample *sample = &profile->samples[0];
-    assert_int_equal(profile->sample_values[sample->value_start], 1);
-    assert_int_equal(profile->sample_values[sample->value_start + 1], 7000);
+    assert_int_equal(profile_sample_values(profile, sample)[0], 1);
+    assert_int_equal(profile_sample_values(profile, sample)[1], 7000);
     assert_string_equal(sample_label(profile, sample, "reason"), "mutex lock");
     assert_string_equal(shown_leaf(profile, sample), "task_mutex_unlock");
     assert_true(has_comment(profile, "one in 1, at most 1000 a second"));

@@ -154,7 +154,7 @@ static void the_head_of_a_profile_says_how_it_was_made(void **state)
     assert_int_equal(sscanf(cpu_time, "CPU time: %lf s here, %lf s by", &profiled_s, &used_s), 2);
     assert_true(used_s >= 0.05 && profiled_s <= used_s + 0.05);
     for (uint32_t i = 0; i < profile->sample_count; i++) { /* count x period is the CPU time */
-        const int64_t *values = &profile->sample_values[profile->samples[i].value_start];
+        const int64_t *values = profile_sample_values(profile, &profile->samples[i]);
         assert_int_equal(values[0] * profile->period, values[1]);
     }
     profile_destroy(profile);

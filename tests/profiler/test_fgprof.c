@@ -30,7 +30,7 @@ static uint64_t labelled_samples(const struct profile *profile, const char *key,
     uint64_t sum = 0;
     for (uint32_t i = 0; i < profile->sample_count; i++)
         if (strcmp(sample_label(profile, &profile->samples[i], key), text) == 0)
-            sum += (uint64_t)profile->sample_values[profile->samples[i].value_start];
+            sum += (uint64_t)profile_sample_values(profile, &profile->samples[i])[0];
     return sum;
 }
 

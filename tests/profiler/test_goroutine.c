@@ -36,7 +36,7 @@ static int64_t labelled_count(const struct profile *profile, const char *key, co
             const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
             if (strcmp(profile_text(profile, label->key), key) == 0 &&
                 strcmp(profile_text(profile, label->text), text) == 0)
-                sum += profile->sample_values[sample->value_start];
+                sum += profile_sample_values(profile, sample)[0];
         }
     }
     return sum;

@@ -42,7 +42,7 @@ static int64_t planted(const struct profile *profile, uint32_t column, int64_t *
         const struct profile_sample *sample = &profile->samples[i];
         if (!holds_plant(profile, sample))
             continue;
-        sum += profile->sample_values[sample->value_start + column];
+        sum += profile_sample_values(profile, sample)[column];
         for (uint32_t l = 0; l < sample->label_count; l++) {
             const struct profile_label *found = &profile->sample_labels[sample->label_start + l];
             if (strcmp(profile_text(profile, found->key), "bytes") == 0)

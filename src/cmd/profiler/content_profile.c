@@ -59,7 +59,7 @@ static void describe_profile(const void *read_back, struct buf *text)
     ASSERT(found == 0);
     uint64_t total = 0; /* unsigned: whoever wrote it may have put anything there */
     for (uint32_t i = 0; i < profile->sample_count; i++)
-        total += (uint64_t)profile->sample_values[profile->samples[i].value_start + column];
+        total += (uint64_t)profile_sample_values(profile, &profile->samples[i])[column];
     char total_text[128], duration[128];
     const struct profile_value_type *type = &profile->sample_types[column];
     measure_format((int64_t)total, profile_text(profile, type->unit), MEASURE_BEST_UNIT, total_text,
