@@ -11,6 +11,11 @@ void json_writer_init(struct json_writer *json, struct buf *out)
     *json = (struct json_writer){.out = out};
 }
 
+static void begin_line(struct json_writer *json, unsigned depth)
+{
+    buf_printf(json->out, "\n%*s", 2 * (int)depth, "");
+}
+
 static void put_text(struct buf *out, const char *text)
 {
     struct bytes rest = bytes_of_string(text);
@@ -37,6 +42,8 @@ static void begin_value(struct json_writer *json, const char *name)
     if (json->has_element)
         buf_append_byte(json->out, ',');
     json->has_element = true;
+    if (json->depth > 0 && json->depth <= json->line_depth)
+        begin_line(json, json->depth);
     if (name != NULL) {
         put_text(json->out, name);
         buf_append_byte(json->out, ':');
@@ -48,10 +55,14 @@ static void open_level(struct json_writer *json, const char *name, char bracket)
     begin_value(json, name);
     buf_append_byte(json->out, (uint8_t)bracket);
     json->has_element = false;
+    json->depth++;
 }
 
 static void close_level(struct json_writer *json, char bracket)
 {
+    json->depth--;
+    if (json->has_element && json->depth < json->line_depth)
+        begin_line(json, json->depth);
     buf_append_byte(json->out, (uint8_t)bracket);
     json->has_element = true;
 }

@@ -11,7 +11,9 @@
 
 struct json_writer {
     struct buf *out;
-    bool has_element; /* at this level: a comma comes first */
+    bool has_element;     /* at this level: a comma comes first */
+    unsigned depth;       /* levels that are open */
+    unsigned line_depth;  /* the caller's: what stands at most so deep has a line of its own; 0: all is one line */
 };
 
 void json_writer_init(struct json_writer *json, struct buf *out);

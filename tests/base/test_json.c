@@ -33,6 +33,32 @@ static void commas_stand_between_and_nowhere_else(void **state)
     buf_deinit(&out);
 }
 
+static void what_does_not_stand_deep_has_a_line_of_its_own(void **state)
+{
+    (void)state;
+    struct buf out;
+    struct json_writer json;
+    buf_init(&out);
+    json_writer_init(&json, &out);
+    json.line_depth = 2;
+    json_open_object(&json, NULL);
+    json_write_bool(&json, "a", true);
+    json_open_array(&json, "rows");
+    for (int i = 0; i < 2; i++) {
+        json_open_object(&json, NULL);
+        json_write_integer(&json, "x", i);
+        json_write_integer(&json, "y", i);
+        json_close_object(&json);
+    }
+    json_close_array(&json);
+    json_open_array(&json, "empty");
+    json_close_array(&json);
+    json_close_object(&json);
+    assert_string_equal(buf_string(&out), "{\n  \"a\":true,\n  \"rows\":[\n    {\"x\":0,\"y\":0},\n    {\"x\":1,\"y\":1}\n"
+                                          "  ],\n  \"empty\":[]\n}");
+    buf_deinit(&out);
+}
+
 static void texts_are_escaped_and_numbers_are_numbers(void **state)
 {
     (void)state;
@@ -114,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commas_stand_between_and_nowhere_else),
+        cmocka_unit_test(what_does_not_stand_deep_has_a_line_of_its_own),
         cmocka_unit_test(texts_are_escaped_and_numbers_are_numbers),
         cmocka_unit_test(json_of_others_is_told_from_what_is_none),
         cmocka_unit_test(json_of_others_is_valid_as_a_whole_only),

@@ -88,6 +88,7 @@ class Success(ProfilerTest):
                 result = self.profile("-type", name, "-remote", server.address)
                 self.assertEqual(result.returncode, 0, result.stderr)
                 self.assertRegex(result.stdout, f"\nNo samples: .*{text}")
+                self.assertNotIn("next:", result.stdout)
 
     def test_default_duration_is_30_seconds(self):
         with DebugServer(response("200 OK", PROFILE)) as server:
@@ -245,6 +246,10 @@ class Address(ProfilerTest):
             result = self.profile("-config", "takhin.yaml")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn(f"profile of 127.0.0.1:{server.port} ", result.stderr)
+
+    def test_remote_goes_before_the_configuration(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            self.assert_done(self.profile("-config", "none.yaml", "-remote", server.address))
 
     def test_bad_configuration_is_a_usage_error(self):
         self.assert_fails(self.profile("-config", "none.yaml"), "none.yaml", status=2)

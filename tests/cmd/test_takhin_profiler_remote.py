@@ -256,9 +256,7 @@ class Several(RemoteTest):
             result = self.profile("-remote", f"{a.address},{b.address},{c.address}")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(os.listdir(self.folder), ["heap.prof"])
-        self.assertIn("heap profile of each of 3 brokers\n", result.stderr)
-        for server in (a, b, c):
-            self.assertRegex(result.stderr, rf"heap profile of {server.address} is here \([123] of 3\)\n")
+        self.assertEqual(result.stderr, "collecting a heap profile of each of 3 brokers\n")
 
     def test_one_that_fails_costs_no_other(self):
         with DebugServer(OK) as good, DebugServer(REFUSED) as bad:
@@ -266,7 +264,7 @@ class Several(RemoteTest):
         self.assertEqual(result.returncode, 3, result.stderr)
         self.assertEqual(os.listdir(self.folder), [f"heap_{good.address.replace(':', '_')}.prof"])
         self.assertIn(f"{bad.address} wants a user and a password", result.stderr)
-        self.assertIn(f"heap profile of {bad.address} failed", result.stderr)
+        self.assertEqual(result.stderr.count(bad.address), 2)  # its name, and how to give it a password
 
     def test_the_same_one_twice_is_a_mistake(self):
         result = self.profile("-remote", "localhost,http://localhost:6060/")
@@ -417,7 +415,6 @@ class Progress(RemoteTest):
             child.wait(PATIENCE_S)
             os.close(terminal)
         self.assertIn("cpu profile of each of 2 brokers [", shown)
-        self.assertNotIn(" is here", shown)
         lines = shown.replace("\033[K", "").replace("\r\n", "\r").split("\r")
         self.assertLess(max(len(line) for line in lines if "[" in line), 100)
 

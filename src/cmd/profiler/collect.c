@@ -58,6 +58,13 @@ static void ask(struct collect_plan *plan, const volatile sig_atomic_t *interrup
     fetch_all(plan->fetches, plan->fetch_count, &options);
 }
 
+/* A flame graph alone shows nothing of a trace. */
+static bool has_something_to_show(const struct collect_file *file)
+{
+    const struct analysis_options *options = &file->plan->command->analysis;
+    return options->report || options->json || options->folded || file->type->content->draw != NULL;
+}
+
 static void show_file(struct collect_file *file, const struct analysis *analysis, struct buf *message)
 {
     const struct profiler_command *command = file->plan->command;
@@ -82,7 +89,8 @@ static void show(struct collect_plan *plan, const struct analysis *analysis,
     sig_atomic_t interrupts_before = *interrupt_count;
     for (size_t i = 0; i < plan->file_count; i++) {
         struct collect_file *file = &plan->files[i];
-        if (file->read_back != NULL && interrupts_before < 2 && *interrupt_count == interrupts_before)
+        bool goes_on = interrupts_before < 2 && *interrupt_count == interrupts_before;
+        if (goes_on && file->read_back != NULL && has_something_to_show(file))
             show_file(file, analysis, message);
         collect_file_forget(file);
     }

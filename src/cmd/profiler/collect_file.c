@@ -34,10 +34,13 @@ static void read_part(struct fetch *part, const struct profiler_content *content
     buf_deinit(&why);
 }
 
-/* The file is of the time that its parts span: they were asked at once. */
+/* The file is of the time that its parts span: they were asked at once. The time in a difference of two moments is that
+ * of the second one, as in Go's. */
 static void note_facts(struct collect_file *file, const struct fetch *part, const void *read_back)
 {
     struct content_facts facts = file->type->content->facts(read_back);
+    if (file->type->is_delta)
+        facts.start_ns -= facts.duration_ns;
     if (facts.start_ns > 0 && (file->start_ns == 0 || facts.start_ns < file->start_ns))
         file->start_ns = facts.start_ns;
     if (facts.duration_ns > file->duration_ns)
@@ -97,6 +100,7 @@ void collect_file_finish(struct collect_file *file)
         if (file->result == 0)
             file->result = output_commit(&file->output, buf_bytes(&encoded), &file->problem);
         file->is_written = file->result == 0;
+        file->is_empty = file->is_written && content->facts(file->read_back).is_empty;
         file->size_bytes = file->is_written ? encoded.size : 0;
     }
     for (size_t i = 0; i < count; i++)

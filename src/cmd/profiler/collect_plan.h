@@ -28,7 +28,7 @@ struct collect_file {
     size_t ended_count; /* parts */
     int result;         /* of merging, writing and showing what came */
     struct buf problem; /* why that failed */
-    bool is_written, is_cut_short;
+    bool is_written, is_cut_short, is_empty;
     int64_t start_ns, duration_ns; /* of what it holds, as struct content_facts has them */
     size_t size_bytes;
     void *read_back;    /* its content; NULL: there is none, or it is forgotten */

@@ -5,6 +5,7 @@
 #include "cmd/profiler/content.h"
 #include "pprof/measure.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static FILE *stream_of(const struct profiler_command *command)
@@ -30,6 +31,27 @@ static void write_cut(const struct collect_file *file, struct buf *text)
     buf_printf(text, "interrupted: %s holds %s of the %s\n", file->output.path, held, asked);
 }
 
+/* What describe said is the sum: the time of each, if they are about the same. */
+static void write_brokers(const struct collect_file *file, struct buf *text)
+{
+    int64_t count = (int64_t)count_held(file), sum_ns = file->type->content->facts(file->read_back).duration_ns;
+    char each[64];
+    if (count < 2)
+        return;
+    if (sum_ns <= 0 || sum_ns < file->duration_ns * count / 10 * 9) {
+        buf_printf(text, ", %" PRId64 " brokers together", count);
+        return;
+    }
+    measure_format(sum_ns / count, "nanoseconds", MEASURE_BEST_UNIT, each, sizeof each);
+    buf_printf(text, ": %" PRId64 " brokers, %s each", count, each);
+}
+
+/* Of a profile without samples its tools say nothing; of a trace, what did not end. */
+static bool is_worth_a_look(const struct collect_file *file)
+{
+    return file->is_written && !(file->is_empty && file->type->content == &profiler_content_profile);
+}
+
 void collect_report_file(const struct collect_file *file)
 {
     const struct profiler_command *command = file->plan->command;
@@ -44,15 +66,14 @@ void collect_report_file(const struct collect_file *file)
     measure_format((int64_t)file->size_bytes, "bytes", MEASURE_BEST_UNIT, size, sizeof size);
     buf_printf(&text, "wrote %s: %s, ", path, size);
     type->content->describe(file->read_back, &text);
-    if (count_held(file) > 1)
-        buf_printf(&text, ", %zu brokers together", count_held(file));
+    write_brokers(file, &text);
     buf_append_byte(&text, '\n');
-    if (type->content->facts(file->read_back).is_empty && type->empty != NULL)
+    if (file->is_empty && type->empty != NULL)
         buf_printf(&text, "No %s: %s\n", type->content == &profiler_content_trace ? "requests" : "samples",
                    type->empty);
     if (file->is_cut_short)
         write_cut(file, &text);
-    if (file->plan->file_count == 1) {
+    if (file->plan->file_count == 1 && is_worth_a_look(file)) {
         buf_append_string(&text, "next:\n");
         type->content->advise(path, &text);
     }
@@ -61,11 +82,11 @@ void collect_report_file(const struct collect_file *file)
     buf_deinit(&text);
 }
 
-/* NULL: none is written. */
+/* NULL: there is none. */
 static const struct collect_file *first_of(const struct collect_plan *plan, const struct profiler_content *content)
 {
     for (size_t i = 0; i < plan->file_count; i++)
-        if (plan->files[i].is_written && plan->files[i].type->content == content)
+        if (is_worth_a_look(&plan->files[i]) && plan->files[i].type->content == content)
             return &plan->files[i];
     return NULL;
 }

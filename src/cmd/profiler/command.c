@@ -163,8 +163,8 @@ static const struct flag flags[] = {
       FLAGS_COLLECT, VALUES_ANY}, TIME(last_ns)},
     {{"remote", "ADDRESS", "the debug port of a takhin, or of several with commas between, see ADDRESS", FLAGS_COLLECT,
       VALUES_ANY}, TEXT(remote)},
-    {{"config", "FILE", "take the address from profiler.host and profiler.port of this takhin.yaml", FLAGS_COLLECT,
-      VALUES_FILES}, TEXT(config_file)},
+    {{"config", "FILE", "where -remote names no address: that of profiler.host and profiler.port of this takhin.yaml",
+      FLAGS_COLLECT, VALUES_FILES}, TEXT(config_file)},
     {{"sample-rate", "N", "block: one sample for N ns of waiting; mutex: one in N delays; default 1, which is all; "
       "0: as takhin is configured", FLAGS_COLLECT, VALUES_ANY}, NUMBER(sample_rate)},
     {{"mem-rate", "N", "heap and allocs: one sample for N bytes, while it collects for -duration; default 0: as takhin "

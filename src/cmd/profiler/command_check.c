@@ -143,14 +143,6 @@ static void check_filters(const struct profiler_command *command, const struct c
     profile_destroy(profile);
 }
 
-static void check_addresses(const struct profiler_command *command, const struct command_named *named,
-                            struct buf *message)
-{
-    (void)named;
-    if (command->remote != NULL && command->config_file != NULL)
-        buf_append_string(message, "-remote and -config both say where takhin is: name one");
-}
-
 static void check_analyze(const struct profiler_command *command, const struct command_named *named,
                           struct buf *message)
 {
@@ -168,7 +160,7 @@ int command_check(const struct profiler_command *command, const struct command_n
     } checks[] = {
         {check_analyze, false, true},   {check_report, true, true},     {check_filters, true, true},
         {check_rates, true, false},     {check_times, true, false},     {check_outputs, true, false},
-        {check_traces, true, false},    {check_addresses, true, false},
+        {check_traces, true, false},
     };
     for (size_t i = 0; i < ARRAY_COUNT(checks) && message->size == 0; i++) {
         if ((command->action == PROFILER_COLLECT && checks[i].of_collecting) ||

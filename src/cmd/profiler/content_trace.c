@@ -1,6 +1,7 @@
 /* content_trace.c: execution traces, as go tool trace reads them: where the time of requests went. */
 #include "cmd/profiler/content.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/profiler/analysis.h"
@@ -12,10 +13,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 struct trace_content {
     struct trace_tables *tables;
     struct trace_analysis *analysis;
+    int64_t start_ns;  /* since 1970; 0: unknown */
     struct buf damage; /* why it could not be read to its end; empty: it could */
 };
 
@@ -30,9 +34,25 @@ static void destroy_trace(void *read_back)
     mem_free(content);
 }
 
+/* takhin notes when it begins: "from" is "2026-11-23T11:47:34.123456Z". */
+static void take_start(struct trace_content *content, const struct trace_event *event)
+{
+    struct bytes key = trace_string_text(content->tables, event->text);
+    if (content->start_ns != 0 || !bytes_equal(key, bytes_of_string("from")))
+        return;
+    const char *time = (const char *)trace_string_text(content->tables, event->value).data;
+    struct tm utc = {.tm_sec = 0};
+    const char *fraction = strptime(time, "%Y-%m-%dT%H:%M:%S", &utc);
+    double seconds = fraction != NULL ? strtod(fraction, NULL) : -1;
+    if (seconds >= 0 && seconds < 1)
+        content->start_ns = timegm(&utc) * (int64_t)NS_PER_S + (int64_t)(seconds * (double)NS_PER_S);
+}
+
 static void take_event(const struct trace_event *event, void *context)
 {
     struct trace_content *content = context;
+    if (event->type == TRACE_EVENT_LOG)
+        take_start(content, event);
     trace_analysis_add(content->analysis, event);
 }
 
@@ -57,7 +77,8 @@ static struct content_facts facts_of_trace(const void *read_back)
 {
     const struct trace_content *content = read_back;
     struct trace_analysis_counts counts = trace_analysis_counts(content->analysis);
-    return (struct content_facts){.duration_ns = (int64_t)counts.span_ns, .is_empty = counts.request_count == 0};
+    return (struct content_facts){.start_ns = content->start_ns, .duration_ns = (int64_t)counts.span_ns,
+                                  .is_empty = counts.request_count == 0};
 }
 
 static void describe_trace(const void *read_back, struct buf *text)

@@ -193,7 +193,7 @@ static void end(struct transfer *transfer, int result)
     if (result != 0)
         buf_deinit(&fetch->body);
     if (!fetch->is_side_question)
-        progress_step(&run->progress, fetch->title, fetch->target->name, result == 0);
+        progress_step(&run->progress);
     if (run->options->done != NULL)
         run->options->done(fetch);
 }

@@ -64,6 +64,7 @@ void manifest_write(const struct manifest *manifest, struct buf *text)
 {
     struct json_writer json;
     json_writer_init(&json, text);
+    json.line_depth = 2; /* for people: a line a broker, and a line a file */
     json_open_object(&json, NULL);
     json_write_string(&json, "takhin_profiler", manifest->version);
     write_time(&json, "start", manifest->start_ns);

@@ -17,8 +17,8 @@
  *                 "request": "/debug/pprof/profile?seconds=30",
  *                 "problem": null}]}                 why it, or a part of it, is missing
  *
- * manifest.json is of the latest run into the folder. That of a run before is renamed to
- * manifest_<UTC, when it was written>.json. */
+ * There is a line a broker and a line a file. manifest.json is of the latest run into the folder; that of a run before
+ * is renamed to manifest_<UTC, when it was written>.json. */
 #ifndef CMD_PROFILER_MANIFEST_H
 #define CMD_PROFILER_MANIFEST_H
 

@@ -20,7 +20,7 @@
 void progress_start(struct progress *progress, bool quiet, const char *subject, int64_t duration_ns, size_t total)
 {
     *progress = (struct progress){.subject = subject, .duration_ns = duration_ns, .total = total,
-                                  .start_ns = clock_monotonic_ns(), .is_quiet = quiet};
+                                  .start_ns = clock_monotonic_ns()};
     progress->draws = !quiet && isatty(STDERR_FILENO) && duration_ns > 0;
     if (quiet || progress->draws)
         return;
@@ -81,13 +81,10 @@ void progress_draw(const struct progress *progress)
     buf_deinit(&line);
 }
 
-void progress_step(struct progress *progress, const char *title, const char *target, bool is_well)
+void progress_step(struct progress *progress)
 {
     progress->ended++;
     progress_end(progress);
-    if (!progress->is_quiet && !progress->draws && progress->total > 1)
-        fprintf(stderr, "%s of %s %s (%zu of %zu)\n", title, target, is_well ? "is here" : "failed", progress->ended,
-                progress->total);
 }
 
 void progress_end(const struct progress *progress)
