@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -98,18 +99,16 @@ static void write_profile(const char *path, const struct shape *shape)
     _exit(0);
 }
 
-static void read_file(const char *path, struct buf *content)
+/* As takhin-profiler does. */
+static struct bytes map_file(const char *path)
 {
     int fd = open(path, O_RDONLY);
     struct stat status;
     ASSERT(fd >= 0 && fstat(fd, &status) == 0);
-    buf_init(content);
-    content->data = mem_alloc((size_t)status.st_size);
-    content->capacity = (size_t)status.st_size;
-    ssize_t got;
-    while ((got = read(fd, content->data + content->size, content->capacity - content->size)) > 0)
-        content->size += (size_t)got;
+    void *mapped = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    ASSERT(mapped != MAP_FAILED);
     close(fd);
+    return bytes_of(mapped, (size_t)status.st_size);
 }
 
 static double seconds_since(uint64_t start_ns)
@@ -120,19 +119,20 @@ static double seconds_since(uint64_t start_ns)
 static void analyse(const char *path, const struct shape *shape)
 {
     uint64_t start_ns = clock_monotonic_ns();
-    struct buf content, text, notes;
+    struct bytes content = map_file(path);
+    struct buf text, notes;
     buf_init(&text);
     buf_init(&notes);
-    read_file(path, &content);
-    double file_mb = (double)content.size / 1e6, read_s = seconds_since(start_ns);
+    double file_mb = (double)content.size / 1e6;
     struct profile *profile;
     const char *problem;
-    int result = profile_decode(buf_bytes(&content), PROFILE_LIMITS_DEFAULT, &profile, &problem);
+    int result = profile_decode_mapped(content, PROFILE_LIMITS_DEFAULT, &profile, &problem);
     if (result != 0) {
         printf("  %-34s %6.1f MB: %s\n", shape->name, file_mb, problem);
         return;
     }
     double decoded_s = seconds_since(start_ns);
+    munmap((void *)content.data, content.size);
     struct report_options options = {
         .filter = {.focus = "function_1", .ignore = "function_11111",
                    .tag_focus = shape->topic_count > 0 ? "api=Fetch|Produce" : NULL},
@@ -152,9 +152,9 @@ static void analyse(const char *path, const struct shape *shape)
     double peak_mb = (double)usage.ru_maxrss * 1024 / 1e6;
     profile_encode(profile, &plain);
     double plain_mb = (double)plain.size / 1e6;
-    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: read %.2f s, decode %.2f, simplify %.2f, report %.2f; "
+    printf("  %-34s %6.1f MB (%6.1f plain) %9u samples: decode %.2f s, simplify %.2f, report %.2f; "
            "all %.2f s (%.2f of CPU); peak %.0f MB, %.2f times the plain size\n",
-           shape->name, file_mb, plain_mb, profile->sample_count, read_s, decoded_s - read_s, simplified_s - decoded_s,
+           shape->name, file_mb, plain_mb, profile->sample_count, decoded_s, simplified_s - decoded_s,
            all_s - simplified_s, all_s, cpu_s, peak_mb, peak_mb / plain_mb);
 }
 
@@ -173,7 +173,8 @@ static void in_child(void (*work)(const char *path, const struct shape *shape), 
     ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-int main(void)
+/* bench_pprof_analyse [FOLDER]: the profiles stay in it, for other programs to be measured with. */
+int main(int argc, char **argv)
 {
     static const struct shape shapes[] = {
         {"200 MB", {"samples", "cpu"}, "nanoseconds", 2100000, 20, 30, 50, false},
@@ -183,17 +184,20 @@ int main(void)
         {"4 million stacks", {"samples", "goroutine"}, "count", 4000000, 10, 10, 50, false},
         {"4 million topics", {"contentions", "delay"}, "nanoseconds", 4000000, 2, 5, 100000000, false},
     };
-    char folder[] = "/tmp/takhin-bench-XXXXXX";
-    if (mkdtemp(folder) == NULL)
+    char temporary[] = "/tmp/takhin-bench-XXXXXX";
+    const char *folder = argc > 1 ? argv[1] : mkdtemp(temporary);
+    if (folder == NULL)
         return 1;
-    char *path = mem_printf("%s/profile", folder);
     printf("goals: 200 MB in less than 3 s and with less than 3 times its size of memory\n");
     for (size_t i = 0; i < ARRAY_COUNT(shapes); i++) {
+        char *path = mem_printf("%s/%zu.prof", folder, i);
         in_child(write_profile, path, &shapes[i]);
         in_child(analyse, path, &shapes[i]);
+        if (argc == 1)
+            unlink(path);
+        mem_free(path);
     }
-    unlink(path);
-    rmdir(folder);
-    mem_free(path);
+    if (argc == 1)
+        rmdir(folder);
     return 0;
 }

@@ -15,14 +15,21 @@ static int compare_rows(const void *left, const void *right)
     return strcmp(a->value, b->value);
 }
 
-static void count(struct by_label_row *row, int64_t value)
+/* By the string of the value; apart, as there may be millions. */
+struct sums {
+    int64_t *sums;
+    uint32_t *sample_counts;
+};
+
+static void count(struct sums *sums, uint32_t string, int64_t value)
 {
-    row->sum = value_add(row->sum, value);
-    row->sample_count++;
+    sums->sums[string] = value_add(sums->sums[string], value);
+    sums->sample_counts[string]++;
 }
 
-/* rows, by string, get what each text has; *without, what has none. */
-static void add_up(const struct filter *filter, uint32_t key, struct by_label_row *rows, struct by_label_row *without)
+#define WITHOUT 0 /* no label has the empty text */
+
+static void add_up(const struct filter *filter, uint32_t key, struct sums *sums)
 {
     const struct profile *profile = filter->profile;
     for (uint32_t i = 0; i < profile->sample_count; i++) {
@@ -36,39 +43,47 @@ static void add_up(const struct filter *filter, uint32_t key, struct by_label_ro
             if (label->key != key || label->text == 0)
                 continue;
             has_label = true;
-            count(&rows[label->text], value);
+            count(sums, label->text, value);
         }
         if (!has_label)
-            count(without, value);
+            count(sums, WITHOUT, value);
     }
+}
+
+static void keep_heaviest(struct by_label *table, const struct sums *sums)
+{
+    const struct profile *profile = table->filter->profile;
+    table->rows = arena_alloc_array(&table->arena, BY_LABEL_ROWS_MAX, sizeof(*table->rows));
+    struct heaviest heaviest = {.rows = table->rows, .row_size = sizeof(*table->rows), .capacity = BY_LABEL_ROWS_MAX,
+                                .compare = compare_rows};
+    for (uint32_t i = WITHOUT + 1; i < profile->string_count; i++) {
+        if (sums->sample_counts[i] == 0)
+            continue;
+        struct by_label_row row = {profile_text(profile, i), sums->sums[i], sums->sample_counts[i]};
+        table->value_count++;
+        heaviest_offer(&heaviest, &row);
+    }
+    if (table->value_count > 0 && sums->sample_counts[WITHOUT] > 0) {
+        struct by_label_row row = {NULL, sums->sums[WITHOUT], sums->sample_counts[WITHOUT]};
+        table->value_count++;
+        heaviest_offer(&heaviest, &row);
+    }
+    table->row_count = heaviest.count;
 }
 
 void by_label_init(struct by_label *table, const struct filter *filter, const char *key)
 {
     *table = (struct by_label){.filter = filter, .key = key};
     arena_init(&table->arena);
-    const struct profile *profile = filter->profile;
-    uint32_t key_string = profile_find_string(profile, key);
+    uint32_t string_count = filter->profile->string_count, key_string = profile_find_string(filter->profile, key);
     if (key_string == 0)
         return;
-    struct by_label_row *rows = mem_alloc_array(profile->string_count, sizeof(*rows)), without = {0};
-    add_up(filter, key_string, rows, &without);
-    table->rows = arena_alloc_array(&table->arena, BY_LABEL_ROWS_MAX, sizeof(*table->rows));
-    struct heaviest heaviest = {.rows = table->rows, .row_size = sizeof(*rows), .capacity = BY_LABEL_ROWS_MAX,
-                                .compare = compare_rows};
-    for (uint32_t i = 0; i < profile->string_count; i++) {
-        if (rows[i].sample_count == 0)
-            continue;
-        rows[i].value = profile_text(profile, i);
-        table->value_count++;
-        heaviest_offer(&heaviest, &rows[i]);
-    }
-    if (table->value_count > 0 && without.sample_count > 0) {
-        table->value_count++;
-        heaviest_offer(&heaviest, &without);
-    }
-    table->row_count = heaviest.count;
-    mem_free(rows);
+    struct sums sums = {mem_alloc_array(string_count, sizeof(*sums.sums)),
+                        mem_alloc_array(string_count, sizeof(*sums.sample_counts))};
+    add_up(filter, key_string, &sums);
+    keep_heaviest(table, &sums);
+    mem_free(sums.sums);
+    mem_free(sums.sample_counts);
 }
 
 void by_label_deinit(struct by_label *table)

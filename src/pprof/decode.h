@@ -30,4 +30,9 @@ struct profile_limits {
 int profile_decode(struct bytes encoded, struct profile_limits limits, struct profile **profile,
                    const char **problem) MUST_USE;
 
+/* The same for a file that is mapped for reading: a page that was read is let go, as the file has it still; what the
+ * profile becomes takes its room. */
+int profile_decode_mapped(struct bytes encoded, struct profile_limits limits, struct profile **profile,
+                          const char **problem) MUST_USE;
+
 #endif

@@ -2,6 +2,7 @@
 #include "pprof/decode.h"
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "example.h"
 #include "pprof/encode.h"
 
@@ -11,6 +12,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <zlib.h>
 
 static struct buf encoded(struct profile *profile, bool gzip)
@@ -323,6 +326,60 @@ static void ids_with_gaps_and_in_any_order_are_renumbered(void **state)
     profile_destroy(profile);
 }
 
+/* How much of the mapping that begins there is in memory, in bytes. */
+static size_t resident_bytes(const void *mapped)
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    char line[512];
+    bool is_found = false;
+    unsigned long start, end;
+    size_t kilobytes = SIZE_MAX / 1024;
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            is_found = start == (uintptr_t)mapped;
+        if (is_found && sscanf(line, "Rss: %zu kB", &kilobytes) == 1)
+            break;
+    }
+    fclose(maps);
+    return kilobytes * 1024;
+}
+
+static void a_mapped_file_is_let_go_as_it_is_read(void **state)
+{
+    (void)state;
+    enum { COMMENTS = 48, COMMENT_BYTES = 1 << 20 };
+    struct profile *large = profile_create(), *profile;
+    profile_add_sample_type(large, "samples", "count");
+    char *comment = mem_alloc(COMMENT_BYTES);
+    memset(comment, 'x', COMMENT_BYTES - 1);
+    for (int i = 0; i < COMMENTS; i++) {
+        comment[0] = (char)('A' + i);
+        profile_add_comment(large, comment);
+    }
+    mem_free(comment);
+    struct buf out = encoded(large, false), again;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(fwrite(out.data, 1, out.size, file), out.size);
+    fflush(file);
+    void *mapped = mmap(NULL, out.size, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+    assert_true(mapped != MAP_FAILED);
+    const char *problem;
+
+    assert_int_equal(profile_decode_mapped(bytes_of(mapped, out.size), PROFILE_LIMITS_DEFAULT, &profile, &problem), 0);
+
+    assert_true(resident_bytes(mapped) < out.size / 2);
+    buf_init(&again);
+    profile_encode(profile, &again);
+    assert_true(bytes_equal(buf_bytes(&out), buf_bytes(&again)));
+    profile_destroy(profile);
+    buf_deinit(&again);
+    munmap(mapped, out.size);
+    fclose(file);
+    buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +396,7 @@ int main(void)
         cmocka_unit_test(many_small_records_stop_at_the_memory_limit),
         cmocka_unit_test(rules_of_the_format_are_checked),
         cmocka_unit_test(ids_with_gaps_and_in_any_order_are_renumbered),
+        cmocka_unit_test(a_mapped_file_is_let_go_as_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

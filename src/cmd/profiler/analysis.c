@@ -56,7 +56,7 @@ static int read_content(const struct input *input, const struct profiler_content
                         struct buf *message)
 {
     *content = profiler_content_of(input->bytes);
-    int result = (*content)->read(input->bytes, read_back, message);
+    int result = (*content)->read(input->bytes, input->mapped != NULL, read_back, message);
     const char *hint = result == 0 ? NULL : profiler_content_hint(input->bytes);
     if (hint != NULL)
         buf_printf(message, "; %s", hint);

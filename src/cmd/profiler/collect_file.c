@@ -24,7 +24,7 @@ static void read_part(struct fetch *part, const struct profiler_content *content
 {
     struct buf why;
     buf_init(&why);
-    part->result = content->read(buf_bytes(&part->body), read_back, &why);
+    part->result = content->read(buf_bytes(&part->body), false, read_back, &why);
     if (part->result != 0) {
         buf_printf(&part->problem, "what %s sent is no %s: %s.\nIt begins with ", part->target->name, content->noun,
                    buf_string(&why));

@@ -27,8 +27,9 @@ struct content_part {
 
 struct profiler_content {
     const char *noun; /* "profile" */
-    /* Read bytes; *read_back is for the others, and destroy. Negative: it is none; *problem says why. */
-    int (*read)(struct bytes bytes, void **read_back, struct buf *problem) MUST_USE;
+    /* Read bytes; *read_back is for the others, and destroy. is_mapped: they are those of a file, whose pages may be let
+     * go. Negative: it is none; *problem says why. */
+    int (*read)(struct bytes bytes, bool is_mapped, void **read_back, struct buf *problem) MUST_USE;
     struct content_facts (*facts)(const void *read_back);
     /* Append what it is in half a line: "cpu 12.34s in 321 stacks, of 30s". */
     void (*describe)(const void *read_back, struct buf *text);

@@ -27,11 +27,11 @@
 static const struct profile_limits limits = {.plain_bytes = (size_t)1 << 30, .memory_bytes = (size_t)3 << 30};
 
 /* Names stay as they came until something is shown of them: what is merged is written to a file. */
-static int read_profile(struct bytes bytes, void **read_back, struct buf *problem)
+static int read_profile(struct bytes bytes, bool is_mapped, void **read_back, struct buf *problem)
 {
     struct profile *profile;
     const char *text;
-    int result = profile_decode(bytes, limits, &profile, &text);
+    int result = (is_mapped ? profile_decode_mapped : profile_decode)(bytes, limits, &profile, &text);
     *read_back = profile;
     if (result != 0)
         buf_append_string(problem, text);

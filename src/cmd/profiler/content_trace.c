@@ -57,8 +57,9 @@ static void take_event(const struct trace_event *event, void *context)
 }
 
 /* The last seconds of an incident do not come again: a trace that is damaged is kept, and read as far as it goes. */
-static int read_trace(struct bytes bytes, void **read_back, struct buf *problem)
+static int read_trace(struct bytes bytes, bool is_mapped, void **read_back, struct buf *problem)
 {
+    (void)is_mapped; /* a trace is not as large */
     struct trace_content *content = MEM_NEW(struct trace_content);
     buf_init(&content->damage);
     content->tables = trace_tables_create();
