@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -220,6 +221,29 @@ class Types(ManyTest):
                                  "The same goes for fgprof.prof.")
             self.assertEqual(result.stderr.count("Make room"), 1)
             self.assertEqual(self.names(), DEFAULT_NAMES)
+
+    def test_a_slow_disk_takes_no_time_from_others(self):
+        large = gzip.compress(PLAIN + b"\xfa\x01" + varint(1 << 18) + os.urandom(1 << 18))  # more than a pipe holds
+        is_writing = threading.Event()
+        os.mkfifo(self.folder / "heap.prof")
+
+        def answer(request):
+            if "/heap" in request.path:
+                return response("200 OK", large)
+            is_writing.wait(30)
+            return takhin(request)
+
+        with DebugServer(answer) as server:
+            child = self.start("-type", "all", "-duration", "1s", "-timeout", "5s", "-remote", server.address)
+            with open(self.folder / "heap.prof", "rb", buffering=0) as disk:
+                disk.read(1)
+                is_writing.set()
+                time.sleep(6.5)  # longer than any answer may take
+                while disk.read(1 << 16):
+                    pass
+            _, errors = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 0, errors)
+        self.assertEqual(self.names(), DEFAULT_NAMES)
 
     def test_nothing_fits(self):
         with DebugServer(takhin) as server:

@@ -89,7 +89,9 @@ class Login(RemoteTest):
         (self.home / ".netrc").write_text("machine 127.0.0.1 login u password p@x\n")
         with self.server() as server:
             self.assert_collects(self.profile("-remote", server.address))
+            self.assert_collects(self.profile("-remote", f"http://u@{server.address}"))
             self.assert_fails(self.profile("-remote", f"http://other:one@{server.address}"), "refuses the user")
+            self.assert_fails(self.profile("-remote", f"http://other@{server.address}"), "wants a user and a password")
 
     def test_none_are_sent_to_who_did_not_ask_for_any(self):
         with DebugServer(OK) as server:
@@ -230,6 +232,7 @@ class Way(RemoteTest):
             response("200 OK", PROFILE[:20], length=len(PROFILE)): "broke before the profile was complete",
             b"": "closed the connection without an answer, which is not HTTP",
             b"SSH-2.0-OpenSSH_9.2\r\n": 'its answer is not HTTP, "SSH-2.0-OpenSSH_9.2"',
+            b"HTTP/1.1 200 OK\r\nServer: " + b"x" * (1 << 20): "its answer is not HTTP",
         }
         for answer, text in cases.items():
             with self.subTest(text=text), DebugServer(answer) as server:
@@ -371,6 +374,21 @@ class Interrupt(RemoteTest):
         self.assertEqual(child.returncode, 1)
         self.assertIn("interrupted", errors)
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_who_was_not_reached_yet_is_not_waited_for(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, DebugServer(OK) as quick:
+            waiting = [socket.socket() for _ in range(4)]  # more than the queue takes
+            for one in waiting:
+                self.addCleanup(one.close)
+                one.setblocking(False)
+                one.connect_ex(deaf.getsockname())
+            address = f"127.0.0.1:{deaf.getsockname()[1]}"
+            child = self.begin("-type", "heap", "-split", "-remote", f"{quick.address},{address}")
+            child.stdout.readline()  # what the other one said is written
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=PATIENCE_S)
+        self.assertEqual(child.returncode, 3, errors)
+        self.assertIn(f"interrupted, and {address} was not asked yet.", errors)
 
     def test_who_never_answers_is_not_waited_for_for_long(self):
         status, _, errors = self.interrupt(None, "-duration", "20m")

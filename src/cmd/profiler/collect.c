@@ -11,10 +11,6 @@
 
 #include <stdio.h>
 
-/* Far above any real one. */
-#define PROFILE_BYTES_MAX ((size_t)256 << 20)
-#define TRACE_BYTES_MAX ((size_t)1 << 30)
-
 /* Where a file cannot be written, nobody is asked for it. */
 static int open_files(struct collect_plan *plan, struct buf *message)
 {
@@ -45,12 +41,8 @@ static void take_ended(struct fetch *fetch)
 static void ask(struct collect_plan *plan, const volatile sig_atomic_t *interrupt_count)
 {
     const struct profiler_command *command = plan->command;
-    bool has_trace = false;
-    for (size_t i = 0; i < plan->file_count; i++)
-        has_trace |= plan->files[i].type->content == &profiler_content_trace;
     struct fetch_options options = {
         .timeout_ns = command->timeout_ns,
-        .body_limit = has_trace ? TRACE_BYTES_MAX : PROFILE_BYTES_MAX,
         .quiet = command->quiet,
         .interrupt_count = interrupt_count,
         .done = take_ended,

@@ -9,6 +9,11 @@
 
 #define SETTINGS_PATH "/debug/profiler/config"
 
+/* Far above any real one. */
+#define PROFILE_BYTES_MAX ((size_t)256 << 20)
+#define TRACE_BYTES_MAX ((size_t)1 << 30)
+#define SETTINGS_BYTES_MAX ((size_t)1 << 20)
+
 /* "cpu.prof"; of one target among several "cpu_broker1_6060.prof"; in a folder "cpu_20261123T114734Z.prof", as there
  * will be more of them. */
 static char *path_of(const struct collect_plan *plan, const struct collectible *type, const struct target *target)
@@ -58,6 +63,7 @@ static void add_file(struct collect_plan *plan, const struct collectible *type, 
             .hint = profiler_command_hint(command, type),
             .off_in = plan->targets.off_in,
             .duration_ns = profiler_command_window_ns(command, type),
+            .body_limit = type->content == &profiler_content_trace ? TRACE_BYTES_MAX : PROFILE_BYTES_MAX,
             .context = file,
         };
     }
@@ -72,6 +78,7 @@ static void add_settings(struct collect_plan *plan)
             .path = SETTINGS_PATH,
             .title = "settings",
             .noun = "answer",
+            .body_limit = SETTINGS_BYTES_MAX,
             .is_side_question = true,
         };
     }

@@ -42,6 +42,7 @@ struct run {
     struct progress progress;
     uint64_t start_ns;
     uint64_t give_up_ns; /* 0: nobody has interrupted */
+    int64_t done_ns;     /* that options->done has taken, which counts against no answer's time */
 };
 
 static size_t take_body(char *data, size_t size, size_t count, void *context)
@@ -49,7 +50,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
     struct transfer *transfer = context;
     struct buf *body = &transfer->fetch->body;
     size *= count;
-    transfer->ending.is_too_large = size > transfer->ending.body_limit - body->size;
+    transfer->ending.is_too_large = size > transfer->fetch->body_limit - body->size;
     transfer->ending.is_not_http = !transfer->has_status;
     if (transfer->ending.is_too_large)
         return 0; /* ends the transfer with CURLE_WRITE_ERROR */
@@ -127,9 +128,9 @@ static void set_times(struct transfer *transfer)
     if (transfer->fetch->is_side_question)
         ending->timeout_ns = shorter(ending->timeout_ns, SIDE_TIMEOUT_NS);
     ending->connect_timeout_ns = shorter(ending->timeout_ns, CONNECT_TIMEOUT_NS);
-    int64_t whole_ns = transfer->fetch->duration_ns + ending->timeout_ns;
-    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)(ending->connect_timeout_ns / (int64_t)NS_PER_MS));
+    int64_t connect_ns = ending->connect_timeout_ns + transfer->run->done_ns;
+    int64_t whole_ns = transfer->fetch->duration_ns + ending->timeout_ns + transfer->run->done_ns;
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ns / (int64_t)NS_PER_MS));
     curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)(whole_ns / (int64_t)NS_PER_MS));
 }
 
@@ -141,8 +142,10 @@ static void set_target(CURL *easy, const struct target *target, const char *path
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, target->unix_path);
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-    curl_easy_setopt(easy, CURLOPT_USERNAME, target->user);
-    curl_easy_setopt(easy, CURLOPT_PASSWORD, target->password);
+    if (target->password != NULL) { /* else the user is in the URL */
+        curl_easy_setopt(easy, CURLOPT_USERNAME, target->user);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, target->password);
+    }
     const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL's own programs and Go's know it */
     if (authorities != NULL && *authorities != '\0')
         curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
@@ -155,7 +158,6 @@ static void begin(struct run *run, struct transfer *transfer, struct fetch *fetc
     *transfer = (struct transfer){.fetch = fetch, .run = run, .easy = easy};
     for (size_t i = 0; i < SOCKETS_MAX; i++)
         transfer->sockets[i] = CURL_SOCKET_BAD;
-    transfer->ending.body_limit = run->options->body_limit;
     set_times(transfer);
     set_target(easy, fetch->target, fetch->path);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -182,6 +184,17 @@ static void begin(struct run *run, struct transfer *transfer, struct fetch *fetc
 
 /* --- ending --- */
 
+/* Reading, merging and writing what came may take seconds, in which nobody reads what others send. */
+static void tell(struct run *run, struct fetch *fetch)
+{
+    uint64_t before_ns = clock_monotonic_ns();
+    run->options->done(fetch);
+    run->done_ns += (int64_t)(clock_monotonic_ns() - before_ns);
+    for (size_t i = 0; i < run->count; i++)
+        if (run->transfers[i].easy != NULL)
+            set_times(&run->transfers[i]);
+}
+
 static void end(struct transfer *transfer, int result)
 {
     struct fetch *fetch = transfer->fetch;
@@ -195,7 +208,7 @@ static void end(struct transfer *transfer, int result)
     if (!fetch->is_side_question)
         progress_step(&run->progress);
     if (run->options->done != NULL)
-        run->options->done(fetch);
+        tell(run, fetch);
 }
 
 static void end_well_or_not(struct transfer *transfer, CURLcode code)
@@ -235,13 +248,18 @@ static void end_those_done(struct run *run)
 
 /* --- an interrupt --- */
 
-/* Its sending side. False: its request is not under way yet. */
+static bool is_asked(const struct transfer *transfer)
+{
+    long request_size = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
+    return request_size > 0;
+}
+
+/* Its sending side. */
 static bool shut(struct transfer *transfer)
 {
     bool is_shut = false;
-    long request_size = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_size);
-    for (size_t i = 0; i < SOCKETS_MAX && request_size > 0; i++)
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
         if (transfer->sockets[i] != CURL_SOCKET_BAD && shutdown(transfer->sockets[i], SHUT_WR) == 0)
             is_shut = true;
     return is_shut;
@@ -252,12 +270,14 @@ static void cut(struct transfer *transfer)
 {
     struct fetch *fetch = transfer->fetch;
     int64_t elapsed_ns = (int64_t)(clock_monotonic_ns() - transfer->run->start_ns);
-    if (fetch->is_side_question || elapsed_ns >= fetch->duration_ns)
+    if (!is_asked(transfer))
+        end(transfer, fetch_explain_interrupt(fetch, FETCH_NOT_BEGUN));
+    else if (fetch->is_side_question || elapsed_ns >= fetch->duration_ns)
         return; /* it answers by itself */
-    if (target_is_tls(fetch->target))
+    else if (target_is_tls(fetch->target))
         end(transfer, fetch_explain_interrupt(fetch, FETCH_OVER_TLS));
     else if (!shut(transfer))
-        end(transfer, fetch_explain_interrupt(fetch, FETCH_NOT_BEGUN));
+        end(transfer, fetch_explain_interrupt(fetch, FETCH_NO_ANSWER));
     else
         transfer->ending.is_cut = true;
 }

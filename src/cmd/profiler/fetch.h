@@ -20,6 +20,7 @@ struct fetch {
     const char *hint;    /* what to do if the server refuses; NULL: nothing is known */
     const char *off_in;  /* the configuration that leaves the profiler off; NULL: none */
     int64_t duration_ns; /* that the server will collect for; 0: it answers at once */
+    size_t body_limit;   /* bytes */
     bool is_side_question; /* no progress shows it, and what it fails of is nobody's business but the caller's */
     void *context;       /* the caller's, for done */
 
@@ -33,7 +34,6 @@ struct fetch {
 
 struct fetch_options {
     int64_t timeout_ns;  /* of an answer, beyond the time that the server collects for; 0: 30 s */
-    size_t body_limit;   /* bytes, of each */
     bool quiet;          /* no progress */
     /* Set to how many signals have come. At the first, what is being collected is ended early: the sending side of its
      * connection is shut, on which the debug port answers with what it has by then. What has not come some seconds

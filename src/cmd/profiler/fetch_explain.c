@@ -156,6 +156,7 @@ static int explain_code(struct fetch *fetch, const struct fetch_ending *ending)
         suggest_tls(fetch, ending);
         return ERR_MALFORMED;
     case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_OUT_OF_MEMORY: /* as libcurl calls a line among the headers that has no end */
         return explain_not_http(fetch, bytes_of(NULL, 0));
     default:
         buf_printf(problem, "%s: %s", name,
@@ -259,7 +260,7 @@ int fetch_explain(struct fetch *fetch, const struct fetch_ending *ending)
 {
     if (ending->is_too_large) {
         buf_printf(&fetch->problem, "%s sends more than %zu MiB: not a %s.", fetch->target->name,
-                   ending->body_limit >> 20, fetch->noun);
+                   fetch->body_limit >> 20, fetch->noun);
         return ERR_TOO_LARGE;
     }
     if (ending->is_cut)
@@ -272,7 +273,7 @@ int fetch_explain(struct fetch *fetch, const struct fetch_ending *ending)
 int fetch_explain_interrupt(struct fetch *fetch, enum fetch_interrupt how)
 {
     static const char *const reasons[] = {
-        [FETCH_NOT_BEGUN] = "was not collecting yet",
+        [FETCH_NOT_BEGUN] = "was not asked yet",
         [FETCH_OVER_TLS] = "cannot be asked over TLS for what it has so far",
         [FETCH_NO_ANSWER] = "did not give what it had by then",
     };

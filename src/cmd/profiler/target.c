@@ -88,6 +88,18 @@ static const char *set_port(CURLU *url, const char *authority)
     return problem;
 }
 
+/* libcurl looks into ~/.netrc for the password of a user only if the URL names the user. */
+static void name_user(CURLU *url, struct target *target)
+{
+    curl_url_set(url, CURLUPART_USER, target->user, CURLU_URLENCODE);
+    char *whole = url_part(url, CURLUPART_URL);
+    ASSERT(whole != NULL); /* it was one without */
+    cut_slashes(whole);
+    mem_free(target->url);
+    target->url = mem_copy_string(whole);
+    curl_free(whole);
+}
+
 static const char *take_parsed(CURLU *url, const char *text, bool has_scheme, struct target *target)
 {
     bool has_prefix;
@@ -110,6 +122,8 @@ static const char *take_parsed(CURLU *url, const char *text, bool has_scheme, st
     target->url = mem_copy_string(whole);
     target->name = mem_copy_string(whole + scheme_length(whole));
     curl_free(whole);
+    if (target->user != NULL && target->password == NULL)
+        name_user(url, target);
     return NULL;
 }
 

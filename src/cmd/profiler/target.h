@@ -11,8 +11,8 @@
 struct target {
     char *name;      /* for people, and the label broker=: "localhost:6060", "unix:/run/takhin.sock"; no password */
     char *file_part; /* the same as part of a file's name: "localhost_6060"; no two of a list are equal */
-    char *url;       /* "https://host:6060/prefix": requests' paths are put behind; no user, no slash at its end */
-    char *user, *password; /* NULL: none; decoded */
+    char *url;       /* "https://host:6060/prefix": requests' paths are put behind; no password, no slash at its end */
+    char *user, *password; /* NULL: none; decoded. Without a password the user is in url, too */
     char *unix_path; /* the socket that the connection goes to; NULL: TCP */
 };
 
