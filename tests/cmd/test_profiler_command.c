@@ -326,6 +326,7 @@ static void what_cannot_be_is_refused_in_a_line_that_says_why(void **state)
         {"-type all -duration 1500ms", "-duration: must be whole seconds for block"},
         {"-type all -output x.prof",
          "-output names one file; name a folder for those of several types with -output-dir"},
+        {"-output -", "-output - is no file; for standard output write -output /dev/stdout -quiet"},
         {"-output x.prof -output-dir y",
          "-output names the file and -output-dir a folder for files with names of their own: name one"},
         {"-output x.prof -split -remote a,b",

@@ -172,6 +172,27 @@ class Success(ProfilerTest):
         self.assertTrue((self.folder / "cpu.prof").is_symlink())
         self.assertEqual((self.folder / "real.prof").read_bytes(), PROFILE)
 
+    def test_standard_output_may_be_the_file(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            result = subprocess.run([PROFILER, "-remote", server.address, "-output", "/dev/stdout", "-quiet"],
+                                    cwd=self.folder, capture_output=True, timeout=60, env=clean_environment())
+        self.assertEqual((result.returncode, result.stdout, os.listdir(self.folder)), (0, PROFILE, []))
+
+    def test_makes_the_file_that_a_link_leads_to(self):
+        (self.folder / "disk").mkdir()
+        (self.folder / "disk/now").symlink_to("real.prof")
+        (self.folder / "cpu.prof").symlink_to("disk/now")
+        (self.folder / "other.prof").symlink_to("none/real.prof")
+        (self.folder / "round.prof").symlink_to("round.prof")
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            self.assert_done(self.profile("-remote", server.address))
+            nowhere = self.profile("-remote", server.address, "-output", "other.prof")
+            loop = self.profile("-remote", server.address, "-output", "round.prof")
+        self.assertEqual((self.folder / "disk/real.prof").read_bytes(), PROFILE)
+        names = ["cpu.prof", "disk", "other.prof", "round.prof"]
+        self.assert_fails(nowhere, "cannot write none/real.prof: No such file or directory", left=names)
+        self.assert_fails(loop, "cannot write round.prof: Too many levels of symbolic links", left=names)
+
     def test_file_has_the_permissions_of_any_new_file(self):
         with DebugServer(response("200 OK", PROFILE)) as server:
             self.assertEqual(self.profile("-remote", server.address, preexec_fn=lambda: os.umask(0o027)).returncode, 0)

@@ -77,7 +77,9 @@ static void check_outputs(const struct profiler_command *command, const struct c
     (void)named;
     if (command->output == NULL)
         return;
-    if (command->output_dir != NULL)
+    if (strcmp(command->output, "-") == 0)
+        buf_append_string(message, "-output - is no file; for standard output write -output /dev/stdout -quiet");
+    else if (command->output_dir != NULL)
         buf_append_string(message, "-output names the file and -output-dir a folder for files with names of their own: "
                                    "name one");
     else if (command->type_count > 1)

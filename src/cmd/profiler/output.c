@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 /* Above how often anybody collects within a second. */
 #define NAMES_TRIED 10000
+
+#define LINKS_MAX 40 /* as Linux has it: path_resolution(7) */
 
 void output_format_time(int64_t wall_ns, char text[OUTPUT_TIME_SIZE])
 {
@@ -60,24 +63,38 @@ static mode_t default_mode(void)
     return 0666 & ~mask;
 }
 
+/* What a link leads to in the end, be it there or not, so that it is not the link that is replaced. The caller's. */
+static char *follow_links(const char *path)
+{
+    char *at = mem_copy_string(path), text[PATH_MAX];
+    ssize_t length;
+    for (int i = 0; i < LINKS_MAX && (length = readlink(at, text, sizeof text)) > 0; i++) {
+        const char *slash = *text != '/' ? strrchr(at, '/') : NULL;
+        char *next = mem_printf("%.*s%.*s", slash != NULL ? (int)(slash + 1 - at) : 0, at, (int)length, text);
+        mem_free(at);
+        at = next;
+    }
+    return at;
+}
+
 int output_open(struct output *output, const char *path, enum output_rule rule, const char *other,
                 struct buf *message)
 {
-    char *resolved = realpath(path, NULL); /* NULL where there is no such file yet */
+    struct stat status;
+    bool replaces = rule == OUTPUT_REPLACES;
+    bool is_direct = replaces && stat(path, &status) == 0 && !S_ISREG(status.st_mode); /* /dev/stdout leads nowhere */
     *output = (struct output){
         .fd = -1,
         .path = mem_copy_string(path),
-        .target = mem_copy_string(resolved != NULL && rule == OUTPUT_REPLACES ? resolved : path),
+        .target = replaces && !is_direct ? follow_links(path) : mem_copy_string(path),
         .rule = rule,
         .other = other,
     };
-    free(resolved);
-    struct stat status;
-    if (rule == OUTPUT_REPLACES && stat(output->target, &status) == 0 && !S_ISREG(status.st_mode)) {
+    if (is_direct) {
         output->fd = open(output->target, O_WRONLY | O_CLOEXEC);
         return output->fd >= 0 ? 0 : fail(output, -errno, message);
     }
-    if (rule == OUTPUT_REPLACES && access(output->target, F_OK) == 0 && access(output->target, W_OK) != 0)
+    if (replaces && access(output->target, W_OK) != 0 && errno != ENOENT)
         return fail(output, -errno, message); /* rename would not ask */
     output->temporary = mem_printf("%s.partial-XXXXXX", output->target);
     output->fd = mkostemp(output->temporary, O_CLOEXEC);
