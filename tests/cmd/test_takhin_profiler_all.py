@@ -20,6 +20,7 @@ TYPES = ["cpu", "heap", "allocs", "goroutine", "block", "mutex", "threadcreate",
 DEFAULT_NAMES = sorted("trace.out" if name == "trace" else f"{name}.prof" for name in TYPES)
 TIMED = ["cpu", "block", "mutex", "fgprof", "trace"]
 CONFIG = {"mem_rate": 524288, "block_rate": 10000}
+LARGE = gzip.compress(PLAIN + b"\xfa\x01" + varint(1 << 18) + os.urandom(1 << 18))  # more than a pipe holds
 TIME = r"\d{8}T\d{6}Z"
 
 
@@ -222,14 +223,24 @@ class Types(ManyTest):
             self.assertEqual(result.stderr.count("Make room"), 1)
             self.assertEqual(self.names(), DEFAULT_NAMES)
 
+    def test_a_third_signal_ends_it_wherever_it_is(self):
+        os.mkfifo(self.folder / "cpu.prof")
+        with DebugServer(response("200 OK", LARGE)) as server:
+            child = self.start("-remote", server.address)
+            with open(self.folder / "cpu.prof", "rb", buffering=0) as disk:
+                disk.read(1)  # and no more: it cannot go on
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    child.send_signal(number)
+                child.communicate(timeout=60)
+        self.assertLess(child.returncode, 0)
+
     def test_a_slow_disk_takes_no_time_from_others(self):
-        large = gzip.compress(PLAIN + b"\xfa\x01" + varint(1 << 18) + os.urandom(1 << 18))  # more than a pipe holds
         is_writing = threading.Event()
         os.mkfifo(self.folder / "heap.prof")
 
         def answer(request):
             if "/heap" in request.path:
-                return response("200 OK", large)
+                return response("200 OK", LARGE)
             is_writing.wait(30)
             return takhin(request)
 
