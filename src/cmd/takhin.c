@@ -31,6 +31,8 @@ struct program {
     struct reactor *http_reactor;
     struct http_port *metrics_port, *health_port, *debug_port;
     struct profiler *profiler; /* NULL: disabled */
+    char *debug_host;          /* where the debug port is, as it was asked for */
+    uint16_t debug_port_number;
     struct storage *storage;
     struct broker *_Atomic broker; /* NULL until it serves */
     struct storage_progress progress;
@@ -86,8 +88,12 @@ static int start_profiler(struct program *program, const struct profiler_options
     if (rc < 0) {
         profiler_destroy(program->profiler);
         program->profiler = NULL;
+        return rc;
     }
-    return rc;
+    mem_free(program->debug_host);
+    program->debug_host = mem_copy_string(options->host);
+    program->debug_port_number = options->port;
+    return 0;
 }
 
 static void stop_profiler(struct program *program)
@@ -170,23 +176,33 @@ static void stop(struct program *program)
     metrics_destroy(program->metrics);
 }
 
-static bool same_address(const struct profiler_options *a, const struct profiler_options *b)
+/* To its new address, or back. The old one goes first: 0.0.0.0 cannot be had while the port of 127.0.0.1 is. */
+static void move_profiler(struct program *program, const struct profiler_options *now)
 {
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
+    char *host = mem_copy_string(program->debug_host);
+    struct profiler_options back = *now;
+    back.host = host;
+    back.port = program->debug_port_number;
+    stop_profiler(program);
+    if (start_profiler(program, now) < 0 && start_profiler(program, &back) == 0)
+        log_warning("the debug port stays where it was, until the next reload host=%s port=%u", host,
+                    http_port_number(program->debug_port));
+    mem_free(host);
 }
 
-static void apply_profiler(struct program *program, const struct profiler_options *before,
-                           const struct profiler_options *now)
+/* What cannot be started has said why; the broker goes on without. */
+static void apply_profiler(struct program *program, const struct profiler_options *now)
 {
-    bool stays = program->profiler && now->enabled && same_address(before, now);
-    if (stays) {
-        profiler_reconfigure(program->profiler, now);
-        return;
-    }
-    if (program->profiler)
+    bool is_there = program->profiler && now->port == program->debug_port_number &&
+                    strcmp(now->host, program->debug_host) == 0;
+    if (!program->profiler && now->enabled)
+        (void)start_profiler(program, now);
+    else if (program->profiler && !now->enabled)
         stop_profiler(program);
-    if (now->enabled)
-        (void)start_profiler(program, now); /* it has said why not; the broker goes on without */
+    else if (is_there)
+        profiler_reconfigure(program->profiler, now);
+    else if (program->profiler)
+        move_profiler(program, now);
 }
 
 /* SIGHUP: the profiler block and the log level; a bad file changes nothing. */
@@ -211,8 +227,7 @@ static void reload(struct program *program)
     buf_deinit(&keys);
 
     log_configure(fresh.log);
-    apply_profiler(program, program->reloaded.origins ? &program->reloaded.profiler : &program->config.profiler,
-                   &fresh.profiler);
+    apply_profiler(program, &fresh.profiler);
     config_free(&program->reloaded);
     program->reloaded = fresh;
     log_info("configuration reloaded profiler=%s level=%s", program->profiler ? "on" : "off",
@@ -264,6 +279,7 @@ static int run(struct program *program, const sigset_t *signals, uint64_t start_
     if (rc == 0)
         log_info("stopped");
     config_free(&program->reloaded);
+    mem_free(program->debug_host);
     return rc < 0 ? EXIT_FAILED : EXIT_SUCCESS;
 }
 

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import signal
+import socket
 import sys
 import unittest
 import urllib.request
@@ -67,6 +68,19 @@ class Settings(unittest.TestCase):
                               r'changed="mem_rate 65536 to 4096, labels.topic true to false"')
         self.reload()  # of the same file
         self.assertEqual((self.settings()["mem_rate"], self.settings()["labels"]["topic"]), (65536, True))
+
+    def test_a_debug_port_that_cannot_move_stays(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            del self.broker.settings["profiler_port"]
+            self.write(port=0)
+            self.broker.start()
+            self.write(port=taken.getsockname()[1], cpu_hz=20)
+            for count in (1, 2):  # each reload tries anew
+                self.reload()
+                found = self.broker.await_log(rf"(?s)(cannot listen service=profiler.*stays where it was.*?port=(\d+)"
+                                              rf".*){{{count}}}")
+                self.broker.ports["profiler"] = int(found[2])
+                self.assertEqual(self.settings()["hz"], 20)
 
 
 if __name__ == "__main__":
