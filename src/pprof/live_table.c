@@ -54,6 +54,16 @@ static void add_sample(const struct collector *collector, const struct profile_s
     }
 }
 
+/* Memory that lives is never less than none. */
+static bool has_negative(const struct filter *filter, uint32_t column)
+{
+    for (uint32_t i = 0; i < filter->profile->sample_count; i++) {
+        if (profile_sample_values(filter->profile, &filter->profile->samples[i])[column] < 0)
+            return true;
+    }
+    return false;
+}
+
 static void collect(struct live_table *table, const struct filter *filter, struct collector *collector)
 {
     struct arena scratch;
@@ -89,6 +99,8 @@ void live_table_init(struct live_table *table, const struct filter *filter, int6
         if (collector.columns[i] == FILTER_NO_COLUMN)
             return;
     }
+    table->is_of_window = filter->profile->duration_ns > 0;
+    table->is_growth = has_negative(filter, collector.columns[LIVE_BYTES]);
     collect(table, filter, &collector);
 }
 
@@ -109,8 +121,10 @@ static void print_row(const struct live_table *table, const struct live_row *row
     measure_format(row->values[LIVE_BYTES], "bytes", MEASURE_BEST_UNIT, live, sizeof(live));
     measure_format(row->values[ALLOCATED_BYTES], "bytes", MEASURE_BEST_UNIT, allocated, sizeof(allocated));
     measure_percentage(row->values[LIVE_BYTES], row->values[ALLOCATED_BYTES], share, sizeof(share));
-    buf_printf(out, "%10s %10lld %10s %10lld %10s", live, (long long)row->values[LIVE_OBJECTS], allocated,
-               (long long)row->values[ALLOCATED_OBJECTS], row->values[ALLOCATED_BYTES] == 0 ? "" : share);
+    buf_printf(out, "%10s %10lld %10s %10lld", live, (long long)row->values[LIVE_OBJECTS], allocated,
+               (long long)row->values[ALLOCATED_OBJECTS]);
+    if (!table->is_of_window)
+        buf_printf(out, " %10s", row->values[ALLOCATED_BYTES] == 0 ? "" : share);
     if (table->elapsed_ns > 0) {
         measure_format(live_table_per_minute(row->values[LIVE_BYTES], table->elapsed_ns), "bytes", MEASURE_BEST_UNIT,
                        rate, sizeof(rate));
@@ -124,8 +138,12 @@ void live_table_print(const struct live_table *table, uint32_t row_limit, struct
     if (table->row_count == 0)
         return;
     uint32_t shown = row_limit < table->row_count ? row_limit : table->row_count;
-    buf_append_string(out, "live beside allocated:\n");
-    buf_printf(out, "%10s %10s %10s %10s %10s", "live", "objects", "allocated", "objects", "still live");
+    buf_append_string(out, !table->is_of_window ? "live beside allocated:\n"
+                           : table->is_growth  ? "how much more is live, beside allocated meanwhile:\n"
+                                               : "live at the end, beside allocated meanwhile:\n");
+    buf_printf(out, "%10s %10s %10s %10s", "live", "objects", "allocated", "objects");
+    if (!table->is_of_window)
+        buf_printf(out, " %10s", "still live");
     if (table->elapsed_ns > 0)
         buf_printf(out, " %10s", "live/min");
     buf_append_string(out, "  function\n");

@@ -19,6 +19,8 @@ struct live_row {
 
 struct live_table {
     int64_t elapsed_ns;      /* between the two profiles of a difference; 0: unknown, or of one profile */
+    bool is_of_window;       /* what was allocated came in a time, and what is live is not of that alone */
+    bool is_growth;          /* live is how much more: Go subtracts what was live when the window began */
     int64_t totals[LIVE_COLUMN_COUNT]; /* of all that the filter keeps */
     struct live_row *rows;   /* most live bytes first, or most growth of them */
     uint32_t row_count;
@@ -33,7 +35,8 @@ void live_table_deinit(struct live_table *table);
 /* A value of which so much came in elapsed_ns, a minute. */
 int64_t live_table_per_minute(int64_t value, int64_t elapsed_ns);
 
-/* Append a headed table, at most row_limit rows; nothing if there are none. */
+/* Append a headed table, at most row_limit rows; nothing if there are none. How much of what was allocated still lives
+ * is not said of a window. */
 void live_table_print(const struct live_table *table, uint32_t row_limit, struct buf *out);
 /* An object: {"functions", "elapsed_ns", "rows": [{"function", "inuse_space", "inuse_objects", "alloc_space",
  * "alloc_objects"}]}: how many functions there are; elapsed_ns only if it is known. */

@@ -9,6 +9,11 @@
 #define MOST_KEPT 0.5   /* who still has so much of what it ever allocated, and ... */
 #define WORTH_KEEPING 0.2 /* ... so much of all that is live, may be a leak */
 
+static const char *plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* --- CPU --- */
 
 static void add_spread(struct summary_writer *writer)
@@ -47,7 +52,7 @@ static void add_few_samples(struct summary_writer *writer)
         return;
     struct finding *finding =
         summary_add(writer, "few_samples", count, NAN, "only %lld sample%s: a share is exact to some %.0f points",
-                    (long long)count, count == 1 ? "" : "s", fmin(100 / sqrt((double)count), 100));
+                    (long long)count, plural(count), fmin(100 / sqrt((double)count), 100));
     finding->unit = "count";
     finding->next = "collect for longer, or more often a second";
 }
@@ -65,10 +70,33 @@ static void summarize_cpu(struct summary_writer *writer)
 
 /* --- heap --- */
 
+/* Two facts: what lives may have been allocated long before. */
+static void add_live_of_window(struct summary_writer *writer)
+{
+    const struct live_table *live = &writer->tables->live;
+    const int64_t *totals = live->totals;
+    struct summary_text window = summary_measure(writer->filter->profile->duration_ns, "nanoseconds");
+    struct summary_text bytes = summary_measure((int64_t)value_magnitude(totals[LIVE_BYTES]), "bytes");
+    if (live->is_growth)
+        summary_add(writer, "live", totals[LIVE_BYTES], NAN, "after %s %s %s live than before", window.content,
+                    bytes.content, totals[LIVE_BYTES] < 0 ? "less is" : "more is")->unit = "bytes";
+    else
+        summary_add(writer, "live", totals[LIVE_BYTES], NAN, "%s live in %lld object%s at the end", bytes.content,
+                    (long long)totals[LIVE_OBJECTS], plural(totals[LIVE_OBJECTS]))->unit = "bytes";
+    if (totals[ALLOCATED_BYTES] > 0)
+        summary_add(writer, "allocated", totals[ALLOCATED_BYTES], NAN, "%s in %lld object%s allocated in these %s",
+                    summary_measure(totals[ALLOCATED_BYTES], "bytes").content, (long long)totals[ALLOCATED_OBJECTS],
+                    plural(totals[ALLOCATED_OBJECTS]), window.content)->unit = "bytes";
+    else if (totals[ALLOCATED_BYTES] == 0)
+        summary_add(writer, "allocated", 0, NAN, "no sample fell on what was allocated in these %s", window.content)
+            ->unit = "bytes";
+}
+
 static void add_live(struct summary_writer *writer)
 {
     const int64_t *totals = writer->tables->live.totals;
-    if (writer->tables->live.row_count == 0 || totals[ALLOCATED_BYTES] <= 0)
+    bool is_share = totals[LIVE_BYTES] >= 0 && totals[LIVE_BYTES] <= totals[ALLOCATED_BYTES];
+    if (writer->tables->live.row_count == 0 || totals[ALLOCATED_BYTES] <= 0 || !is_share)
         return;
     struct finding *finding =
         summary_add(writer, "live", totals[LIVE_BYTES], value_share(totals[LIVE_BYTES], totals[ALLOCATED_BYTES]),
@@ -85,11 +113,11 @@ static void add_live(struct summary_writer *writer)
 static void add_kept(struct summary_writer *writer)
 {
     const struct live_table *live = &writer->tables->live;
-    for (uint32_t i = 0; i < live->row_count; i++) {
+    for (uint32_t i = 0; i < live->row_count && !live->is_of_window; i++) {
         const int64_t *values = live->rows[i].values;
         double kept = value_share(values[LIVE_BYTES], values[ALLOCATED_BYTES]);
         double of_live = value_share(values[LIVE_BYTES], live->totals[LIVE_BYTES]);
-        if (!(kept >= MOST_KEPT && of_live >= WORTH_KEEPING) || values[LIVE_BYTES] <= 0)
+        if (!(kept >= MOST_KEPT && kept <= 1 && of_live >= WORTH_KEEPING) || values[LIVE_BYTES] <= 0)
             continue;
         struct finding *finding =
             summary_add(writer, "kept", values[LIVE_BYTES], kept,
@@ -104,7 +132,10 @@ static void add_kept(struct summary_writer *writer)
 
 static void summarize_heap(struct summary_writer *writer)
 {
-    add_live(writer);
+    if (writer->tables->live.is_of_window && writer->tables->live.row_count > 0)
+        add_live_of_window(writer);
+    else
+        add_live(writer);
     summary_add_heaviest(writer, strncmp(writer->filter->type, "alloc", 5) == 0 ? "allocates" : "holds");
     add_kept(writer);
     summary_add_waist(writer, NULL);
@@ -146,13 +177,26 @@ static void add_longest_wait(struct summary_writer *writer)
     buf_deinit(&text);
 }
 
+/* Over a time it is how many more there are of each stack at its end. */
+static const char *more_than_before(const struct summary_writer *writer)
+{
+    int64_t duration_ns = writer->filter->profile->duration_ns;
+    if (duration_ns <= 0)
+        return "";
+    return arena_printf(&writer->summary->arena, "%s than %s before,", writer->tables->sum < 0 ? "fewer" : "more",
+                        summary_measure(duration_ns, "nanoseconds").content);
+}
+
 static void summarize_goroutines(struct summary_writer *writer)
 {
     const struct stack_groups *groups = &writer->tables->groups;
+    int64_t sum = writer->tables->sum;
+    bool is_of_window = writer->filter->profile->duration_ns > 0;
     if (groups->group_count > 0)
-        summary_add(writer, "groups", groups->group_count, NAN, "%lld %s%s with %u different stack%s",
-                    (long long)writer->tables->sum, writer->filter->type, writer->tables->sum == 1 ? "" : "s",
-                    groups->group_count, groups->group_count == 1 ? "" : "s")->unit = "count";
+        summary_add(writer, "groups", groups->group_count, NAN, "%lld %s%s%s%s with %u different stack%s",
+                    is_of_window ? (long long)value_magnitude(sum) : (long long)sum, writer->filter->type, plural(sum),
+                    is_of_window ? " " : "", more_than_before(writer), groups->group_count,
+                    plural(groups->group_count))->unit = "count";
     summary_add_label(writer, "reason");
     add_longest_wait(writer);
     for (uint32_t i = 0; i < groups->row_count && i < GROUPS_SAID; i++)
@@ -223,7 +267,12 @@ static void summarize_wall(struct summary_writer *writer)
 
 static void summarize_threads(struct summary_writer *writer)
 {
-    summary_add(writer, "total", writer->tables->sum, NAN, "%lld %s", (long long)writer->tables->sum, writer->noun);
+    int64_t sum = writer->tables->sum, duration_ns = writer->filter->profile->duration_ns;
+    if (duration_ns > 0)
+        summary_add(writer, "total", sum, NAN, "%lld thread%s started in %s", (long long)sum, plural(sum),
+                    summary_measure(duration_ns, "nanoseconds").content);
+    else
+        summary_add(writer, "total", sum, NAN, "%lld thread%s", (long long)sum, plural(sum));
     summary_add_heaviest(writer, "has");
 }
 

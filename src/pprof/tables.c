@@ -59,10 +59,17 @@ static void add_labels(struct tables *tables)
         by_label_init(&tables->labels[tables->label_count++], tables->filter, keys[i]);
 }
 
+/* What came in one window and what came in another is no growth over the time between them; but what is live is so
+ * when its window ends. */
+static bool changes_with_time(const struct filter *filter)
+{
+    return filter->profile->duration_ns <= 0 || strncmp(filter->type, "inuse_", 6) == 0;
+}
+
 void tables_init(struct tables *tables, const struct filter *filter, bool is_difference, int64_t elapsed_ns)
 {
     *tables = (struct tables){.filter = filter, .kind = profile_kind(filter->profile), .is_difference = is_difference,
-                              .elapsed_ns = elapsed_ns, .sum = sum_of(filter)};
+                              .elapsed_ns = changes_with_time(filter) ? elapsed_ns : 0, .sum = sum_of(filter)};
     top_init(&tables->functions, filter, &(struct top_options){.is_unmarked = true});
     add_labels(tables);
     if (tables->kind == PROFILE_KIND_GOROUTINE)

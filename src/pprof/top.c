@@ -151,6 +151,18 @@ static int64_t sum_of_flat(const struct ranking *ranking)
     return sum;
 }
 
+/* Callers are looked for among those that are shown. As in pprof, what cancelled out is a caller too where nothing had
+ * to be left out. */
+static void show_nodes(struct ranking *ranking)
+{
+    const struct top *top = ranking->top;
+    bool is_whole = top->dropped_count == 0 && top->row_count == top->candidate_count;
+    for (uint32_t i = 0; i < ranking->table.node_count && is_whole; i++)
+        ranking->table.nodes[i].shown = true;
+    for (uint32_t i = 0; i < top->row_count; i++)
+        ranking->order[i]->shown = true;
+}
+
 /* All that is above the cutoff, heaviest first. */
 static void select_nodes(struct ranking *ranking)
 {
@@ -175,8 +187,7 @@ static void select_nodes(struct ranking *ranking)
     uint32_t limit = ranking->options->row_limit;
     if (limit > 0 && limit < top->row_count)
         top->row_count = limit;
-    for (uint32_t i = 0; i < top->row_count; i++)
-        ranking->order[i]->shown = true;
+    show_nodes(ranking);
 }
 
 /* Which rows are inlined into their callers: rare calls do not count. */

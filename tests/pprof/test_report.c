@@ -402,6 +402,108 @@ static void heap_has_live_beside_allocated(void **state)
     profile_destroy(profile);
 }
 
+static void heap_of_a_window_tells_what_is_live_from_what_came(void **state)
+{
+    (void)state;
+    struct profile *profile = make_heap(90);
+    profile->duration_ns = 3000000000;
+    assert_report(profile, &(struct report_options){.top.row_limit = 1},
+                  "91kB live in 91 objects at the end\n"
+                  "4.98MB in 5100 objects allocated in these 3s\n"
+                  "cache holds the most itself: 90kB, 98.90%\n"
+                  "    next: -focus='^cache$' -cum: who calls it\n"
+                  "\n"
+                  "Type: inuse_space\n"
+                  "Duration: 3s, Total samples = 91kB \n"
+                  "Showing nodes accounting for 90kB, 98.90% of 91kB total\n"
+                  "Showing top 1 nodes out of 3\n"
+                  "      flat  flat%   sum%        cum   cum%\n"
+                  "      90kB 98.90% 98.90%       90kB 98.90%  cache\n"
+                  "\n"
+                  "live at the end, beside allocated meanwhile:\n"
+                  "      live    objects  allocated    objects  function\n"
+                  "      90kB         90      100kB        100  cache\n"
+                  "           and 1 more\n");
+    profile_destroy(profile);
+}
+
+/* What Go's heap?seconds= answers: all four values are of the end less of the beginning. */
+static void heap_that_lives_less_than_before_is_growth(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {{"main;cache", "", {0, 0, -3, -3072}}, {"main;parse", "", {0, 0, 1, 1024}}};
+    struct profile *profile = MAKE(HEAP_TYPES, samples);
+    profile->duration_ns = 3000000000;
+    assert_report(profile, &(struct report_options){.top.row_limit = 1},
+                  "after 3s 2kB less is live than before\n"
+                  "no sample fell on what was allocated in these 3s\n"
+                  "\n"
+                  "Type: inuse_space\n"
+                  "Duration: 3s, Total samples = 4kB \n"
+                  "Showing nodes accounting for -3kB, 75.00% of 4kB total\n"
+                  "Showing top 1 nodes out of 3\n"
+                  "      flat  flat%   sum%        cum   cum%\n"
+                  "      -3kB 75.00% 75.00%       -3kB 75.00%  cache\n"
+                  "\n"
+                  "how much more is live, beside allocated meanwhile:\n"
+                  "      live    objects  allocated    objects  function\n"
+                  "      -3kB         -3          0          0  cache\n"
+                  "           and 1 more\n");
+    profile_destroy(profile);
+}
+
+static void goroutines_of_a_window_are_how_many_more_there_are(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {{"main;serve;lock", "", {2}}, {"main;flush", "", {-5}}};
+    struct profile *profile = MAKE("goroutine/count", samples);
+    profile->duration_ns = 3000000000;
+    assert_report(profile, &(struct report_options){.top.row_limit = 1},
+                  "3 goroutines fewer than 3s before, with 2 different stacks\n"
+                  "-5 (71.43%) in flush < main\n"
+                  "2 (28.57%) in lock < serve < main\n"
+                  "\n"
+                  "Type: goroutine\n"
+                  "Duration: 3s, Total samples = 7 \n"
+                  "Showing nodes accounting for -5, 71.43% of 7 total\n"
+                  "Showing top 1 nodes out of 4\n"
+                  "      flat  flat%   sum%        cum   cum%\n"
+                  "        -5 71.43% 71.43%         -5 71.43%  flush\n"
+                  "\n"
+                  "stacks:\n"
+                  "        -5 71.43%  in flush < main\n"
+                  "                   and 1 more\n");
+    profile_destroy(profile);
+}
+
+static void what_two_windows_hold_does_not_grow_with_the_time_between(void **state)
+{
+    (void)state;
+    static const struct sample before[] = {{"main;parse", "", {1, 10000000}}};
+    static const struct sample after[] = {{"main;parse", "", {3, 30000000}}};
+    struct profile *base = MAKE("samples/count cpu/nanoseconds", before);
+    struct profile *later = MAKE("samples/count cpu/nanoseconds", after), *difference;
+    base->duration_ns = later->duration_ns = 1000000000;
+    struct buf problem;
+    buf_init(&problem);
+    assert_int_equal(profile_subtract(later, base, true, &difference, &problem), 0);
+    assert_report(difference, &(struct report_options){.is_difference = true, .elapsed_ns = 120000000000},
+                  "cpu grew by 20ms, 200.00% of the base's 10ms\n"
+                  "parse grew by 20ms\n"
+                  "    next: -focus='^parse$' -cum: on which paths\n"
+                  "\n"
+                  "Type: cpu\n"
+                  "Duration: 2s, Total samples = 10ms (  0.5%)\n"
+                  "Showing nodes accounting for 20ms, 200.00% of 10ms total\n"
+                  "      flat  flat%   sum%        cum   cum%\n"
+                  "      20ms 200.00% 200.00%       20ms 200.00%  parse\n"
+                  "         0     0% 200.00%       20ms 200.00%  main\n");
+    buf_deinit(&problem);
+    profile_destroy(difference);
+    profile_destroy(later);
+    profile_destroy(base);
+}
+
 static void growth_of_heap_has_a_rate_if_the_time_is_known(void **state)
 {
     (void)state;
@@ -587,6 +689,10 @@ int main(void)
         cmocka_unit_test(mutex_says_who_makes_others_wait),
         cmocka_unit_test(wall_time_of_requests_is_told_apart),
         cmocka_unit_test(heap_has_live_beside_allocated),
+        cmocka_unit_test(heap_of_a_window_tells_what_is_live_from_what_came),
+        cmocka_unit_test(heap_that_lives_less_than_before_is_growth),
+        cmocka_unit_test(goroutines_of_a_window_are_how_many_more_there_are),
+        cmocka_unit_test(what_two_windows_hold_does_not_grow_with_the_time_between),
         cmocka_unit_test(growth_of_heap_has_a_rate_if_the_time_is_known),
         cmocka_unit_test(a_difference_in_which_nothing_changed_says_so),
         cmocka_unit_test(what_matches_nothing_is_noted_and_said),

@@ -135,6 +135,43 @@ static void dropped_frames_weigh_on_their_callers(void **state)
     profile_destroy(profile);
 }
 
+/* reader is inlined into filter, whose own growth cancels out, and called by main. */
+static struct profile *profile_of_a_caller_that_cancels_out(void)
+{
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "cpu", "nanoseconds");
+    struct profile_mapping mapping = {.limit = 0x1000, .file = profile_string(profile, "/bin/store"),
+                                      .has_functions = true};
+    uint32_t program = profile_add_mapping(profile, &mapping);
+    static const char *const names[] = {"main", "filter", "reader", "writer"};
+    struct profile_line lines[4];
+    uint32_t at[4];
+    for (uint32_t i = 0; i < ARRAY_COUNT(names); i++) {
+        lines[i] = (struct profile_line){profile_add_function(profile, names[i], "a.c", 1), 1};
+        at[i] = profile_add_location(profile, program, 0x100 + i, &lines[i], 1);
+    }
+    const struct profile_line inlined[] = {lines[2], lines[1]};
+    uint32_t reader_in_filter = profile_add_location(profile, program, 0x200, inlined, 2);
+    const uint32_t stacks[3][3] = {{reader_in_filter, at[0]}, {at[3], at[1], at[0]}, {at[2], at[0]}};
+    const int64_t values[] = {100, -100, 500};
+    for (uint32_t i = 0; i < ARRAY_COUNT(values); i++)
+        profile_append_sample(profile, stacks[i], i == 1 ? 3 : 2, &values[i], NULL, 0);
+    return profile;
+}
+
+static void what_is_inlined_into_a_caller_that_cancels_out_is_marked(void **state)
+{
+    (void)state;
+    assert_top(profile_of_a_caller_that_cancels_out(), 0,
+               "File: store\n"
+               "Type: cpu\n"
+               "Showing nodes accounting for 500ns, 71.43% of 700ns total\n"
+               "      flat  flat%   sum%        cum   cum%\n"
+               "     600ns 85.71% 85.71%      600ns 85.71%  reader (partial-inline)\n"
+               "    -100ns 14.29% 71.43%     -100ns 14.29%  writer\n"
+               "         0     0% 71.43%      500ns 71.43%  main\n");
+}
+
 /* Go before 1.20 writes the time in another form; the rest of the header is equal. */
 static char *without_time(const char *text)
 {
@@ -228,6 +265,9 @@ static void every_go_prints_the_same_table(void **state)
         assert_go_prints_the_same(go_tools[i], profile, 0);
         assert_go_prints_the_same(go_tools[i], profile, 3);
         profile_destroy(profile);
+        profile = profile_of_a_caller_that_cancels_out();
+        assert_go_prints_the_same(go_tools[i], profile, 0);
+        profile_destroy(profile);
         for (uint64_t number = 0; number < 12; number++) {
             profile = varied_profile(number);
             assert_go_prints_the_same(go_tools[i], profile, number % 4 == 1 ? 7 : 0);
@@ -249,6 +289,7 @@ int main(void)
         cmocka_unit_test(json_has_the_rows_of_the_table),
         cmocka_unit_test(bad_drop_frames_is_refused_and_prints_nothing),
         cmocka_unit_test(dropped_frames_weigh_on_their_callers),
+        cmocka_unit_test(what_is_inlined_into_a_caller_that_cancels_out_is_marked),
         cmocka_unit_test(every_go_prints_the_same_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
