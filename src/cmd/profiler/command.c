@@ -163,7 +163,7 @@ static const struct flag flags[] = {
       FLAGS_COLLECT, VALUES_ANY}, TIME(last_ns)},
     {{"remote", "ADDRESS", "the debug port of a takhin, or of several with commas between, see ADDRESS", FLAGS_COLLECT,
       VALUES_ANY}, TEXT(remote)},
-    {{"config", "FILE", "where -remote names no address: that of profiler.host and profiler.port of this takhin.yaml",
+    {{"config", "FILE", "a takhin.yaml whose profiler.host and profiler.port are the address, where -remote names none",
       FLAGS_COLLECT, VALUES_FILES}, TEXT(config_file)},
     {{"sample-rate", "N", "block: one sample for N ns of waiting; mutex: one in N delays; default 1, which is all; "
       "0: as takhin is configured", FLAGS_COLLECT, VALUES_ANY}, NUMBER(sample_rate)},

@@ -77,7 +77,7 @@ static const struct part parts[] = {
               "overridden by TAKHIN_PROFILER_HOST and TAKHIN_PROFILER_PORT, else 127.0.0.1:6060. There a host of "
               "0.0.0.0 or :: (takhin listens everywhere) means this machine."),
     PARAGRAPH("Other users of a machine can read a password that stands in a command. A line in ~/.netrc they cannot "
-              "(chmod 600):"),
+              "(chmod 600); of several users `-remote http://`{USER}@{HOST} chooses one:"),
     CODE("machine takhin.example.com login USER password PASSWORD"),
     PARAGRAPH("A certificate must be signed by an authority that the system knows, or one of those in the file that "
               "SSL_CERT_FILE names. Connections are direct, without a proxy, and redirects are not followed."),
@@ -126,7 +126,7 @@ static const struct part parts[] = {
     TERM("{TYPE}.prof, trace.out", "in the current folder: the default names. `-output` takes another"),
     TERM("{TYPE}_{TIME}.prof, trace_{TIME}.out", "in the folder of `-output-dir`; the time is that of UTC, as "
          "20261123T114734Z. There nothing is replaced: another one of the same second is {TYPE}_{TIME}-2.prof"),
-    TERM("{TYPE}_{BROKER}.prof", "of one of several brokers: traces, and with `-split` profiles. In the folder of "
+    TERM("{TYPE}_{BROKER}.prof, trace_{BROKER}.out", "of one of several brokers: traces, and with `-split` profiles. In the folder of "
          "`-output-dir` the time follows"),
     TERM("manifest.json", "in the folder of `-output-dir`: which broker, of which version, over which time, at which "
          "rates, and what failed, of the latest run. That of a run before is renamed to manifest_{TIME}.json"),
@@ -145,11 +145,12 @@ static const struct part parts[] = {
 
     SECTION("INTERRUPT"),
     PARAGRAPH("Ctrl-C ends early what is being collected: takhin answers with what it has by then, and that is written "
-              "and said to be shorter than asked for. What is not whole is left out. Ctrl-C once more gives up."),
+              "and said to be shorter than asked for. What is not whole is left out; over https:// what takes time "
+              "cannot be ended early, and is given up. Ctrl-C once more gives up all."),
 
     SECTION("EXIT STATUS"),
     TERM("0", "all is done, or after Ctrl-C all that was collected was kept"),
-    TERM("1", "nothing was: the reason, and what to do about it, is on standard error"),
+    TERM("1", "it failed: the reason, and what to do about it, is on standard error"),
     TERM("2", "the command line or the configuration is wrong; nothing was asked of anybody"),
     TERM("3", "some of several types, brokers or files failed; the others are done"),
 
