@@ -40,8 +40,8 @@ static const char *write_links(const struct profile_type *type, struct arena *ar
         links = arena_printf(arena, "<a href='%s'>take</a> ", type->name);
     if (type->needs_window || type->has_delta)
         links = arena_printf(arena, "%s<a href='%s?seconds=5'>5 seconds</a> ", links, type->name);
-    return arena_printf(arena, "%s<a href='ui?type=%s%s'>flame graph</a>", links, debug_spoken_name(type),
-                        type->needs_window ? "&amp;seconds=10" : "");
+    return arena_printf(arena, "%s<a href='ui?type=%s%s</a>", links, debug_spoken_name(type),
+                        type->needs_window ? "&amp;seconds=10'>flame graph of 10 seconds" : "'>flame graph");
 }
 
 static struct entry *list_entries(struct profiler *profiler, struct arena *arena, size_t *count)
@@ -83,7 +83,7 @@ static void append_page(struct buf *page, const struct entry *entries, size_t co
         buf_printf(page, "<li><div class=profile-name>%s: </div> %s</li>\n", entries[i].name, entries[i].summary);
     buf_append_string(page, "</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
-                            "addresses too. A flame graph is the same as a page, which takes what that address takes. "
+                            "addresses too. A flame graph is the same, drawn in the browser, and takes the same parameters. "
                             "<code>seconds=5</code> asks what comes in five seconds, beside what is held at their end; "
                             "<code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"

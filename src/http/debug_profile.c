@@ -75,7 +75,8 @@ static void answer_failure(struct http_exchange *exchange, const struct taking *
     if (code == UV_ECANCELED)
         return; /* the port closes */
     if (code == ERR_TOO_LARGE)
-        http_respond_error(exchange, 500, "this has more stacks than a page can show: take it as a profile");
+        http_respond_error(exchange, 500, "this has more stacks than a page can show: take it as a profile, from "
+                           DEBUG_PREFIX "%s", taking->type->name);
     else if (taking->type->needs_window)
         http_respond_error(exchange, 500, "Could not enable %s profiling: %s",
                            strcmp(taking->type->name, "profile") == 0 ? "CPU" : taking->type->name,

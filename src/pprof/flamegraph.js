@@ -114,8 +114,11 @@ class Page {
         facts.push(when(data.profile));
         if (duration > 0)
             facts.push(`${formatValue(duration, 'nanoseconds')} long`);
-        facts.push(`${model.format(model.now.total)} in total` +
-                   (inNanoseconds && duration > 0 ? ` (${formatShare(model.now.total, duration)})` : ''));
+        if (model.boxCount === 1) // the root
+            facts.push('no samples: nothing of this kind has happened, or it is not sampled');
+        else
+            facts.push(`${model.format(model.now.total)} in total` +
+                       (inNanoseconds && duration > 0 ? ` (${formatShare(model.now.total, duration)})` : ''));
         for (const [key, value] of model.filter)
             facts.push(value === null ? `without ${key}` : `${key}=${value}`);
         if (model.compares)

@@ -106,8 +106,8 @@ static char *expected_index(void)
         if (row->needs_window || row->has_delta)
             buf_printf(&rows, "<a href='%s?seconds=5'>5 seconds</a> ", row->name);
         const char *spoken = strcmp(row->name, "profile") == 0 ? "cpu" : row->name;
-        buf_printf(&rows, "<a href='ui?type=%s%s'>flame graph</a></td></tr>\n", spoken,
-                   row->needs_window ? "&amp;seconds=10" : "");
+        buf_printf(&rows, "<a href='ui?type=%s%s</a></td></tr>\n", spoken,
+                   row->needs_window ? "&amp;seconds=10'>flame graph of 10 seconds" : "'>flame graph");
         buf_printf(&descriptions, "<li><div class=profile-name>%s: </div> %s</li>\n", row->name, row->summary);
     }
     char *page = mem_printf("<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\n.profile-name {\n"
@@ -119,7 +119,7 @@ static char *expected_index(void)
                             "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n"
                             "<p>\nProfile Descriptions:\n<ul>\n%s</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
-                            "addresses too. A flame graph is the same as a page, which takes what that address takes. "
+                            "addresses too. A flame graph is the same, drawn in the browser, and takes the same parameters. "
                             "<code>seconds=5</code> asks what comes in five seconds, beside what is held at their end; "
                             "<code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"

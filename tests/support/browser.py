@@ -32,6 +32,10 @@ class Page:
             pass
         self.count = 0
 
+    def close(self):
+        self.input.close()
+        self.socket.close()
+
     def call(self, method, **parameters):
         self.count += 1
         text = json.dumps({"id": self.count, "method": method, "params": parameters}).encode()
@@ -100,7 +104,8 @@ def browser(folder, width=1280, height=800):
         for line in process.stderr:
             if found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)", line):
                 break
-        yield Page(int(found.group(1)))
+        with contextlib.closing(Page(int(found.group(1)))) as page:
+            yield page
     finally:
         process.terminate()
         process.wait()
