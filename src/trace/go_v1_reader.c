@@ -299,7 +299,8 @@ static int check_header(struct bytes bytes, struct buf *message)
         if (memcmp(header, whole, GO_V1_HEADER_SIZE) == 0)
             return 0;
     }
-    if (strncmp(header, "go 1.", 5) == 0 && strstr(header, " trace") != NULL) {
+    size_t digits = strncmp(header, "go 1.", 5) == 0 ? strspn(header + 5, "0123456789") : 0;
+    if (digits > 0 && strcmp(header + 5 + digits, " trace") == 0) {
         buf_printf(message, "it is of the format \"%s\", and only Go 1.11, 1.19 and 1.21 are read here", header);
         return ERR_UNSUPPORTED;
     }

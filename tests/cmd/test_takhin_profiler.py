@@ -345,13 +345,24 @@ class Failure(ProfilerTest):
         self.assertNotIn("trace_buffer", plain.stderr)
 
     def test_what_is_no_trace_is_not_written(self):
-        newer = b"go 1.22 trace\0\0\0" + TRACE[16:]
         for body, text in ((PROFILE, "is no trace: it does not begin as an execution trace does"),
                            (b"", "is no trace: the file ends within its header"),
-                           (newer, 'is no trace: it is of the format "go 1.22 trace"'),
+                           (b"go 1.\x1b trace\0\0\0\0" + TRACE[16:], "does not begin as an execution trace does"),
                            (TRACE[:-2] + b"\x3f\x00", "is no trace: the record at byte")):
             with self.subTest(text=text), DebugServer(response("200 OK", body)) as server:
                 self.assert_fails(self.profile("-type", "trace", "-remote", server.address), text)
+
+    def test_traces_that_others_read_are_kept_as_they_are(self):
+        newer = b"go 1.26 trace\0\0\0" + TRACE[16:]
+        with DebugServer(response("200 OK", newer)) as server:
+            result = self.profile("-type", "trace", "-remote", server.address)
+            analyzed = self.profile("-type", "trace", "-analyze", "-output", "two.out", "-remote", server.address)
+        self.assert_done(result)
+        self.assertTrue(result.stdout.endswith("reads; it is kept as it came\nnext:\n  go tool trace trace.out\n"),
+                        result.stdout)
+        self.assertEqual((analyzed.returncode, (self.folder / "two.out").read_bytes()), (1, newer))
+        self.assertIn('two.out: it is of the format "go 1.26 trace"', analyzed.stderr)
+        self.assertEqual((self.folder / "trace.out").read_bytes(), newer)
 
     def test_truncated_body(self):
         with DebugServer(response("200 OK", PROFILE[:40], length=len(PROFILE))) as server:

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -225,6 +226,17 @@ class Pages(AnalyzeTest):
         title = self.page("two.html")["title"]
         self.assertTrue(title.startswith("cpu profile of "), title)
         self.assertEqual(sorted(title.removeprefix("cpu profile of ").split(", ")), names)
+
+    def test_is_headed_by_the_broker_it_came_from(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            self.assert_done(self.profile("-remote", server.address, "-flamegraph"))
+        self.assertEqual(self.page("cpu.html")["title"], f"cpu profile of {server.address}")
+
+    def test_commands_are_words_of_a_shell(self):
+        for name in ("a b.prof", "it's.prof"):
+            self.file(name, PROFILE)
+            command = re.search(r"  or: (.*)", self.printed("-flamegraph", f"-base={name}", name)).group(1)
+            self.assertEqual(shlex.split(command), ["go", "tool", "pprof", "-http=:8080", "-base", name, name])
 
     def test_leaves_standard_output_to_json(self):
         result = self.analyze("-json", "-flamegraph", "cpu.prof")

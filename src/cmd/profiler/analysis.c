@@ -6,6 +6,7 @@
 #include "cmd/profiler/content.h"
 #include "cmd/profiler/input.h"
 #include "cmd/profiler/output.h"
+#include "cmd/profiler/shell.h"
 #include "pprof/simplify.h"
 
 #include <stdio.h>
@@ -122,15 +123,22 @@ static char *page_path(const char *path)
 
 static void tell_of_page(const struct analysis_options *options, const char *path, const char *page)
 {
+    struct buf command;
     /* Standard output is the scripts' then. */
     FILE *stream = options->json || options->folded ? stderr : stdout;
-    const char *flag = options->base == NULL ? "" : options->is_comparison ? "-diff_base " : "-base ";
     fprintf(stream, "flame graph: %s\n", page);
-    if (!input_is_standard(path))
-        fprintf(stream,
-                "  or: go tool pprof -http=:8080 %s%s%s%s\n"
-                "      then open http://localhost:8080/ui/flamegraph\n",
-                flag, options->base == NULL ? "" : options->base, options->base == NULL ? "" : " ", path);
+    if (input_is_standard(path))
+        return;
+    buf_init(&command);
+    buf_append_string(&command, "go tool pprof -http=:8080 ");
+    if (options->base != NULL) {
+        buf_append_string(&command, options->is_comparison ? "-diff_base " : "-base ");
+        shell_append_word(&command, options->base);
+        buf_append_byte(&command, ' ');
+    }
+    shell_append_word(&command, path);
+    fprintf(stream, "  or: %s\n      then open http://localhost:8080/ui/flamegraph\n", buf_string(&command));
+    buf_deinit(&command);
 }
 
 static int write_page(const char *path, struct bytes page, struct buf *message)
@@ -144,12 +152,12 @@ static int write_page(const char *path, struct bytes page, struct buf *message)
 }
 
 static int draw(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                const char *path, struct buf *message)
+                const char *path, const char *broker, struct buf *message)
 {
     struct buf page;
     buf_init(&page);
     char *name = page_path(path);
-    int result = content->draw(read_back, analysis, &page, message);
+    int result = content->draw(read_back, analysis, broker, &page, message);
     if (result == 0)
         result = write_page(name, buf_bytes(&page), message);
     if (result == 0)
@@ -162,24 +170,24 @@ static int draw(const struct analysis *analysis, const struct profiler_content *
 /* --- what is shown --- */
 
 static int show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                const char *path, struct buf *message)
+                const char *path, const char *broker, struct buf *message)
 {
     const struct analysis_options *options = analysis->options;
     int result = 0;
     if (options->report || options->json || options->folded)
         result = content->print_analysis(read_back, analysis, path, message);
     if (result == 0 && options->flamegraph && content->draw != NULL)
-        result = draw(analysis, content, read_back, path, message);
+        result = draw(analysis, content, read_back, path, broker, message);
     return result;
 }
 
 int analysis_show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                  const char *path, bool is_quiet, struct buf *message)
+                  const char *path, const char *broker, bool is_quiet, struct buf *message)
 {
     const struct analysis_options *options = analysis->options;
     if (!is_quiet && !options->json && !options->folded && (options->report || options->flamegraph))
         putchar('\n');
-    return show(analysis, content, read_back, path, message);
+    return show(analysis, content, read_back, path, broker, message);
 }
 
 /* head: what comes before what is shown. */
@@ -200,7 +208,7 @@ static int analyze(const struct analysis *analysis, const char *path, const char
     }
     if (result == 0) {
         fputs(head, stdout);
-        result = show(analysis, content, read_back, path, problem);
+        result = show(analysis, content, read_back, path, NULL, problem);
     }
     if (read_back != NULL)
         content->destroy(read_back);
@@ -226,7 +234,7 @@ int analysis_of_files(const struct analysis_options *options, const char *const 
             buf_printf(&head, "%s==> %s <==\n", is_first ? "" : "\n", paths[i]);
         int failed = analyze(&analysis, paths[i], buf_string(&head), &problem);
         if (problem.size > 0)
-            buf_printf(message, "%s%s: %s", message->size > 0 ? "\ntakhin-profiler: " : "", paths[i],
+            buf_printf(message, "%s%s: %s", message->size > 0 ? PROFILER_NEXT_MESSAGE : "", paths[i],
                        buf_string(&problem));
         *failed_count += failed != 0;
         is_first = is_first && failed != 0;

@@ -13,6 +13,9 @@
 struct profile;
 struct profiler_content;
 
+/* What stands before each but the first of several messages of a run. */
+#define PROFILER_NEXT_MESSAGE "\ntakhin-profiler: "
+
 /* What the command line asks for. */
 struct analysis_options {
     bool report;     /* -analyze: words and tables to standard output */
@@ -40,9 +43,10 @@ int analysis_init(struct analysis *analysis, const struct analysis_options *opti
 void analysis_deinit(struct analysis *analysis);
 
 /* Shows what the options ask for of what content->read has read; path is the file's, the page goes beside it:
- * "cpu.prof" has "cpu.html". is_quiet: only what was asked for by a flag. On failure *message says why. */
+ * "cpu.prof" has "cpu.html", headed by the broker (NULL: not of one). is_quiet: only what was asked for by a flag. On
+ * failure *message says why. */
 int analysis_show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                  const char *path, bool is_quiet, struct buf *message) MUST_USE;
+                  const char *path, const char *broker, bool is_quiet, struct buf *message) MUST_USE;
 
 /* takhin-profiler analyze FILE...: each one's analysis to standard output, of a profile or a trace as its content is.
  * *failed_count files could not be read; *message says what was wrong with each, a line or more. 0, or the first error;

@@ -62,7 +62,7 @@ static int write_text(const struct collect_plan *plan, struct bytes text, struct
     if (result == 0)
         result = output_commit(&output, text, &problem);
     if (result != 0)
-        buf_printf(message, "%s%s", message->size > 0 ? COLLECT_NEXT_MESSAGE : "", buf_string(&problem));
+        buf_printf(message, "%s%s", message->size > 0 ? PROFILER_NEXT_MESSAGE : "", buf_string(&problem));
     output_close(&output);
     mem_free(path);
     buf_deinit(&problem);

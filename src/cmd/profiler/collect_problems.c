@@ -17,7 +17,7 @@ static const struct collect_file *file_of(const struct fetch *part)
 static void begin_message(struct buf *message)
 {
     if (message->size > 0)
-        buf_append_string(message, COLLECT_NEXT_MESSAGE);
+        buf_append_string(message, PROFILER_NEXT_MESSAGE);
 }
 
 /* Parts that failed for the reason that one of them did for. */

@@ -5,9 +5,6 @@
 #include "base/buf.h"
 #include "cmd/profiler/collect_plan.h"
 
-/* What stands before each but the first of several messages. */
-#define COLLECT_NEXT_MESSAGE "\ntakhin-profiler: "
-
 void collect_problems_write(const struct collect_plan *plan, struct buf *message);
 /* Of one file, or nothing. */
 void collect_problems_write_of(const struct collect_file *file, struct buf *message);

@@ -75,7 +75,7 @@ void collect_report_file(const struct collect_file *file)
         write_cut(file, &text);
     if (file->plan->file_count == 1 && is_worth_a_look(file)) {
         buf_append_string(&text, "next:\n");
-        type->content->advise(path, &text);
+        type->content->advise(file->read_back, path, &text);
     }
     fwrite(text.data, 1, text.size, stream);
     fflush(stream); /* now: others may take long */
@@ -101,7 +101,7 @@ void collect_report_next(const struct collect_plan *plan)
     for (size_t i = 0; i < ARRAY_COUNT(contents); i++) {
         const struct collect_file *file = first_of(plan, contents[i]);
         if (file != NULL)
-            contents[i]->advise(file->output.path, &text);
+            contents[i]->advise(file->read_back, file->output.path, &text);
     }
     if (text.size > 0)
         fprintf(stream_of(plan->command), "next:\n%s", buf_string(&text));

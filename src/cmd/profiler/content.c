@@ -62,8 +62,6 @@ const struct profiler_content *profiler_content_of(struct bytes bytes)
 
 const char *profiler_content_hint(struct bytes bytes)
 {
-    if (profiler_content_of(bytes) == &profiler_content_trace)
-        return "of traces, those of Go 1.11 to 1.21 are read: fetch it from takhin without version= and format=";
     for (size_t i = 0; i < ARRAY_COUNT(beginnings); i++)
         if (begins_with(bytes, beginnings[i].bytes, beginnings[i].size))
             return beginnings[i].hint;

@@ -27,14 +27,14 @@ struct content_part {
 
 struct profiler_content {
     const char *noun; /* "profile" */
-    /* Read bytes; *read_back is for the others, and destroy. is_mapped: they are those of a file, whose pages may be let
-     * go. Negative: it is none; *problem says why. */
+    /* Read bytes; *read_back is for the others, and destroy. is_mapped: they are a file's, whose pages may be let go.
+     * Negative: it is none; *problem says why. */
     int (*read)(struct bytes bytes, bool is_mapped, void **read_back, struct buf *problem) MUST_USE;
     struct content_facts (*facts)(const void *read_back);
     /* Append what it is in half a line: "cpu 12.34s in 321 stacks, of 30s". */
     void (*describe)(const void *read_back, struct buf *text);
-    /* Append what to do with the file next: lines that begin with two spaces. */
-    void (*advise)(const char *path, struct buf *text);
+    /* Append what to do with the file next: lines that begin with two spaces. read_back: NULL if it is gone. */
+    void (*advise)(const void *read_back, const char *path, struct buf *text);
     /* Several as one, each sample labelled with its broker; *encoded gets the bytes of the file. The parts stay the
      * caller's. NULL: what is of this kind stays apart. */
     int (*merge)(const struct content_part *parts, size_t count, void **merged, struct buf *encoded,
@@ -42,8 +42,10 @@ struct profiler_content {
     /* To standard output: words and tables, JSON or folded stacks, as the options say. */
     int (*print_analysis)(void *read_back, const struct analysis *analysis, const char *path,
                           struct buf *message) MUST_USE;
-    /* Append a page that draws it, for the browser. NULL: what is of this kind is not drawn. */
-    int (*draw)(void *read_back, const struct analysis *analysis, struct buf *page, struct buf *message) MUST_USE;
+    /* Append a page that draws it, for the browser. broker: where it comes from, NULL if that is not known, or of
+     * several. NULL: what is of this kind is not drawn. */
+    int (*draw)(void *read_back, const struct analysis *analysis, const char *broker, struct buf *page,
+                struct buf *message) MUST_USE;
     void (*destroy)(void *read_back); /* NULL is none */
 };
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cmd/profiler/analysis.h"
 #include "cmd/profiler/page.h"
+#include "cmd/profiler/shell.h"
 #include "pprof/by_label.h"
 #include "pprof/decode.h"
 #include "pprof/encode.h"
@@ -72,12 +73,15 @@ static void describe_profile(const void *read_back, struct buf *text)
     buf_printf(text, ", of %s", duration);
 }
 
-static void advise_on_profile(const char *path, struct buf *text)
+static void advise_on_profile(const void *read_back, const char *path, struct buf *text)
 {
-    buf_printf(text,
-               "  go tool pprof -top %s\n"
-               "  go tool pprof -http=:8080 %s\n",
-               path, path);
+    (void)read_back;
+    static const char *const commands[] = {"  go tool pprof -top ", "  go tool pprof -http=:8080 "};
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        buf_append_string(text, commands[i]);
+        shell_append_word(text, path);
+        buf_append_byte(text, '\n');
+    }
 }
 
 static int merge_profiles(const struct content_part *parts, size_t count, void **merged, struct buf *encoded,
@@ -212,11 +216,14 @@ static void write_brokers(const struct filter *filter, struct buf *names)
 }
 
 /* base_filter: NULL if there is none. */
-static int write_page(const struct filter *filter, const struct filter *base_filter, struct buf *page)
+static int write_page(const struct filter *filter, const struct filter *base_filter, const char *broker,
+                      struct buf *page)
 {
     struct buf brokers;
     buf_init(&brokers);
     write_brokers(filter, &brokers);
+    if (brokers.size == 0 && broker != NULL)
+        buf_append_string(&brokers, broker);
     char *title = mem_printf("%s profile of %s", filter->type, buf_string(&brokers));
     struct flamegraph_options options = {.title = brokers.size > 0 ? title : NULL, .filter = filter,
                                          .base_filter = base_filter};
@@ -227,8 +234,8 @@ static int write_page(const struct filter *filter, const struct filter *base_fil
     return result;
 }
 
-static int draw_filtered(const struct filter *filter, const struct analysis *analysis, struct buf *page,
-                         struct buf *message)
+static int draw_filtered(const struct filter *filter, const struct analysis *analysis, const char *broker,
+                         struct buf *page, struct buf *message)
 {
     struct filter base_filter;
     struct filter_options options = analysis->options->filter;
@@ -237,7 +244,7 @@ static int draw_filtered(const struct filter *filter, const struct analysis *ana
     int result = has_base ? filter_init(&base_filter, analysis->base, &options, message) : 0;
     if (result != 0)
         return result;
-    result = write_page(filter, has_base ? &base_filter : NULL, page);
+    result = write_page(filter, has_base ? &base_filter : NULL, broker, page);
     if (result == ERR_TOO_LARGE)
         buf_append_string(message, TOO_MANY_STACKS);
     else if (result != 0)
@@ -247,14 +254,15 @@ static int draw_filtered(const struct filter *filter, const struct analysis *ana
     return result;
 }
 
-static int draw(void *read_back, const struct analysis *analysis, struct buf *page, struct buf *message)
+static int draw(void *read_back, const struct analysis *analysis, const char *broker, struct buf *page,
+                struct buf *message)
 {
     struct filter filter;
     profile_simplify_names(read_back);
     int result = filter_init(&filter, read_back, &analysis->options->filter, message);
     if (result != 0)
         return result;
-    result = draw_filtered(&filter, analysis, page, message);
+    result = draw_filtered(&filter, analysis, broker, page, message);
     filter_deinit(&filter);
     return result;
 }

@@ -2,10 +2,12 @@
 #include "cmd/profiler/content.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/profiler/analysis.h"
 #include "cmd/profiler/page.h"
+#include "cmd/profiler/shell.h"
 #include "pprof/measure.h"
 #include "trace/analysis.h"
 #include "trace/decode.h"
@@ -16,11 +18,14 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define GO_TOOL "go tool trace"
+
 struct trace_content {
     struct trace_tables *tables;
     struct trace_analysis *analysis;
     int64_t start_ns;  /* since 1970; 0: unknown */
     struct buf damage; /* why it could not be read to its end; empty: it could */
+    bool is_foreign;   /* it is a trace, as far as its beginning says, in a format that is not read here */
 };
 
 static void destroy_trace(void *read_back)
@@ -56,7 +61,8 @@ static void take_event(const struct trace_event *event, void *context)
     trace_analysis_add(content->analysis, event);
 }
 
-/* The last seconds of an incident do not come again: a trace that is damaged is kept, and read as far as it goes. */
+/* The last seconds of an incident do not come again: a trace that is damaged is kept, and read as far as it goes; so is
+ * one that others read. */
 static int read_trace(struct bytes bytes, bool is_mapped, void **read_back, struct buf *problem)
 {
     (void)is_mapped; /* a trace is not as large */
@@ -66,7 +72,8 @@ static int read_trace(struct bytes bytes, bool is_mapped, void **read_back, stru
     content->analysis = trace_analysis_create(content->tables);
     int result = trace_decode(bytes, content->tables, take_event, content, &content->damage);
     *read_back = content;
-    if (result == 0 || trace_analysis_counts(content->analysis).event_count > 0)
+    content->is_foreign = result == ERR_UNSUPPORTED;
+    if (result == 0 || content->is_foreign || trace_analysis_counts(content->analysis).event_count > 0)
         return 0;
     buf_append_bytes(problem, buf_bytes(&content->damage));
     destroy_trace(content);
@@ -79,7 +86,7 @@ static struct content_facts facts_of_trace(const void *read_back)
     const struct trace_content *content = read_back;
     struct trace_analysis_counts counts = trace_analysis_counts(content->analysis);
     return (struct content_facts){.start_ns = content->start_ns, .duration_ns = (int64_t)counts.span_ns,
-                                  .is_empty = counts.request_count == 0};
+                                  .is_empty = counts.request_count == 0 && !content->is_foreign};
 }
 
 static void describe_trace(const void *read_back, struct buf *text)
@@ -87,17 +94,25 @@ static void describe_trace(const void *read_back, struct buf *text)
     const struct trace_content *content = read_back;
     struct trace_analysis_counts counts = trace_analysis_counts(content->analysis);
     char span[128];
+    if (content->is_foreign) {
+        buf_append_string(text, "in a format that " GO_TOOL " reads; it is kept as it came");
+        return;
+    }
     measure_format((int64_t)counts.span_ns, "nanoseconds", MEASURE_BEST_UNIT, span, sizeof(span));
     buf_printf(text, "%" PRIu64 " events and %" PRIu64 " request%s in %s", counts.event_count, counts.request_count,
                counts.request_count == 1 ? "" : "s", span);
 }
 
-static void advise_on_trace(const char *path, struct buf *text)
+static void advise_on_trace(const void *read_back, const char *path, struct buf *text)
 {
-    buf_printf(text,
-               "  go tool trace %s\n"
-               "  takhin-profiler analyze %s\n",
-               path, path);
+    const struct trace_content *content = read_back;
+    static const char *const commands[] = {"  " GO_TOOL " ", "  takhin-profiler analyze "};
+    bool is_foreign = content != NULL && content->is_foreign;
+    for (size_t i = 0; i < (is_foreign ? 1 : ARRAY_COUNT(commands)); i++) {
+        buf_append_string(text, commands[i]);
+        shell_append_word(text, path);
+        buf_append_byte(text, '\n');
+    }
 }
 
 static void write_json(struct trace_content *content, const char *path, struct buf *out)
@@ -117,6 +132,12 @@ static int print_analysis(void *read_back, const struct analysis *analysis, cons
 {
     struct trace_content *content = read_back;
     struct buf out;
+    if (content->is_foreign) {
+        buf_printf(message, "%s: look at it with " GO_TOOL " ", buf_string(&content->damage));
+        shell_append_word(message, path);
+        buf_append_string(message, ", or fetch it from takhin without version= and format=");
+        return ERR_UNSUPPORTED;
+    }
     buf_init(&out);
     if (analysis->options->json) {
         write_json(content, path, &out);
