@@ -123,8 +123,9 @@ static void print_row(const struct live_table *table, const struct live_row *row
     measure_percentage(row->values[LIVE_BYTES], row->values[ALLOCATED_BYTES], share, sizeof(share));
     buf_printf(out, "%10s %10lld %10s %10lld", live, (long long)row->values[LIVE_OBJECTS], allocated,
                (long long)row->values[ALLOCATED_OBJECTS]);
+    bool is_part = row->values[LIVE_BYTES] >= 0 && row->values[LIVE_BYTES] <= row->values[ALLOCATED_BYTES];
     if (!table->is_of_window)
-        buf_printf(out, " %10s", row->values[ALLOCATED_BYTES] == 0 ? "" : share);
+        buf_printf(out, " %10s", is_part && row->values[ALLOCATED_BYTES] > 0 ? share : "");
     if (table->elapsed_ns > 0) {
         measure_format(live_table_per_minute(row->values[LIVE_BYTES], table->elapsed_ns), "bytes", MEASURE_BEST_UNIT,
                        rate, sizeof(rate));

@@ -25,10 +25,14 @@ void summary_init(struct summary *summary, const struct tables *tables)
     const struct summary_kind *kind = &summary_kinds[tables->kind];
     struct summary_writer writer = {.summary = summary, .tables = tables, .filter = tables->filter,
                                     .noun = kind->noun};
-    if (tables->functions.row_count == 0)
+    bool has_functions = tables->functions.row_count > 0, is_whole = tables->filter->kept == NULL;
+    if (!has_functions && tables->sum == 0 && (!is_whole || tables->filter->total == 0))
         say_empty(&writer);
     else
         (tables->is_difference ? summary_of_difference : kind->summarize)(&writer);
+    if (summary->finding_count == 0)
+        summary_add(&writer, "total", tables->sum, NAN, "%s of %s in all", summary_amount(&writer, tables->sum).content,
+                    tables->filter->type);
 }
 
 void summary_deinit(struct summary *summary)

@@ -100,8 +100,9 @@ static void add_live(struct summary_writer *writer)
         return;
     struct finding *finding =
         summary_add(writer, "live", totals[LIVE_BYTES], value_share(totals[LIVE_BYTES], totals[ALLOCATED_BYTES]),
-                    "%s live in %lld objects, of %s in %lld allocated: %s is still there",
+                    "%s live in %lld object%s, of %s in %lld allocated: %s is still there",
                     summary_measure(totals[LIVE_BYTES], "bytes").content, (long long)totals[LIVE_OBJECTS],
+                    plural(totals[LIVE_OBJECTS]),
                     summary_measure(totals[ALLOCATED_BYTES], "bytes").content, (long long)totals[ALLOCATED_OBJECTS],
                     summary_percent(totals[LIVE_BYTES], totals[ALLOCATED_BYTES]).content);
     finding->unit = "bytes";
@@ -121,9 +122,10 @@ static void add_kept(struct summary_writer *writer)
             continue;
         struct finding *finding =
             summary_add(writer, "kept", values[LIVE_BYTES], kept,
-                        "%s still has %s of all that it ever allocated: %s in %lld objects", live->rows[i].function,
+                        "%s still has %s of all that it ever allocated: %s in %lld object%s", live->rows[i].function,
                         summary_percent(values[LIVE_BYTES], values[ALLOCATED_BYTES]).content,
-                        summary_measure(values[LIVE_BYTES], "bytes").content, (long long)values[LIVE_OBJECTS]);
+                        summary_measure(values[LIVE_BYTES], "bytes").content, (long long)values[LIVE_OBJECTS],
+                        plural(values[LIVE_OBJECTS]));
         finding->unit = "bytes";
         finding->next = "a later profile with -base=THIS_FILE: whether it grows";
         return;
@@ -211,7 +213,7 @@ static void add_contentions(struct summary_writer *writer)
     const char *unit = writer->tables->waits.times.unit;
     int64_t count, delay;
     if (!sum_column(writer->filter, "contentions", &count) || !sum_column(writer->filter, "delay", &delay) ||
-        count <= 0)
+        count <= 0 || delay < 0)
         return;
     summary_add(writer, "mean", delay / count, NAN, "%s of delay in %lld contention%s: %s each on average",
                 summary_measure(delay, unit).content, (long long)count, count == 1 ? "" : "s",

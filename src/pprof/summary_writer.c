@@ -87,9 +87,10 @@ void summary_add_busy(struct summary_writer *writer, const char *what)
 
 void summary_add_heaviest(struct summary_writer *writer, const char *verb)
 {
-    const struct top_row *row = &writer->tables->functions.rows[0];
+    const struct top *functions = &writer->tables->functions;
+    const struct top_row *row = &functions->rows[0];
     int64_t total = writer->filter->total;
-    if (row->flat <= 0)
+    if (functions->row_count == 0 || row->flat <= 0)
         return;
     struct finding *finding =
         summary_add(writer, "top_function", row->flat, value_share(row->flat, total), "%s %s the most itself: %s, %s",

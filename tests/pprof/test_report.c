@@ -452,6 +452,65 @@ static void heap_that_lives_less_than_before_is_growth(void **state)
     profile_destroy(profile);
 }
 
+/* As Go's threads have none. */
+static void samples_without_a_stack_are_not_filtered_out(void **state)
+{
+    (void)state;
+    static const struct sample threads[] = {{"", "", {7}}}, cpu[] = {{"", "", {1, 10000000}}};
+    struct profile *profile = MAKE("threadcreate/count", threads);
+    assert_report(profile, &(struct report_options){0},
+                  "7 threads\n"
+                  "\n"
+                  "Type: threadcreate\n"
+                  "Showing nodes accounting for 0, 0% of 7 total\n"
+                  "      flat  flat%   sum%        cum   cum%\n");
+    profile_destroy(profile);
+    profile = MAKE("weird/count cpu/nanoseconds", cpu);
+    assert_report(profile, &(struct report_options){0},
+                  "10ms of cpu in all\n"
+                  "\n"
+                  "Type: cpu\n"
+                  "Showing nodes accounting for 0, 0% of 10ms total\n"
+                  "      flat  flat%   sum%        cum   cum%\n");
+    profile_destroy(profile);
+}
+
+static void what_makes_no_sense_is_added_up_and_no_more(void **state)
+{
+    (void)state;
+    static const struct sample waits[] = {{"main;lock", "", {5, -2000}}};
+    static const struct sample heap[] = {{"main;cache", "", {1, 100, 2, 200}}};
+    struct profile *profile = MAKE("contentions/count delay/nanoseconds", waits);
+    assert_report(profile, &(struct report_options){.top.row_limit = 1},
+                  "-2us of delay in all\n"
+                  "\n"
+                  "Type: delay\n"
+                  "Showing nodes accounting for -2us, 100% of 2us total\n"
+                  "Showing top 1 nodes out of 2\n"
+                  "      flat  flat%   sum%        cum   cum%\n"
+                  "      -2us   100%   100%       -2us   100%  lock\n"
+                  "\n"
+                  "who waits for what:\n"
+                  "      time  share      count       mean  who   for what\n"
+                  "      -2us   100%          5     -400ns  lock  lock\n");
+    profile_destroy(profile);
+    profile = MAKE(HEAP_TYPES, heap);
+    assert_report(profile, &(struct report_options){.top.row_limit = 1},
+                  "cache holds the most itself: 200B, 100%\n"
+                  "    next: -focus='^cache$' -cum: who calls it\n"
+                  "\n"
+                  "Type: inuse_space\n"
+                  "Showing nodes accounting for 200B, 100% of 200B total\n"
+                  "Showing top 1 nodes out of 2\n"
+                  "      flat  flat%   sum%        cum   cum%\n"
+                  "      200B   100%   100%       200B   100%  cache\n"
+                  "\n"
+                  "live beside allocated:\n"
+                  "      live    objects  allocated    objects still live  function\n"
+                  "      200B          2       100B          1             cache\n");
+    profile_destroy(profile);
+}
+
 static void goroutines_of_a_window_are_how_many_more_there_are(void **state)
 {
     (void)state;
@@ -692,6 +751,8 @@ int main(void)
         cmocka_unit_test(heap_of_a_window_tells_what_is_live_from_what_came),
         cmocka_unit_test(heap_that_lives_less_than_before_is_growth),
         cmocka_unit_test(goroutines_of_a_window_are_how_many_more_there_are),
+        cmocka_unit_test(samples_without_a_stack_are_not_filtered_out),
+        cmocka_unit_test(what_makes_no_sense_is_added_up_and_no_more),
         cmocka_unit_test(what_two_windows_hold_does_not_grow_with_the_time_between),
         cmocka_unit_test(growth_of_heap_has_a_rate_if_the_time_is_known),
         cmocka_unit_test(a_difference_in_which_nothing_changed_says_so),
