@@ -12,6 +12,7 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -394,6 +395,19 @@ class Interrupt(RemoteTest):
         status, _, errors = self.interrupt(None, "-duration", "20m")
         self.assertEqual(status, 1)
         self.assertIn("did not give what it had by then", errors)
+
+    def test_who_sends_slowly_is_waited_for(self):
+        def answer(request):
+            request.wait_until_client_is_done()
+            for part in (PROFILE[:20], PROFILE[20:]):
+                time.sleep(5)  # both together are longer than silence may last
+                request.connection.sendall(chunks(part, is_last=False) if part == PROFILE[:20] else
+                                           chunks(part).split(b"\r\n\r\n", 1)[1])
+            return b""
+
+        status, _, errors = self.interrupt(answer, "-duration", "20m")
+        self.assertEqual(status, 0, errors)
+        self.assertEqual((self.folder / "cpu.prof").read_bytes(), PROFILE)
 
     def test_what_answers_at_once_is_waited_for(self):
         interrupted = threading.Event()

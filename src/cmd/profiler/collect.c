@@ -21,9 +21,11 @@ static int open_files(struct collect_plan *plan, struct buf *message)
     return result;
 }
 
-static bool wants_analysis(const struct analysis_options *options)
+/* A flame graph alone shows nothing of a trace. */
+static bool is_to_be_shown(const struct collect_file *file)
 {
-    return options->report || options->json || options->folded || options->flamegraph;
+    const struct analysis_options *options = &file->plan->command->analysis;
+    return options->report || (options->flamegraph && file->type->content->draw != NULL);
 }
 
 static void take_ended(struct fetch *fetch)
@@ -34,7 +36,7 @@ static void take_ended(struct fetch *fetch)
     collect_file_finish(file);
     if (file->is_written)
         collect_report_file(file);
-    if (!wants_analysis(&file->plan->command->analysis))
+    if (!is_to_be_shown(file))
         collect_file_forget(file);
 }
 
@@ -48,13 +50,6 @@ static void ask(struct collect_plan *plan, const volatile sig_atomic_t *interrup
         .done = take_ended,
     };
     fetch_all(plan->fetches, plan->fetch_count, &options);
-}
-
-/* A flame graph alone shows nothing of a trace. */
-static bool has_something_to_show(const struct collect_file *file)
-{
-    const struct analysis_options *options = &file->plan->command->analysis;
-    return options->report || options->json || options->folded || file->type->content->draw != NULL;
 }
 
 static void show_file(struct collect_file *file, const struct analysis *analysis, struct buf *message)
@@ -81,8 +76,7 @@ static void show(struct collect_plan *plan, const struct analysis *analysis,
     sig_atomic_t interrupts_before = *interrupt_count;
     for (size_t i = 0; i < plan->file_count; i++) {
         struct collect_file *file = &plan->files[i];
-        bool goes_on = interrupts_before < 2 && *interrupt_count == interrupts_before;
-        if (goes_on && file->read_back != NULL && has_something_to_show(file))
+        if (file->read_back != NULL && interrupts_before < 2 && *interrupt_count == interrupts_before)
             show_file(file, analysis, message);
         collect_file_forget(file);
     }

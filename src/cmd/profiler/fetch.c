@@ -18,7 +18,7 @@
 #define CONNECT_TIMEOUT_NS (5 * (int64_t)NS_PER_S)
 #define ANSWER_TIMEOUT_NS (30 * (int64_t)NS_PER_S) /* for symbols, compression and the way here */
 #define SIDE_TIMEOUT_NS (5 * (int64_t)NS_PER_S)
-#define FINISH_TIMEOUT_NS (8 * (int64_t)NS_PER_S) /* from an interrupt on */
+#define FINISH_TIMEOUT_NS (8 * (int64_t)NS_PER_S) /* after an interrupt, without a byte */
 #define POLL_MS 100
 #define SOCKETS_MAX 2
 
@@ -55,6 +55,8 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
     if (transfer->ending.is_too_large)
         return 0; /* ends the transfer with CURLE_WRITE_ERROR */
     buf_append(body, data, size);
+    if (transfer->run->give_up_ns != 0)
+        transfer->run->give_up_ns = clock_monotonic_ns() + FINISH_TIMEOUT_NS;
     if (!transfer->fetch->is_side_question)
         transfer->run->progress.received_bytes += size;
     return transfer->has_status ? size : 0;
@@ -189,7 +191,10 @@ static void tell(struct run *run, struct fetch *fetch)
 {
     uint64_t before_ns = clock_monotonic_ns();
     run->options->done(fetch);
-    run->done_ns += (int64_t)(clock_monotonic_ns() - before_ns);
+    uint64_t taken_ns = clock_monotonic_ns() - before_ns;
+    run->done_ns += (int64_t)taken_ns;
+    if (run->give_up_ns != 0)
+        run->give_up_ns += taken_ns;
     for (size_t i = 0; i < run->count; i++)
         if (run->transfers[i].easy != NULL)
             set_times(&run->transfers[i]);

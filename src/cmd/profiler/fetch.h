@@ -36,8 +36,8 @@ struct fetch_options {
     int64_t timeout_ns;  /* of an answer, beyond the time that the server collects for; 0: 30 s */
     bool quiet;          /* no progress */
     /* Set to how many signals have come. At the first, what is being collected is ended early: the sending side of its
-     * connection is shut, on which the debug port answers with what it has by then. What has not come some seconds
-     * later, or at the second signal, fails with ERR_CLOSED. */
+     * connection is shut, on which the debug port answers with what it has by then. What has not come when
+     * nobody has sent anything for some seconds, or at the second signal, fails with ERR_CLOSED. */
     const volatile sig_atomic_t *interrupt_count;
     void (*done)(struct fetch *fetch); /* called as each ends, well or not; NULL: nobody is told */
 };
