@@ -1,8 +1,10 @@
 """Runs a test program in namespaces of its own: a network on which every port is free, an empty /tmp and /var/log. So it
-may use the ports and the paths that people use, whatever else this machine does."""
+may use the ports and the paths that people use, whatever else this machine does; and what it started ends with it."""
+import ctypes
 import fcntl
 import os
 import pathlib
+import signal
 import socket
 import struct
 import subprocess
@@ -15,6 +17,7 @@ from support.go_tool import GO_CACHE
 
 INSIDE = "TAKHIN_TEST_OWN_MACHINE"  # the folder that is /tmp in there
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8913, 0x8914, 0x8916, 1
+PR_SET_PDEATHSIG = 1
 refusal = None  # why there are none
 
 
@@ -24,7 +27,8 @@ def enter():
     if INSIDE in os.environ:
         settle(pathlib.Path(os.environ[INSIDE]))
         return
-    unshare = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    unshare = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--kill-child",
+               *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
     try:
         run(*unshare, "true")
     except (AssertionError, FileNotFoundError) as error:
@@ -32,8 +36,12 @@ def enter():
         return
     with tempfile.TemporaryDirectory(prefix="takhin-test-") as folder:
         inner = subprocess.run([*unshare, sys.executable, os.path.abspath(sys.argv[0]), *sys.argv[1:]],
-                               env={**os.environ, INSIDE: folder})
+                               env={**os.environ, INSIDE: folder}, preexec_fn=end_with_parent)
     sys.exit(inner.returncode)
+
+
+def end_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def require():
