@@ -74,15 +74,33 @@ const char *summary_look_at_function(struct summary_writer *writer, const char *
     return arena_printf(&writer->summary->arena, "-focus='%s' -cum: %s", summary_quote(writer, function), what);
 }
 
+/* That the profile was merged from; 1 if it does not tell them apart. */
+static uint32_t count_brokers(const struct filter *filter)
+{
+    struct filter whole = *filter;
+    struct by_label brokers;
+    whole.kept = NULL;
+    by_label_init(&brokers, &whole, "broker");
+    uint32_t count = brokers.value_count;
+    by_label_deinit(&brokers);
+    return count > 1 ? count : 1;
+}
+
 void summary_add_busy(struct summary_writer *writer, const char *what)
 {
     int64_t sum = writer->tables->sum, duration_ns = writer->filter->profile->duration_ns;
     struct measured in_ns = measure_scale(sum, writer->filter->unit, "nanoseconds");
     if (strcmp(in_ns.unit, "ns") != 0 || duration_ns <= 0 || sum <= 0)
         return;
-    summary_add(writer, "total", sum, value_share(sum, writer->filter->total), "%s of %s in %s: %.2f %s on average",
+    uint32_t broker_count = count_brokers(writer->filter);
+    if (broker_count > 1 && writer->filter->kept != NULL)
+        return; /* the duration is that of all brokers together, and what is kept may be of some */
+    const char *together = broker_count == 1 ? "" : arena_printf(&writer->summary->arena, " of %u brokers together",
+                                                                 broker_count);
+    summary_add(writer, "total", sum, value_share(sum, writer->filter->total), "%s of %s in %s%s: %.2f %s on average%s",
                 summary_amount(writer, sum).content, writer->noun,
-                summary_measure(duration_ns, "nanoseconds").content, in_ns.value / (double)duration_ns, what);
+                summary_measure(duration_ns, "nanoseconds").content, together, in_ns.value / (double)duration_ns, what,
+                broker_count == 1 ? "" : " in each");
 }
 
 void summary_add_heaviest(struct summary_writer *writer, const char *verb)

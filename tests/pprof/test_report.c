@@ -511,6 +511,29 @@ static void what_makes_no_sense_is_added_up_and_no_more(void **state)
     profile_destroy(profile);
 }
 
+static void brokers_that_were_asked_at_once_are_busy_each(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {{"main;parse", "broker=a", {500, 500000000}},
+                                            {"main;parse", "broker=b", {1500, 1500000000}}};
+    struct profile *profile = MAKE("samples/count cpu/nanoseconds", samples);
+    profile->duration_ns = 4000000000;
+    struct report_options options = {.top.row_limit = 1};
+    struct buf out, problem;
+    buf_init(&out);
+    buf_init(&problem);
+    assert_int_equal(profile_write_report(profile, &options, &out, &problem, &problem), 0);
+    assert_non_null(strstr(buf_string(&out), "2s of CPU time in 4s of 2 brokers together: "
+                                             "0.50 processors busy on average in each\n"));
+    buf_clear(&out);
+    options.filter.tag_focus = "broker=a";
+    assert_int_equal(profile_write_report(profile, &options, &out, &problem, &problem), 0);
+    assert_null(strstr(buf_string(&out), "busy"));
+    buf_deinit(&problem);
+    buf_deinit(&out);
+    profile_destroy(profile);
+}
+
 static void goroutines_of_a_window_are_how_many_more_there_are(void **state)
 {
     (void)state;
@@ -750,6 +773,7 @@ int main(void)
         cmocka_unit_test(heap_has_live_beside_allocated),
         cmocka_unit_test(heap_of_a_window_tells_what_is_live_from_what_came),
         cmocka_unit_test(heap_that_lives_less_than_before_is_growth),
+        cmocka_unit_test(brokers_that_were_asked_at_once_are_busy_each),
         cmocka_unit_test(goroutines_of_a_window_are_how_many_more_there_are),
         cmocka_unit_test(samples_without_a_stack_are_not_filtered_out),
         cmocka_unit_test(what_makes_no_sense_is_added_up_and_no_more),
