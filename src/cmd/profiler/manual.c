@@ -126,8 +126,8 @@ static const struct part parts[] = {
     TERM("{TYPE}.prof, trace.out", "in the current folder: the default names. `-output` takes another"),
     TERM("{TYPE}_{TIME}.prof, trace_{TIME}.out", "in the folder of `-output-dir`; the time is that of UTC, as "
          "20261123T114734Z. There nothing is replaced: another one of the same second is {TYPE}_{TIME}-2.prof"),
-    TERM("{TYPE}_{BROKER}.prof, trace_{BROKER}.out", "of one of several brokers: traces, and with `-split` profiles. In the folder of "
-         "`-output-dir` the time follows"),
+    TERM("{TYPE}_{BROKER}.prof, trace_{BROKER}.out", "of one of several brokers: traces, and with `-split` "
+         "profiles. In the folder of `-output-dir` the time follows"),
     TERM("manifest.json", "in the folder of `-output-dir`: which broker, of which version, over which time, at which "
          "rates, and what failed, of the latest run. That of a run before is renamed to manifest_{TIME}.json"),
     TERM("{PROFILE}.html", "the page of `-flamegraph`"),
