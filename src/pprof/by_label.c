@@ -2,7 +2,7 @@
 #include "pprof/by_label.h"
 
 #include "pprof/heaviest.h"
-#include "pprof/measure.h"
+#include "pprof/row.h"
 #include "pprof/value.h"
 
 static int compare_rows(const void *left, const void *right)
@@ -135,13 +135,10 @@ void by_label_print(const struct by_label *table, uint32_t row_limit, struct buf
     uint32_t shown = row_limit < table->row_count ? row_limit : table->row_count;
     for (uint32_t i = 0; i < shown; i++) {
         const struct by_label_row *row = &table->rows[i];
-        char sum[128], share[32];
-        measure_format(row->sum, table->filter->unit, MEASURE_BEST_UNIT, sum, sizeof(sum));
-        measure_percentage(row->sum, table->filter->total, share, sizeof(share));
-        buf_printf(out, "%10s %s  %s\n", sum, share, row->value == NULL ? "(without)" : row->value);
+        row_append_sum(table->filter, row->sum, out);
+        buf_printf(out, "  %s\n", row->value == NULL ? "(without)" : row->value);
     }
-    if (shown < table->value_count)
-        buf_printf(out, "%10s %6s  and %u more\n", "", "", table->value_count - shown);
+    row_append_rest(table->value_count - shown, out);
 }
 
 void by_label_write_json(const struct by_label *table, struct json_writer *json, const char *name)

@@ -2,7 +2,7 @@
 #include "pprof/stack_group.h"
 
 #include "pprof/heaviest.h"
-#include "pprof/measure.h"
+#include "pprof/row.h"
 #include "pprof/value.h"
 
 #define FRAMES_PRINTED 8
@@ -210,17 +210,14 @@ void stack_groups_print(const struct stack_groups *groups, uint32_t row_limit, s
     uint32_t shown = row_limit < groups->row_count ? row_limit : groups->row_count;
     for (uint32_t i = 0; i < shown; i++) {
         const struct stack_group *group = &groups->rows[i];
-        char sum[128], share[32];
-        measure_format(group->sum, groups->filter->unit, MEASURE_BEST_UNIT, sum, sizeof(sum));
-        measure_percentage(group->sum, groups->filter->total, share, sizeof(share));
-        buf_printf(out, "%10s %s  ", sum, share);
+        row_append_sum(groups->filter, group->sum, out);
+        buf_append_string(out, "  ");
         stack_group_append_state(group, out);
         buf_append_string(out, "in ");
         stack_group_append_stack(groups->filter, group, FRAMES_PRINTED, out);
         buf_append_byte(out, '\n');
     }
-    if (shown < groups->group_count)
-        buf_printf(out, "%10s %6s  and %u more\n", "", "", groups->group_count - shown);
+    row_append_rest(groups->group_count - shown, out);
 }
 
 void stack_groups_write_json(const struct stack_groups *groups, struct json_writer *json, const char *name)

@@ -4,6 +4,7 @@
 #include "pprof/heaviest.h"
 #include "pprof/measure.h"
 #include "pprof/pair_map.h"
+#include "pprof/row.h"
 #include "pprof/value.h"
 
 #define NAME_COLUMN_MAX 40
@@ -200,10 +201,8 @@ void wait_table_deinit(struct wait_table *table)
 
 static void print_row(const struct wait_table *table, const struct wait_row *row, int who_width, struct buf *out)
 {
-    char time[128], share[32], mean[128] = "";
-    measure_format(row->time, table->times.unit, MEASURE_BEST_UNIT, time, sizeof(time));
-    measure_percentage(row->time, table->times.total, share, sizeof(share));
-    buf_printf(out, "%10s %s", time, share);
+    char mean[128] = "";
+    row_append_sum(&table->times, row->time, out);
     if (table->has_counts) {
         if (row->count > 0)
             measure_format(row->time / row->count, table->times.unit, MEASURE_BEST_UNIT, mean, sizeof(mean));
@@ -237,8 +236,7 @@ void wait_table_print(const struct wait_table *table, uint32_t row_limit, struct
     buf_printf(out, "  %-*s  %s\n", who_width, "who", words[table->of].what);
     for (uint32_t i = 0; i < shown; i++)
         print_row(table, &table->rows[i], who_width, out);
-    if (shown < table->pair_count)
-        buf_printf(out, "%10s %6s  and %u more\n", "", "", table->pair_count - shown);
+    row_append_rest(table->pair_count - shown, out);
 }
 
 void wait_table_write_json(const struct wait_table *table, struct json_writer *json, const char *name)

@@ -35,21 +35,6 @@ const char *analysis_needs_profile(const struct analysis_options *options)
     return NULL;
 }
 
-/* Expressions that no profile could be searched for are refused before half a minute is spent on one. */
-static int check_filter(const struct filter_options *options, struct buf *message)
-{
-    struct filter_options expressions = *options;
-    expressions.sample_index = NULL; /* which ones there are, the profile says */
-    struct profile *nothing = profile_create();
-    profile_add_sample_type(nothing, "nothing", "count");
-    struct filter filter;
-    int result = filter_init(&filter, nothing, &expressions, message);
-    if (result == 0)
-        filter_deinit(&filter);
-    profile_destroy(nothing);
-    return result == 0 ? 0 : ERR_CONFIG;
-}
-
 /* --- files --- */
 
 /* What is wrong with the file, and what to do about it. */
@@ -89,12 +74,11 @@ static int read_base(struct analysis *analysis, struct buf *message)
 int analysis_init(struct analysis *analysis, const struct analysis_options *options, struct buf *message)
 {
     *analysis = (struct analysis){.options = options};
-    int result = check_filter(&options->filter, message);
-    if (result != 0 || options->base == NULL)
-        return result;
+    if (options->base == NULL)
+        return 0;
     struct buf problem;
     buf_init(&problem);
-    result = read_base(analysis, &problem);
+    int result = read_base(analysis, &problem);
     if (result != 0)
         buf_printf(message, "%s: %s", options->base, buf_string(&problem));
     buf_deinit(&problem);

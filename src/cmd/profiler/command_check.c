@@ -125,7 +125,8 @@ static void check_report(const struct profiler_command *command, const struct co
         buf_append_string(message, "-sample_index is a value of one type's samples: name that type, too");
 }
 
-/* A profile without samples takes every filter that is one. */
+/* Expressions that no profile could be searched for are refused before half a minute is spent on one: a profile without
+ * samples takes every other. */
 static void check_filters(const struct profiler_command *command, const struct command_named *named,
                           struct buf *message)
 {
