@@ -30,7 +30,7 @@ class Success(ProfilerTest):
         self.assertEqual(os.listdir(self.folder), ["cpu.prof"])
         self.assertIn("GET /debug/pprof/profile?seconds=0.25 HTTP/1.1", server.requests[0].head)
         self.assertRegex(result.stdout, r"^wrote cpu.prof: \d+B, cpu 70ms in 1 stack, of 1s\n")
-        self.assertIn("go tool pprof -top cpu.prof", result.stdout)
+        self.assertIn("next:\n  takhin-profiler analyze cpu.prof\n", result.stdout)
         self.assertIn("go tool pprof -http=:8080 cpu.prof", result.stdout)
         self.assertEqual(result.stderr, f"collecting a cpu profile of {server.address} for 250ms\n")
 
@@ -163,6 +163,11 @@ class Success(ProfilerTest):
         self.assertIn("/ui/flamegraph", result.stdout)
         self.assertIn(b"<html", (self.folder / "x.html").read_bytes())
         self.assertNotIn("\nnext:\n", result.stdout)
+
+    def test_what_is_analyzed_needs_no_advice(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            result = self.profile("-remote", server.address, "-analyze")
+        self.assertRegex(result.stdout, r"^wrote cpu.prof: .*, of 1s\n\n")
 
     def test_replaces_an_old_file_and_follows_a_link(self):
         (self.folder / "real.prof").write_bytes(b"old")

@@ -86,7 +86,7 @@ class Types(ManyTest):
             self.assertEqual(len(re.findall(rf"^wrote {name}: ", result.stdout, re.M)), 1)
         self.assertEqual(result.stderr, f"collecting 8 profiles and 1 trace of {server.address} for 30s\n")
         self.assertEqual(result.stdout.count("next:\n"), 1)
-        self.assertEqual(result.stdout.count("  go tool pprof -top "), 1)
+        self.assertEqual(result.stdout.count("  go tool pprof -http=:8080 "), 1)
         self.assertEqual(result.stdout.count("  go tool trace trace.out\n"), 1)
         self.assertEqual((quiet.returncode, quiet.stdout, quiet.stderr), (0, "", ""))
 

@@ -46,10 +46,12 @@ static void write_brokers(const struct collect_file *file, struct buf *text)
     buf_printf(text, ": %" PRId64 " brokers, %s each", count, each);
 }
 
-/* Of a profile without samples its tools say nothing; of a trace, what did not end. */
-static bool is_worth_a_look(const struct collect_file *file)
+/* Of a profile without samples its tools say nothing; of a trace, what did not end. What is analysed already needs no
+ * advice: the analysis has better. */
+static bool needs_advice(const struct collect_file *file)
 {
-    return file->is_written && !(file->is_empty && file->type->content == &profiler_content_profile);
+    bool is_silent = file->is_empty && file->type->content == &profiler_content_profile;
+    return file->is_written && !is_silent && !file->plan->command->analysis.report;
 }
 
 void collect_report_file(const struct collect_file *file)
@@ -73,7 +75,7 @@ void collect_report_file(const struct collect_file *file)
                    type->empty);
     if (file->is_cut_short)
         write_cut(file, &text);
-    if (file->plan->file_count == 1 && is_worth_a_look(file)) {
+    if (file->plan->file_count == 1 && needs_advice(file)) {
         buf_append_string(&text, "next:\n");
         type->content->advise(file->read_back, path, &text);
     }
@@ -86,7 +88,7 @@ void collect_report_file(const struct collect_file *file)
 static const struct collect_file *first_of(const struct collect_plan *plan, const struct profiler_content *content)
 {
     for (size_t i = 0; i < plan->file_count; i++)
-        if (is_worth_a_look(&plan->files[i]) && plan->files[i].type->content == content)
+        if (needs_advice(&plan->files[i]) && plan->files[i].type->content == content)
             return &plan->files[i];
     return NULL;
 }

@@ -76,7 +76,8 @@ static void describe_profile(const void *read_back, struct buf *text)
 static void advise_on_profile(const void *read_back, const char *path, struct buf *text)
 {
     (void)read_back;
-    static const char *const commands[] = {"  go tool pprof -top ", "  go tool pprof -http=:8080 "};
+    static const char *const commands[] = {"  takhin-profiler analyze ", "  takhin-profiler analyze -flamegraph ",
+                                           "  go tool pprof -http=:8080 "};
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
         buf_append_string(text, commands[i]);
         shell_append_word(text, path);

@@ -106,9 +106,9 @@ static void describe_trace(const void *read_back, struct buf *text)
 static void advise_on_trace(const void *read_back, const char *path, struct buf *text)
 {
     const struct trace_content *content = read_back;
-    static const char *const commands[] = {"  " GO_TOOL " ", "  takhin-profiler analyze "};
+    static const char *const commands[] = {"  takhin-profiler analyze ", "  " GO_TOOL " "};
     bool is_foreign = content != NULL && content->is_foreign;
-    for (size_t i = 0; i < (is_foreign ? 1 : ARRAY_COUNT(commands)); i++) {
+    for (size_t i = is_foreign; i < ARRAY_COUNT(commands); i++) {
         buf_append_string(text, commands[i]);
         shell_append_word(text, path);
         buf_append_byte(text, '\n');
