@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #define BROKER_LABEL "broker"
+#define LENGTHS_ALIKE 1.2 /* a profile may be longer or shorter than its base by this without a word */
 
 /* What the user has on his own machine, or asked for himself, may be larger than what anybody sends to a server; yet a
  * gzip bomb ends here, before the machine's memory does. */
@@ -173,6 +174,20 @@ static int subtract_base(const struct profile *profile, const struct analysis *a
     return result;
 }
 
+/* Who compares 30 seconds with 10 sees growth where there is none. Heaps have no length: they add up from the start. */
+static void note_lengths(const struct profile *profile, const struct profile *base, struct buf *notes)
+{
+    if (base == NULL || profile->duration_ns <= 0 || base->duration_ns <= 0)
+        return;
+    double ratio = (double)profile->duration_ns / (double)base->duration_ns;
+    if (ratio > 1 / LENGTHS_ALIKE && ratio < LENGTHS_ALIKE)
+        return;
+    char length[64], base_length[64];
+    measure_format(profile->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, length, sizeof(length));
+    measure_format(base->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, base_length, sizeof(base_length));
+    buf_printf(notes, "The profile is of %s and its base of %s: values differ for that alone\n", length, base_length);
+}
+
 static int print_analysis(void *read_back, const struct analysis *analysis, const char *path, struct buf *message)
 {
     struct profile *profile = read_back, *difference;
@@ -181,6 +196,7 @@ static int print_analysis(void *read_back, const struct analysis *analysis, cons
     buf_init(&notes);
     profile_simplify_names(profile);
     int result = subtract_base(profile, analysis, &difference, message);
+    note_lengths(profile, analysis->base, &notes);
     if (result == 0)
         result = write_analysis(difference != NULL ? difference : profile, analysis,
                                 elapsed_since_base(profile, analysis->base), path, &out, &notes, message);
