@@ -117,11 +117,8 @@ void json_write_bool(struct json_writer *json, const char *name, bool value)
     buf_append_string(json->out, value ? "true" : "false");
 }
 
-void json_write_copy(struct json_writer *json, const char *name, struct bytes text)
+void json_write_copy(struct json_writer *json, const char *name, const char *value)
 {
     begin_value(json, name);
-    if (json_is_valid(text))
-        buf_append_bytes(json->out, text);
-    else
-        buf_append_string(json->out, "null");
+    buf_append_string(json->out, value != NULL ? value : "null");
 }

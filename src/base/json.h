@@ -29,10 +29,7 @@ void json_write_integer(struct json_writer *json, const char *name, int64_t numb
 /* Six significant digits; what is no number is null. */
 void json_write_number(struct json_writer *json, const char *name, double number);
 void json_write_bool(struct json_writer *json, const char *name, bool value);
-/* JSON that somebody else wrote, as it is; what is none (json_is_valid) becomes null. */
-void json_write_copy(struct json_writer *json, const char *name, struct bytes text);
-
-/* Whether it is one JSON value with nothing but white space around it, in UTF-8, nested at most 64 levels deep. */
-bool json_is_valid(struct bytes text);
+/* One JSON value that another writer wrote, as it is; NULL is null. */
+void json_write_copy(struct json_writer *json, const char *name, const char *value);
 
 #endif

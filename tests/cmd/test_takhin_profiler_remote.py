@@ -312,24 +312,23 @@ class Interrupt(RemoteTest):
         self.assertEqual((self.folder / "cpu.prof").read_bytes(), PROFILE)
         self.assertIn("interrupted: cpu.prof holds ", output)
 
-    def test_of_a_host_with_addresses_of_both_kinds_too(self):
-        with DebugServer(lambda request: request.wait_until_client_is_done() and OK) as server:
-            child = self.begin("-remote", f"localhost:{server.port}")
-            self.assertTrue(server.asked.wait(PATIENCE_S))
-            child.send_signal(signal.SIGINT)
-            _, errors = child.communicate(timeout=PATIENCE_S)
+    def assert_kept(self, server, remote, number):
+        """What the server answers once the client has shut its side."""
+        child = self.begin("-remote", remote)
+        self.assertTrue(server.asked.wait(PATIENCE_S))
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=PATIENCE_S)
         self.assertEqual(child.returncode, 0, errors)
         self.assertEqual((self.folder / "cpu.prof").read_bytes(), PROFILE)
+
+    def test_of_a_host_with_addresses_of_both_kinds_too(self):
+        with DebugServer(lambda request: request.wait_until_client_is_done() and OK) as server:
+            self.assert_kept(server, f"localhost:{server.port}", signal.SIGINT)
 
     def test_over_a_socket_too(self):
         path = self.home / "takhin.sock"
         with DebugServer(lambda request: request.wait_until_client_is_done() and OK, path=path) as server:
-            child = self.begin("-remote", f"unix:{path}")
-            self.assertTrue(server.asked.wait(PATIENCE_S))
-            child.send_signal(signal.SIGTERM)
-            _, errors = child.communicate(timeout=PATIENCE_S)
-        self.assertEqual(child.returncode, 0, errors)
-        self.assertEqual((self.folder / "cpu.prof").read_bytes(), PROFILE)
+            self.assert_kept(server, f"unix:{path}", signal.SIGTERM)
 
     def test_a_trace_is_kept_if_its_end_came(self):
         for is_last in (True, False):

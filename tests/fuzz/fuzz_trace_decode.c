@@ -5,6 +5,7 @@
 #include "trace/decode.h"
 #include "trace/tables.h"
 
+#include "../support/json_check.h"
 #include "../trace/event_rules.h"
 
 struct taken {

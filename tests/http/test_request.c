@@ -93,6 +93,17 @@ static void pipelined_requests_come_one_by_one(void **state)
     http_reader_destroy(reader);
 }
 
+/* That of a GET for the target, complete. */
+static struct http_reader *read_target(const char *target)
+{
+    struct http_reader *reader = http_reader_create();
+    char text[200];
+    size_t consumed;
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", target);
+    assert_int_equal(parse_all(reader, text, &consumed), HTTP_COMPLETE);
+    return reader;
+}
+
 static void a_target_may_be_absolute(void **state)
 {
     (void)state;
@@ -103,11 +114,7 @@ static void a_target_may_be_absolute(void **state)
         {"/a?b?c#d", "/a", "b?c"},                                  {"*", "*", ""},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct http_reader *reader = http_reader_create();
-        char text[200];
-        size_t consumed;
-        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i].target);
-        assert_int_equal(parse_all(reader, text, &consumed), HTTP_COMPLETE);
+        struct http_reader *reader = read_target(cases[i].target);
         assert_bytes(http_reader_request(reader)->path, cases[i].path);
         assert_bytes(http_reader_request(reader)->query, cases[i].query);
         http_reader_destroy(reader);
@@ -273,11 +280,7 @@ static void a_path_is_decoded_once_and_a_plus_is_a_plus(void **state)
         {"http://h/%c3%A4", {(const uint8_t *)"/\xc3\xa4", 3}},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct http_reader *reader = http_reader_create();
-        char text[200];
-        size_t consumed;
-        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i].target);
-        assert_int_equal(parse_all(reader, text, &consumed), HTTP_COMPLETE);
+        struct http_reader *reader = read_target(cases[i].target);
         struct bytes path = http_reader_request(reader)->path;
         assert_true(bytes_equal(path, cases[i].path));
         assert_int_equal(path.data[path.size], '\0');

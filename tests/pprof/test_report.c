@@ -1,6 +1,7 @@
 /* test_report.c: whole reports, of small profiles of each kind, to the byte. */
 #include "pprof/report.h"
 
+#include "../support/json_check.h"
 #include "golden.h"
 #include "pprof/merge.h"
 #include "pprof/stack_group.h"

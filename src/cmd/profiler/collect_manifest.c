@@ -7,8 +7,23 @@
 #include "cmd/profiler/manifest.h"
 #include "pprof/profile.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+
+/* What a broker says of itself, in a line, so that it cannot break the manifest; NULL: it is no JSON. */
+static const char *read_settings(const struct fetch *fetch, struct arena *arena)
+{
+    json_t *settings = json_loadb((const char *)fetch->body.data, fetch->body.size, 0, NULL);
+    char *text = settings != NULL ? json_dumps(settings, JSON_COMPACT) : NULL;
+    const char *copy = text != NULL ? arena_copy_bytes(arena, bytes_of_string(text)) : NULL;
+    free(text);
+    json_decref(settings);
+    return copy;
+}
+
 /* What of its answers is not about a file. */
-static struct manifest_broker broker_of(const struct collect_plan *plan, const struct target *target)
+static struct manifest_broker broker_of(const struct collect_plan *plan, const struct target *target,
+                                        struct arena *arena)
 {
     struct manifest_broker broker = {.name = target->name, .server = ""};
     for (size_t i = 0; i < plan->fetch_count; i++) {
@@ -18,7 +33,7 @@ static struct manifest_broker broker_of(const struct collect_plan *plan, const s
         if (fetch->server[0] != '\0')
             broker.server = fetch->server;
         if (fetch->is_side_question && fetch->result == 0)
-            broker.config = buf_bytes(&fetch->body);
+            broker.config = read_settings(fetch, arena);
     }
     return broker;
 }
@@ -82,7 +97,7 @@ int collect_manifest_write(const struct collect_plan *plan, struct buf *message)
         .files = arena_alloc_array(&arena, plan->file_count, sizeof *manifest.files),
     };
     for (size_t i = 0; i < plan->targets.count; i++)
-        manifest.brokers[manifest.broker_count++] = broker_of(plan, &plan->targets.targets[i]);
+        manifest.brokers[manifest.broker_count++] = broker_of(plan, &plan->targets.targets[i], &arena);
     for (size_t i = 0; i < plan->file_count; i++)
         manifest.files[manifest.file_count++] = file_of(&plan->files[i], &arena);
     manifest_write(&manifest, &text);

@@ -29,10 +29,7 @@ static void write_broker(struct json_writer *json, const struct manifest_broker 
     json_write_string(json, "name", broker->name);
     json_write_string(json, "server", *broker->server != '\0' ? broker->server : NULL);
     json_write_string(json, "version", is_takhin ? broker->server + strlen(product) : NULL);
-    struct bytes config = broker->config;
-    while (config.size > 0 && config.data[config.size - 1] == '\n')
-        config.size--;
-    json_write_copy(json, "config", config);
+    json_write_copy(json, "config", broker->config);
     json_close_object(json);
 }
 

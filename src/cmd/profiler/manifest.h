@@ -31,7 +31,7 @@
 struct manifest_broker {
     const char *name;    /* "localhost:6060" */
     const char *server;  /* "takhin/0.4.0"; "": it does not say */
-    struct bytes config; /* JSON that /debug/profiler/config answered, rates and all; empty: it has none */
+    const char *config;  /* JSON that /debug/profiler/config answered, rates and all; NULL: it has none */
 };
 
 struct manifest_file {
