@@ -409,13 +409,6 @@ static void a_parked_task_is_shown_from_what_it_called_on(void **state)
     close(ends[1]);
 }
 
-/* libuv closes descriptors out of ThreadSanitizer's sight: whoever gets the same number next seems to race with it. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:epoll_\nrace:eventfd\nrace:uv_pipe\n";
-}
-
 static void *short_life(void *argument)
 {
     (void)argument;

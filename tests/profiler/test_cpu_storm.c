@@ -21,15 +21,6 @@
 
 #define STORM_SECONDS 3
 
-#if defined(__SANITIZE_THREAD__)
-/* The loader's own lock is not visible to ThreadSanitizer, so that what dl_iterate_phdr shows seems unguarded. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:ld-linux-x86-64.so";
-}
-#endif
-
 static atomic_bool stopping;
 
 static void *load_and_unload(void *argument)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -693,6 +694,42 @@ static void a_canceled_reader_closes_its_stream(void **state)
     assert_int_equal(reader.rc, UV_ECANCELED);
 }
 
+/* A number goes from stream to stream's closing to another thread's file: ThreadSanitizer must see it closed between. */
+
+struct churn {
+    atomic_bool stopping, stopped;
+};
+
+static void open_and_close_pairs(void *argument)
+{
+    struct churn *churn = argument;
+    while (!atomic_load_explicit(&churn->stopping, memory_order_relaxed)) {
+        struct pair pair = pair_open(&small_buffer);
+        struct bytes view;
+        send_text(pair.peer, "x");
+        CHECK(stream_read(pair.stream, 1, TIMEOUT_NEVER, &view) == 0);
+        pair_close(&pair);
+    }
+    atomic_store(&churn->stopped, true);
+}
+
+static void a_closed_streams_descriptor_is_anyones(void **state)
+{
+    (void)state;
+    struct churn churn = {0};
+    struct reactors reactors;
+    reactors_start(&reactors, 1);
+    assert_int_equal(reactor_spawn(reactors.reactor[0], "churn", open_and_close_pairs, &churn), 0);
+    for (unsigned i = 0; i < 2000; i++) {
+        DIR *folder = opendir("/");
+        assert_non_null(folder);
+        closedir(folder);
+    }
+    atomic_store_explicit(&churn.stopping, true, memory_order_relaxed);
+    WAIT_UNTIL(atomic_load(&churn.stopped));
+    reactors_end(&reactors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,6 +751,7 @@ int main(void)
         cmocka_unit_test(a_file_to_a_stuck_peer_times_out),
         cmocka_unit_test(a_reader_may_close_and_end_inside_the_read_callback),
         cmocka_unit_test(a_canceled_reader_closes_its_stream),
+        cmocka_unit_test(a_closed_streams_descriptor_is_anyones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

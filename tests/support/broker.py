@@ -34,7 +34,7 @@ class Broker:
         self.own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="takhin-test-"))
         self.arguments = list(arguments)
-        self.environment = {"TSAN_OPTIONS": f"suppressions={ROOT}/tests/support/tsan.supp", **(environment or {})}
+        self.environment = environment or {}
         self.settings = {
             "server_host": "127.0.0.1", "server_port": "0",
             "metrics_host": "127.0.0.1", "metrics_port": "0",
