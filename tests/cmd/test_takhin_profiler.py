@@ -5,18 +5,21 @@ import gzip
 import os
 import pathlib
 import pty
+import re
 import resource
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from support.broker import PROFILER, clean_environment  # noqa: E402
+from support.broker import PROFILER, Broker, clean_environment  # noqa: E402
 from support.debug_server import PLAIN, PROFILE, TRACE, DebugServer, record, response  # noqa: E402
 from support.profiler_test import ProfilerTest  # noqa: E402
 
@@ -178,10 +181,46 @@ class Success(ProfilerTest):
         self.assertEqual((self.folder / "real.prof").read_bytes(), PROFILE)
 
     def test_standard_output_may_be_the_file(self):
+        for name in ("-", "/dev/stdout"):
+            with self.subTest(name=name), DebugServer(response("200 OK", PROFILE)) as server, \
+                    tempfile.TemporaryFile() as file:
+                command = [PROFILER, "-remote", server.address, "-output", name]
+                options = {"cwd": self.folder, "timeout": 60, "env": clean_environment()}
+                pipe = subprocess.run(command, capture_output=True, **options)
+                file.write(b"kept")  # as of >>
+                file.flush()
+                status = subprocess.run(command, stdout=file, stderr=subprocess.DEVNULL, **options).returncode
+                file.seek(0)
+                self.assertEqual((pipe.returncode, pipe.stdout), (0, PROFILE))
+                self.assertRegex(pipe.stderr.decode(), r"\nwrote standard output: \d+B, cpu 70ms in 1 stack, of 1s\n$")
+                self.assertEqual((status, file.read()), (0, b"kept" + PROFILE))
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_terminal_gets_no_profile(self):
+        master, slave = pty.openpty()
         with DebugServer(response("200 OK", PROFILE)) as server:
-            result = subprocess.run([PROFILER, "-remote", server.address, "-output", "/dev/stdout", "-quiet"],
-                                    cwd=self.folder, capture_output=True, timeout=60, env=clean_environment())
-        self.assertEqual((result.returncode, result.stdout, os.listdir(self.folder)), (0, PROFILE, []))
+            result = subprocess.run([PROFILER, "-remote", server.address, "-output", "-"], cwd=self.folder,
+                                    stdout=slave, stderr=subprocess.PIPE, text=True, timeout=60,
+                                    env=clean_environment())
+        os.close(slave)
+        os.close(master)
+        self.assertEqual(result.stdout, None)
+        self.assert_fails(result, "standard output is a terminal", "into a pipe")
+        self.assertEqual(server.requests, [])
+
+    def test_reports_to_a_closed_stream_are_in_no_file(self):
+        def answer(request):
+            while request.connection.getsockname()[1] == late.port and not (self.folder / name).exists():
+                time.sleep(0.01)
+            return response("200 OK", PROFILE)
+
+        with DebugServer(answer) as late, DebugServer(answer) as soon:
+            name = f"cpu_127.0.0.1_{soon.port}.prof"
+            result = self.profile("-split", "-remote", f"{late.address},{soon.address}",
+                                  preexec_fn=lambda: os.close(1))
+        self.assertIn("standard output: Bad file descriptor", result.stderr)
+        for server in (late, soon):
+            self.assertEqual((self.folder / f"cpu_127.0.0.1_{server.port}.prof").read_bytes(), PROFILE)
 
     def test_makes_the_file_that_a_link_leads_to(self):
         (self.folder / "disk").mkdir()
@@ -210,13 +249,13 @@ class Success(ProfilerTest):
                                      stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment())
             os.close(slave)
             shown = ""
-            while "20s left" not in shown:
+            while not (drawn := re.search(r" \[(#*\.+)\] \d+s left", shown)):
                 shown += os.read(master, 4096).decode()
             child.send_signal(signal.SIGINT)
             child.send_signal(signal.SIGTERM)  # two: the server does not answer to one
             self.assertEqual(child.wait(30), 1)
             os.close(master)
-        self.assertIn("[..............................]", shown)
+        self.assertEqual(len(drawn[1]), 30)
 
     def test_bar_never_wraps(self):
         with DebugServer(None) as server:
@@ -445,6 +484,23 @@ class Terminal(ProfilerTest):
         lines = shown.decode().replace("\r\n", "\n").split("\n")
         self.assertLessEqual(max(map(len, lines)), 60)
         self.assertEqual(shown.decode().split(), plain.split())
+
+
+class SampleTypes(ProfilerTest):
+    def test_are_known_before_takhin_is_asked(self):
+        """What is said of a name that is none is the same before and after."""
+        with Broker() as broker:
+            for name, *duration in (("cpu", "-duration=50ms"), ("heap",), ("allocs",), ("goroutine",),
+                                    ("block", "-duration=1s"), ("mutex", "-duration=1s"), ("threadcreate",),
+                                    ("fgprof", "-duration=50ms"), ("goroutineleak",)):
+                with self.subTest(type=name):
+                    command = ["-type", name, "-remote", f"127.0.0.1:{broker.ports['profiler']}", *duration]
+                    before = self.profile(*command, "-sample_index", "nosuch")
+                    self.assert_done(self.profile(*command))
+                    after = self.profile("analyze", "-sample_index", "nosuch", f"{name}.prof")
+                    self.assertEqual((before.returncode, after.returncode), (2, 1))
+                    said = after.stderr.removeprefix(f"takhin-profiler: {name}.prof: ").rstrip()
+                    self.assertIn(f"-{said}\n", before.stderr)
 
 
 class CommandLine(ProfilerTest):

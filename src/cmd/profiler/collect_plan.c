@@ -46,7 +46,7 @@ static void add_file(struct collect_plan *plan, const struct collectible *type, 
     struct collect_file *file = &plan->files[plan->file_count++];
     file->plan = plan;
     file->type = type;
-    file->path = path_of(plan, type, is_apart ? targets : NULL);
+    file->path = path_of(plan, type, is_apart && command->output == NULL ? targets : NULL);
     file->parts = &plan->fetches[plan->part_count];
     file->part_count = count;
     file->is_merged = count > 1;

@@ -8,9 +8,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* The profile itself goes where reports would. */
+static bool is_standard_output(const struct profiler_command *command)
+{
+    return command->output != NULL && output_is_standard(command->output);
+}
+
 static FILE *stream_of(const struct profiler_command *command)
 {
-    return command->analysis.json || command->analysis.folded ? stderr : stdout;
+    bool is_taken = command->analysis.json || command->analysis.folded || is_standard_output(command);
+    return is_taken ? stderr : stdout;
 }
 
 static size_t count_held(const struct collect_file *file)
@@ -50,8 +57,9 @@ static void write_brokers(const struct collect_file *file, struct buf *text)
  * advice: the analysis has better. */
 static bool needs_advice(const struct collect_file *file)
 {
+    const struct profiler_command *command = file->plan->command;
     bool is_silent = file->is_empty && file->type->content == &profiler_content_profile;
-    return file->is_written && !is_silent && !file->plan->command->analysis.report;
+    return file->is_written && !is_silent && !command->analysis.report && !is_standard_output(command);
 }
 
 void collect_report_file(const struct collect_file *file)

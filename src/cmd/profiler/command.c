@@ -172,8 +172,8 @@ static const struct flag flags[] = {
     {{"timeout", "DURATION", "how long an answer may take beyond the time that is collected for; default 30s",
       FLAGS_COLLECT, VALUES_ANY}, TIME(timeout_ns)},
 
-    {{"output", "FILE", "the file to write; default TYPE.prof or trace.out in the current folder", FLAGS_OUTPUT,
-      VALUES_FILES}, TEXT(output)},
+    {{"output", "FILE", "the file to write, or - for standard output; default TYPE.prof or trace.out in the "
+      "current folder", FLAGS_OUTPUT, VALUES_FILES}, TEXT(output)},
     {{"output-dir", "FOLDER", "a folder for files named after type and time, and manifest.json; made if it is missing",
       FLAGS_OUTPUT, VALUES_FOLDERS}, TEXT(output_dir)},
     {{"split", NULL, "of several brokers a file each, in place of one of all; traces are a file each in any case",

@@ -29,7 +29,7 @@ struct profiler_command {
     int64_t timeout_ns;  /* 0: not named */
     int64_t sample_rate, mem_rate; /* 0: as takhin is configured */
     bool sample_rate_is_named, mem_rate_is_named;
-    const char *output;      /* NULL: the types' default names, or names of its own in output_dir */
+    const char *output;      /* "-": standard output; NULL: the types' default names, or others in output_dir */
     const char *output_dir;  /* NULL: the current folder */
     const char *remote;      /* NULL: as the configuration says */
     const char *config_file; /* NULL: none */

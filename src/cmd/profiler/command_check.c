@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "cmd/profiler/content.h"
+#include "cmd/profiler/output.h"
 #include "pprof/filter.h"
 #include "pprof/profile.h"
 
@@ -77,9 +78,8 @@ static void check_outputs(const struct profiler_command *command, const struct c
     (void)named;
     if (command->output == NULL)
         return;
-    if (strcmp(command->output, "-") == 0)
-        buf_append_string(message, "-output - is no file; for standard output write -output /dev/stdout -quiet");
-    else if (command->output_dir != NULL)
+    bool shows = command->analysis.report || command->analysis.flamegraph;
+    if (command->output_dir != NULL)
         buf_append_string(message, "-output names the file and -output-dir a folder for files with names of their own: "
                                    "name one");
     else if (command->type_count > 1)
@@ -90,6 +90,9 @@ static void check_outputs(const struct profiler_command *command, const struct c
                                          "a folder for them with -output-dir"
                                        : "-output names one file, and -split asks for one a broker; name a folder for "
                                          "them with -output-dir");
+    else if (shows && output_is_standard(command->output))
+        buf_append_string(message, "-output names standard output, which is the profile's alone then: name a file to "
+                                   "analyze it, too");
 }
 
 /* What of the analysis a trace has not. */
@@ -125,8 +128,15 @@ static void check_report(const struct profiler_command *command, const struct co
         buf_append_string(message, "-sample_index is a value of one type's samples: name that type, too");
 }
 
-/* Expressions that no profile could be searched for are refused before half a minute is spent on one: a profile without
- * samples takes every other. */
+/* The values that samples will have; none: only the profile itself can say. */
+static const char *const *sample_types_of(const struct profiler_command *command)
+{
+    static const char *const none[] = {NULL};
+    return command->action == PROFILER_COLLECT && command->type_count == 1 ? command->types[0]->sample_types : none;
+}
+
+/* Values that no profile of the type has, and expressions that none could be searched for, are refused before half a
+ * minute is spent on one: a profile without samples takes every other. */
 static void check_filters(const struct profiler_command *command, const struct command_named *named,
                           struct buf *message)
 {
@@ -135,8 +145,12 @@ static void check_filters(const struct profiler_command *command, const struct c
     struct buf problem;
     struct filter filter;
     struct profile *profile = profile_create();
-    profile_add_sample_type(profile, "samples", "count");
-    options.sample_index = NULL; /* the profile itself has to say which there are */
+    for (const char *const *type = sample_types_of(command); *type != NULL; type++)
+        profile_add_sample_type(profile, *type, "");
+    if (profile->sample_type_count == 0) {
+        profile_add_sample_type(profile, "samples", "");
+        options.sample_index = NULL;
+    }
     buf_init(&problem);
     if (filter_init(&filter, profile, &options, &problem) == 0)
         filter_deinit(&filter);

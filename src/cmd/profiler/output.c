@@ -77,19 +77,35 @@ static char *follow_links(const char *path)
     return at;
 }
 
+bool output_is_standard(const char *path)
+{
+    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0;
+}
+
+static int open_standard(struct output *output, struct buf *message)
+{
+    output->path = mem_copy_string("standard output");
+    output->target = mem_copy_string(output->path);
+    if (isatty(STDOUT_FILENO)) {
+        buf_printf(message, "standard output is a terminal, and these bytes are not for people.\n"
+                   "Send it to a file or into a pipe, or name %s.", output->other);
+        return ERR_UNSUPPORTED;
+    }
+    output->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+    return output->fd >= 0 ? 0 : fail(output, -errno, message);
+}
+
 int output_open(struct output *output, const char *path, enum output_rule rule, const char *other,
                 struct buf *message)
 {
+    *output = (struct output){.fd = -1, .rule = rule, .other = other};
+    if (rule == OUTPUT_REPLACES && output_is_standard(path))
+        return open_standard(output, message);
     struct stat status;
     bool replaces = rule == OUTPUT_REPLACES;
-    bool is_direct = replaces && stat(path, &status) == 0 && !S_ISREG(status.st_mode); /* /dev/stdout leads nowhere */
-    *output = (struct output){
-        .fd = -1,
-        .path = mem_copy_string(path),
-        .target = replaces && !is_direct ? follow_links(path) : mem_copy_string(path),
-        .rule = rule,
-        .other = other,
-    };
+    bool is_direct = replaces && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+    output->path = mem_copy_string(path);
+    output->target = replaces && !is_direct ? follow_links(path) : mem_copy_string(path);
     if (is_direct) {
         output->fd = open(output->target, O_WRONLY | O_CLOEXEC);
         return output->fd >= 0 ? 0 : fail(output, -errno, message);

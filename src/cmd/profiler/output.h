@@ -23,9 +23,13 @@ struct output {
     const char *other; /* what else to name, for messages: "another file with -output" */
 };
 
+/* Whether the path stands for standard output: "-", or "/dev/stdout". */
+bool output_is_standard(const char *path);
+
 /* See that the path can be written, before half a minute is spent on what goes there. Close it in any case.
- * A device or a pipe is written to directly. Errors are -errno with *message saying which path, why, and to name
- * `other`, which must outlive the output. */
+ * A device or a pipe is written to directly; so is standard output, which a terminal must not be
+ * (ERR_UNSUPPORTED). Errors are -errno with *message saying which path, why, and to name `other`, which must outlive
+ * the output. */
 int output_open(struct output *output, const char *path, enum output_rule rule, const char *other,
                 struct buf *message) MUST_USE;
 /* Write everything, then let it appear under its name. */

@@ -8,6 +8,8 @@
 
 struct profiler_content;
 
+#define COLLECTIBLE_SAMPLE_TYPES_MAX 4
+
 struct collectible {
     const char *name;           /* of -type */
     const char *title;          /* "cpu profile" */
@@ -26,6 +28,7 @@ struct collectible {
     enum collectible_rate { RATE_NONE, RATE_SAMPLES, RATE_MEMORY } rate; /* the flag that may set one */
     int64_t rate_max;    /* takhin takes no more */
     const char *meaning; /* for the help */
+    const char *sample_types[COLLECTIBLE_SAMPLE_TYPES_MAX + 1]; /* up to NULL: the values of a sample, here and of Go */
     const char *empty;   /* what to say of one without samples, or requests; NULL: nothing */
 };
 
