@@ -38,7 +38,7 @@ fuzz: test-packages ## every fuzz target for FUZZ_SECONDS (default 600) each
 soak: test-packages build ## every profile and traces in parallel beside a load, for SOAK_SECONDS (default 3600)
 	@tools/soak $(RELEASE) $${SOAK_SECONDS:-3600}
 
-install: build ## to PREFIX (default /usr/local): both programs, a page for man, completion for bash, an example configuration
+install: build ## to PREFIX (default /usr/local): both programs, man page, bash completion, the pages, deploy/
 	@cmake --install $(RELEASE) --prefix "$(PREFIX)"
 
 clean: ## remove what was built
