@@ -2,10 +2,12 @@
 #include "broker/broker.h"
 
 #include "../support/kafka_client.h"
+#include "../support/task_test.h"
 #include "../support/trace_tape.h"
 #include "base/label.h"
 #include "base/log.h"
 #include "metrics/metrics.h"
+#include "storage/log.h"
 #include "storage/storage.h"
 
 #include <stdio.h>
@@ -209,13 +211,47 @@ static void a_produce_without_acks_has_no_response(void **state)
     assert_string_equal(request_text(fixture, "Produce", &facts), "Produce: (decode | append topic=" TOPIC ") end");
 }
 
+static bool somebody_waits_for_data(void)
+{
+    bool found = false;
+    size_t count;
+    struct tape_item *items = tape_items(&count);
+    for (size_t i = 0; i < count && !found; i++)
+        found = trace_type(items[i].record) == TRACE_TASK_PARK && strcmp(tape_text(items[i].record), "data wait") == 0;
+    free(items);
+    return found;
+}
+
+static void append_one(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct storage_topic *topic = storage_topic_find(fixture->storage, bytes_of_string(TOPIC));
+    struct buf batch;
+    int64_t offset;
+    buf_init(&batch);
+    put_batch(&batch, "hello");
+    TASK_CHECK(storage_log_append(topic->logs[0], batch.data, batch.size, 1 << 20, &offset) == 0);
+    buf_deinit(&batch);
+    storage_topic_release(topic);
+}
+
+/* What it waits for comes from another thread, whose records are none of the request's. */
+static void fetch_and_wait(struct fixture *fixture, int32_t correlation_id)
+{
+    kafka_fetch(&fixture->frame, correlation_id, CLIENT, TOPIC, 0, 60000);
+    kafka_send(fixture->client, &fixture->frame);
+    while (!somebody_waits_for_data())
+        usleep(1000);
+    task_test_run_with(append_one, fixture);
+    assert_int_equal(kafka_receive(fixture->client, &fixture->response), correlation_id);
+}
+
 static void a_fetch_reads_waits_and_reads_again(void **state)
 {
     struct fixture *fixture = *state;
     struct trace_request_facts facts;
     tape_start();
-    kafka_fetch(&fixture->frame, 44, CLIENT, TOPIC, 0, 20);
-    ask(fixture, 44);
+    fetch_and_wait(fixture, 44);
     assert_string_equal(request_text(fixture, "Fetch", &facts),
                         "Fetch: (decode | read topic=" TOPIC " | wait_data [data wait] | read | respond end");
 }
@@ -294,10 +330,7 @@ static void sums_of_waits_are_metrics(void **state)
     struct buf text;
     buf_init(&text);
     tape_start();
-    for (int32_t i = 0; i < 10; i++) {
-        kafka_fetch(&fixture->frame, i, CLIENT, TOPIC, 0, 1);
-        ask(fixture, i);
-    }
+    fetch_and_wait(fixture, 44);
     tape_stop();
     metrics_expose(fixture->metrics, METRICS_TEXT, &text);
     assert_null(strstr(buf_string(&text), "takhin_task_wait_seconds_total{reason=\"data wait\"} 0\n"));
