@@ -25,6 +25,9 @@
 #define SIGNALS_ARE_LATE false
 #endif
 
+/* How long those who will answer a signal are waited for. ThreadSanitizer has a thread of its own that never does. */
+#define PATIENCE_NS (SIGNALS_ARE_LATE ? NS_PER_S : 30 * NS_PER_S)
+
 static inline uint64_t thread_cpu_ns(void)
 {
     struct timespec used;

@@ -21,6 +21,14 @@ static int create(void **state)
     return create_profiler(state);
 }
 
+/* Every thread answers in it, however long a busy machine lets it wait. */
+static struct task_dump *dump_of_all(void)
+{
+    struct task_dump *dump = task_dump_create_empty(profiler);
+    task_dump_renew(dump, PATIENCE_NS);
+    return dump;
+}
+
 static const struct task_record *record_of(const struct task_dump *dump, uint64_t id)
 {
     for (size_t i = 0; i < dump->count; i++)
@@ -123,7 +131,7 @@ static void a_running_task_gets_its_stack_from_its_thread(void **state)
     source_add_running(7, "spins", computing.id);
     source_add_running(8, "stuck", reading.id);
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     const struct task_record *spins = record_of(dump, 7), *stuck = record_of(dump, 8);
     assert_string_equal(spins->name, "spins");
@@ -150,7 +158,7 @@ static void threads_that_run_no_task_come_last(void **state)
     test_thread_start(&pool);
     source_add(5, "connection", "IO wait", 0);
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     const struct task_record *thread = thread_of(dump, pool.id);
     assert_non_null(thread);
@@ -170,7 +178,7 @@ static void a_task_that_parks_between_answer_and_look_is_seen_running(void **sta
     struct source_task *task = source_add(7, "moves", "data wait", NS_PER_S);
     task->seen.thread_id = computing.id;
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     const struct task_record *record = record_of(dump, 7);
     assert_true(record->is_running);
@@ -189,7 +197,7 @@ static void a_thread_whose_task_has_ended_since_stands_for_itself(void **state)
     struct test_thread computing = {.name = "computing", .task_id = 7};
     test_thread_start(&computing);
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     assert_null(record_of(dump, 7));
     assert_non_null(thread_of(dump, computing.id));
@@ -212,7 +220,7 @@ static void a_task_that_runs_for_a_moment_after_the_answers_is_seen_parked(void 
     source_add_running(7, "moves", reactor.id);
     source.before_look = park_after_the_first_look;
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     const struct task_record *record = record_of(dump, 7);
     assert_false(record->is_running);
@@ -248,7 +256,7 @@ static void a_task_that_never_holds_still_is_there_without_a_stack(void **state)
     test_thread_start(&reactor);
     source_add_running(7, "moves", reactor.id);
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     const struct task_record *record = record_of(dump, 7);
     assert_int_equal(record->key.depth, 0);
@@ -316,7 +324,7 @@ static void without_tasks_there_are_threads(void **state)
     (void)state;
     atomic_store(&probe_tasks, NULL);
 
-    struct task_dump *dump = task_dump_create(profiler);
+    struct task_dump *dump = dump_of_all();
 
     assert_non_null(thread_of(dump, getpid()));
     task_dump_destroy(dump);

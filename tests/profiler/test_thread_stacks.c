@@ -14,8 +14,7 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-/* For those who will answer, and for those who will not: ThreadSanitizer has a deaf thread of its own. */
-#define PATIENCE_NS (SIGNALS_ARE_LATE ? NS_PER_S : 10 * NS_PER_S)
+/* For those who will not answer. */
 #define HASTE_NS (20 * NS_PER_MS)
 
 static struct unwinder *unwinder;
