@@ -159,12 +159,12 @@ static void a_parked_task_says_for_how_long_in_steps(void **state)
 static void who_waits_for_nothing_says_no_time(void **state)
 {
     (void)state;
-    source_add(1, "waits", "data wait", 7 * NS_PER_S);
-    source_add(2, "has its turn soon", "runnable", 7 * NS_PER_S);
+    source_add(1, "waits", "data wait", 3700 * NS_PER_S);
+    source_add(2, "has its turn soon", "runnable", 3700 * NS_PER_S);
 
     struct profile *profile = take("goroutine", &plain);
 
-    assert_waits(profile, "data wait", "5");
+    assert_waits(profile, "data wait", "3600");
     assert_waits(profile, "runnable", "none");
     assert_int_equal(labelled_count(profile, "waited", ""), 1); /* and no thread */
     profile_destroy(profile);
