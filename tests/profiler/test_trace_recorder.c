@@ -239,32 +239,35 @@ static void the_oldest_chunks_are_used_again(void **state)
     assert_int_equal(stats.lost_count, 0);
 }
 
-/* The times of both clocks at a number differ by much less than this, but for a machine that stands still. */
+/* How well a time in a trace is known: of a machine that stands still while both clocks are read, not better. */
 #define CLOCK_TOLERANCE_NS (50 * NS_PER_MS)
 
 static void a_window_begins_when_it_says(void **state)
 {
     (void)state;
     enum { COUNT = 200 };
-    static uint64_t times_ns[COUNT];
+    static uint64_t before_ns[COUNT], after_ns[COUNT];
     trace_recorder_configure(recorder, 1 << 20);
     for (unsigned i = 0; i < COUNT; i++) {
-        times_ns[i] = clock_monotonic_ns();
+        before_ns[i] = clock_monotonic_ns();
         record_numbers(i, 1);
+        after_ns[i] = clock_monotonic_ns();
         usleep(2000);
     }
 
-    struct trace_reader *reader = trace_reader_open(recorder, clock_monotonic_ns() - times_ns[COUNT / 2], false);
+    uint64_t asked_ns = clock_monotonic_ns(), wanted_ns = before_ns[COUNT / 2];
+    struct trace_reader *reader = trace_reader_open(recorder, asked_ns - wanted_ns, false);
+    uint64_t late_ns = clock_monotonic_ns() - asked_ns; /* its now is between the two */
     struct trace_item item;
     uint64_t start_ns = trace_reader_start_ns(reader), count = 0;
+    assert_in_range(start_ns, wanted_ns - CLOCK_TOLERANCE_NS, wanted_ns + late_ns + CLOCK_TOLERANCE_NS);
     for (; next_item(reader, &item) == TRACE_PROGRESS_ITEM; count++) {
         uint64_t number = trace_argument(item.record), time_ns = start_ns + item.time_ns;
-        assert_true(times_ns[number] + CLOCK_TOLERANCE_NS > start_ns);
-        assert_true(time_ns + CLOCK_TOLERANCE_NS > times_ns[number]);
-        assert_true(time_ns < times_ns[number] + CLOCK_TOLERANCE_NS);
+        assert_true(after_ns[number] + CLOCK_TOLERANCE_NS > start_ns);
+        assert_in_range(time_ns, before_ns[number] - CLOCK_TOLERANCE_NS, after_ns[number] + CLOCK_TOLERANCE_NS);
     }
-    assert_in_range(count, 1, COUNT - 1);
-    assert_true(times_ns[COUNT - count - 1] < start_ns + CLOCK_TOLERANCE_NS);
+    assert_in_range(count, 0, COUNT - 1);
+    assert_true(before_ns[COUNT - count - 1] < start_ns + CLOCK_TOLERANCE_NS);
     trace_reader_close(reader);
 }
 
@@ -485,11 +488,14 @@ static void a_clock_that_goes_back_leaves_no_gap_in_a_window(void **state)
     usleep(10000);
     uint64_t since_ns = clock_monotonic_ns(), later = number;
     usleep(10000);
+    uint64_t later_ns = clock_monotonic_ns();
     fill_chunk(&number);
 
     struct trace_reader *reader = trace_reader_open(recorder, clock_monotonic_ns() - since_ns, false);
-    assert_int_equal(read_numbers(reader, &first, TRACE_PROGRESS_END), number - later);
-    assert_int_equal(first, later);
+    first = number;
+    uint64_t count = read_numbers(reader, &first, TRACE_PROGRESS_END);
+    assert_int_equal(first + count, number);
+    assert_true(first == later || (first > later && trace_reader_start_ns(reader) > later_ns)); /* asked late */
     trace_reader_close(reader);
 }
 
