@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,8 +50,8 @@ const char *label_intern(enum label_key key, struct bytes text)
     ASSERT((unsigned)key < LABEL_KEY_COUNT);
     if (text.size == 0)
         return NULL;
-    if (text.size > LABEL_TEXT_MAX)
-        text.size = LABEL_TEXT_MAX;
+    char clean[LABEL_TEXT_MAX];
+    text = bytes_of(clean, utf8_copy(clean, sizeof clean, text));
 
     const char *found = label_other;
     pthread_mutex_lock(&interned.lock);
