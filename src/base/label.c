@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -50,8 +49,8 @@ const char *label_intern(enum label_key key, struct bytes text)
     ASSERT((unsigned)key < LABEL_KEY_COUNT);
     if (text.size == 0)
         return NULL;
-    char clean[LABEL_TEXT_MAX];
-    text = bytes_of(clean, utf8_copy(clean, sizeof clean, text));
+    if (text.size > LABEL_TEXT_MAX)
+        text.size = LABEL_TEXT_MAX;
 
     const char *found = label_other;
     pthread_mutex_lock(&interned.lock);

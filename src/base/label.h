@@ -31,8 +31,7 @@ enum label_key {
 #define LABEL_NAMES_MAX 4096
 /* What stands for all values that have no room. */
 extern const char label_other[];
-/* A longer text is cut, between two characters. What is no UTF-8 becomes "?": a client may call itself by any bytes,
- * and who reads profiles may refuse a whole one for them (Pyroscope does). */
+/* A longer text is cut. */
 #define LABEL_TEXT_MAX 128
 
 /* NULL: no such label. Volatile: a signal on the owning thread reads it between any two stores. */

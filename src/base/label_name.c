@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 
 #include <pthread.h>
 #include <uthash.h>
@@ -39,8 +38,8 @@ struct label_name *label_name_find(enum label_key key, struct bytes text)
     ASSERT((unsigned)key < LABEL_TASK_COUNT);
     if (text.size == 0)
         return NULL;
-    char clean[LABEL_TEXT_MAX];
-    text = bytes_of(clean, utf8_copy(clean, sizeof clean, text));
+    if (text.size > LABEL_TEXT_MAX)
+        text.size = LABEL_TEXT_MAX;
 
     struct ranked_name *found;
     pthread_mutex_lock(&ranked.lock);

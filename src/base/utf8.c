@@ -1,7 +1,5 @@
-/* utf8.c: the shape of one character, and a copy of nothing but such. */
+/* utf8.c: the shape of one character. */
 #include "base/utf8.h"
-
-#include <string.h>
 
 size_t utf8_character_size(struct bytes text)
 {
@@ -24,18 +22,4 @@ size_t utf8_character_size(struct bytes text)
         if (c[i] < 0x80 || c[i] > 0xbf)
             return 0;
     return size;
-}
-
-size_t utf8_copy(char *into, size_t size, struct bytes text)
-{
-    size_t written = 0;
-    while (text.size > 0) {
-        size_t character = utf8_character_size(text), step = character > 0 ? character : 1;
-        if (step > size - written)
-            break;
-        memcpy(into + written, character > 0 ? (const char *)text.data : "?", step);
-        written += step;
-        text = bytes_of(text.data + step, text.size - step);
-    }
-    return written;
 }

@@ -6,8 +6,5 @@
 
 /* Bytes of the character that the text begins with; 0 if none does: what is no UTF-8, cut off, or nothing at all. */
 size_t utf8_character_size(struct bytes text);
-/* Copy what has room in `size` bytes, whole characters only; each byte that is of none becomes "?". Returns how many
- * bytes were written; no end is marked. */
-size_t utf8_copy(char *into, size_t size, struct bytes text);
 
 #endif

@@ -98,21 +98,6 @@ static void a_long_text_is_cut(void **state)
     assert_int_equal(strlen(text_of(name)), LABEL_TEXT_MAX);
 }
 
-static void what_is_no_utf8_is_a_question_mark(void **state)
-{
-    (void)state;
-    const struct bytes text = bytes_of_string("caf\xc3\xa9 \xff\xc3");
-    assert_string_equal(text_of(label_name_find(LABEL_API, text)), "caf\xc3\xa9 ??");
-    assert_string_equal(label_intern(LABEL_THREAD, text), "caf\xc3\xa9 ??");
-
-    /* Cut before the character of which only the first byte has room. */
-    char long_text[LABEL_TEXT_MAX + 1];
-    memset(long_text, 'y', sizeof long_text);
-    memcpy(long_text + LABEL_TEXT_MAX - 1, "\xc3\xa9", 2);
-    struct label_name *name = label_name_find(LABEL_API, bytes_of(long_text, sizeof long_text));
-    assert_int_equal(strlen(text_of(name)), LABEL_TEXT_MAX - 1);
-}
-
 #define RACERS 3
 #define RACE_USES 20000
 
@@ -152,7 +137,6 @@ int main(void)
         cmocka_unit_test(the_most_used_have_their_text),
         cmocka_unit_test(names_are_found_again_and_bounded),
         cmocka_unit_test(a_long_text_is_cut),
-        cmocka_unit_test(what_is_no_utf8_is_a_question_mark),
         cmocka_unit_test(ranking_disturbs_no_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
