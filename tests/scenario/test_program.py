@@ -158,15 +158,17 @@ class Signals(unittest.TestCase):
         del broker.settings["profiler_enabled"], broker.settings["profiler_port"]  # the file decides
         return broker, config
 
-    def profile_under_way(self, broker):
-        """A connection on which a profile of a minute has been asked for, and is being taken."""
-        connection = socket.create_connection(("127.0.0.1", broker.ports["profiler"]), timeout=30)
-        self.addCleanup(connection.close)
-        connection.sendall(b"GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: h\r\n\r\n")
-        deadline = time.monotonic() + 10
-        while b"takhin_profiler_timers 0" in broker.get("metrics", "/metrics"):
-            self.assertLess(time.monotonic(), deadline, "no thread is sampled")
-        return connection
+    def profiles_under_way(self, broker, count):
+        """Connections on each of which a profile of a minute has been asked for, and is being taken."""
+        connections = [socket.create_connection(("127.0.0.1", broker.ports["profiler"]), timeout=30)
+                       for _ in range(count)]
+        for connection in connections:
+            self.addCleanup(connection.close)
+            connection.sendall(b"GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: h\r\n\r\n")
+        deadline = time.monotonic() + 60
+        while broker.get("profiler", "/debug/pprof/goroutine?debug=2").count(b"\nstream_wait_closed(") < count:
+            self.assertLess(time.monotonic(), deadline, "not all are being taken")
+        return connections
 
     def test_what_a_reload_cannot_apply_is_told_as_long_as_it_differs_from_what_runs(self):
         broker, config = self.reloadable("kafka:\n  default_partitions: 1\n")
@@ -190,7 +192,7 @@ class Signals(unittest.TestCase):
         broker, config = self.reloadable("profiler:\n  enabled: true\n  port: 0\n")
         with broker:
             for _ in range(3):
-                connections = [self.profile_under_way(broker) for _ in range(3)]
+                connections = self.profiles_under_way(broker, 3)
                 config.write_text("profiler:\n  enabled: false\n")
                 broker.signal(signal.SIGHUP)
                 broker.signal(signal.SIGHUP)
@@ -206,7 +208,7 @@ class Signals(unittest.TestCase):
     def test_terminate_ends_it_while_a_profile_is_taken(self):
         broker = Broker().start()
         self.addCleanup(shutil.rmtree, broker.folder, ignore_errors=True)
-        connection = self.profile_under_way(broker)
+        [connection] = self.profiles_under_way(broker, 1)
         self.assertEqual(broker.stop(), 0)
         self.assertEqual(connection.recv(1), b"")
 
