@@ -171,6 +171,17 @@ static void something_is_put_before_the_last_extension_of_the_name(void **state)
     }
 }
 
+static void a_name_is_behind_one_slash(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"a", "a/x"}, {"a/", "a/x"}, {"/", "/x"}, {".", "./x"}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        char *path = output_path_in(cases[i][0], "x");
+        assert_string_equal(path, cases[i][1]);
+        mem_free(path);
+    }
+}
+
 static void times_are_utc(void **state)
 {
     (void)state;
@@ -191,6 +202,7 @@ int main(void)
         IN_A_FOLDER(what_is_not_committed_leaves_nothing),
         IN_A_FOLDER(folders_are_made_with_those_above_them),
         cmocka_unit_test(something_is_put_before_the_last_extension_of_the_name),
+        cmocka_unit_test(a_name_is_behind_one_slash),
         cmocka_unit_test(times_are_utc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,14 +83,15 @@ static void what_is_wrong_is_said_with_what_is_right(void **state)
     static const struct {
         const char *remote, *problem;
     } rows[] = {
-        {"", "-remote : not an address"},
-        {",a", "-remote : not an address"},
-        {"a,", "-remote : not an address"},
+        {"", "-remote : an address is missing"},
+        {",a", "-remote : an address is missing"},
+        {"a,", "-remote : an address is missing"},
+        {"a, b", "-remote  b: no address has a space in it"},
         {":6060", "-remote :6060: not an address"},
         {"::1", "not an address"},
         {"[::1", "not an address"},
         {"[::1]x", "not an address"},
-        {"a b:1", "not an address"},
+        {"a b:1", "no address has a space in it"},
         {"a\\b:1", "not an address"},
         {"a:b", "not an address"},
         {"a:65536", "not an address"},
@@ -98,6 +99,8 @@ static void what_is_wrong_is_said_with_what_is_right(void **state)
         {"a:", "its port must be from 1 to 65535"},
         {"http://a:", "its port must be from 1 to 65535"},
         {"a/b", "a path needs http:// or https:// in front"},
+        {"a/debug/pprof/heap", "it ends behind /debug/pprof/; what to collect is said by -type"},
+        {"http://a/x/debug/pprof/heap", "it ends behind /debug/pprof/; what to collect is said by -type"},
         {"u:p@a", "-remote ...@a: a user and a password need http:// or https:// in front"},
         {"ftp://a", "only http:// and https:// can be asked"},
         {"http://a?seconds=5", "nothing behind a ? or # can be part of it"},

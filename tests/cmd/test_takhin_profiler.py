@@ -170,7 +170,9 @@ class Success(ProfilerTest):
     def test_what_is_analyzed_needs_no_advice(self):
         with DebugServer(response("200 OK", PROFILE)) as server:
             result = self.profile("-remote", server.address, "-analyze")
-        self.assertRegex(result.stdout, r"^wrote cpu.prof: .*, of 1s\n\n")
+            page = self.profile("-remote", server.address, "-flamegraph")
+        for shown in (result, page):
+            self.assertRegex(shown.stdout, r"^wrote cpu.prof: .*, of 1s\n\n")
 
     def test_replaces_an_old_file_and_follows_a_link(self):
         (self.folder / "real.prof").write_bytes(b"old")
@@ -246,7 +248,7 @@ class Success(ProfilerTest):
         with DebugServer(None) as server:
             master, slave = pty.openpty()
             child = subprocess.Popen([PROFILER, "-duration", "20s", "-remote", server.address], cwd=self.folder,
-                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment())
+                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment(TERM="xterm"))
             os.close(slave)
             shown = ""
             while not (drawn := re.search(r" \[(#*\.+)\] \d+s left", shown)):
@@ -262,16 +264,28 @@ class Success(ProfilerTest):
             master, slave = pty.openpty()
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
             child = subprocess.Popen([PROFILER, "-duration", "1ms", "-remote", server.address], cwd=self.folder,
-                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment())
+                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment(TERM="xterm"))
             os.close(slave)
             shown = ""
-            while shown.count("###") < 3:
+            while shown.count("[##############] waiting for the answer") < 3:
                 shown += os.read(master, 4096).decode()
             child.send_signal(signal.SIGINT)
             child.send_signal(signal.SIGTERM)
             child.wait(30)
             os.close(master)
         self.assertLess(max(len(line) for line in shown.replace("\x1b[K", "").split("\r")), 40)
+
+    def test_dumb_terminal_gets_lines(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            master, slave = pty.openpty()
+            result = subprocess.run([PROFILER, "-remote", server.address], cwd=self.folder,
+                                    stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment(TERM="dumb"),
+                                    timeout=60)
+            os.close(slave)
+            shown = os.read(master, 4096).decode()
+            os.close(master)
+        self.assertEqual((result.returncode, shown),
+                         (0, f"collecting a cpu profile of {server.address} for 30s\r\n"))
 
 
 class Address(ProfilerTest):
@@ -419,9 +433,9 @@ class Failure(ProfilerTest):
         self.assert_fails(result, "too early")
 
     def test_a_server_that_speaks_no_http(self):
-        for answer in (b"", b"SSH-2.0-OpenSSH_9.2\r\n"):
+        for answer, text in ((b"", "without an answer"), (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP")):
             with self.subTest(answer=answer), DebugServer(answer) as server:
-                self.assert_fails(self.profile("-remote", server.address), "not HTTP")
+                self.assert_fails(self.profile("-remote", server.address), text)
 
     def test_a_failure_leaves_the_old_file_alone(self):
         (self.folder / "cpu.prof").write_bytes(b"old")

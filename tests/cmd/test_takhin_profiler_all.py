@@ -321,6 +321,8 @@ class Brokers(ManyTest):
             names = [f"cpu_127.0.0.1_{server.port}.prof" for server in (one, other)]
             self.assertEqual(self.names(), sorted(names))
             self.assertEqual((self.folder / names[0]).read_bytes(), PROFILE)
+            self.assert_done(self.profile("-split", "-remote", one.address, "-output", "x.prof"))
+            self.assertEqual(self.names(), sorted([*names, "x.prof"]))
             result = self.profile("-split", "-remote", f"{one.address},{other.address}", "-output-dir", "out")
         self.assert_done(result)
         for server in (one, other):

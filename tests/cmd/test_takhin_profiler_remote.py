@@ -41,7 +41,7 @@ class RemoteTest(unittest.TestCase):
         self.home.mkdir()
 
     def environment(self, **changes):
-        environment = clean_environment(HOME=str(self.home), **changes)
+        environment = clean_environment(**{"HOME": str(self.home), "TERM": "xterm", **changes})
         if "SSL_CERT_FILE" not in changes:
             environment.pop("SSL_CERT_FILE", None)
         return environment
@@ -189,6 +189,14 @@ class Way(RemoteTest):
         path.unlink()
         self.assert_fails(self.profile("-remote", f"unix:{path}"), f"unix:{path}: there is no such socket")
 
+    def test_socket_that_takes_no_more(self):
+        path = self.home / "takhin.sock"
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+            listener.bind(str(path))
+            listener.listen(0)  # one may wait
+            first.connect(str(path))
+            self.assert_fails(self.profile("-remote", f"unix:{path}"), f"unix:{path} takes no more connections")
+
     @unittest.skipIf(os.geteuid() == 0, "root may everything")
     def test_socket_of_others(self):
         path = self.home / "takhin.sock"
@@ -227,18 +235,29 @@ class Way(RemoteTest):
         cases = {
             response("404 Not Found", b"no\n", debug, "Server: takhin/0.2.0"):
                 "has no such profile (HTTP 404); this is takhin-profiler ",
-            response("404 Not Found", b"Unknown profile\n", debug): "refused (HTTP 404): Unknown profile",
+            response("404 Not Found", b"Unknown profile\n", debug):
+                "refused (HTTP 404): Unknown profile. Ask it for another type.",
             response("404 Not Found", b"", "Server: takhin/0.4.0"): "is none of 9090 (metrics)",
+            response("404 Not Found"): "it has no /debug/pprof/heap (HTTP 404)\n",
             response("502 Bad Gateway", b"<html>"): "could not reach the debug port behind it (HTTP 502)",
             response("500 Internal Server Error", b"no\x1b[31m luck\n", debug): "refused (HTTP 500): no?[31m luck",
             response("200 OK", PROFILE[:20], length=len(PROFILE)): "broke before the profile was complete",
-            b"": "closed the connection without an answer, which is not HTTP",
+            b"": "closed the connection without an answer. Did takhin stop?",
             b"SSH-2.0-OpenSSH_9.2\r\n": 'its answer is not HTTP, "SSH-2.0-OpenSSH_9.2"',
             b"HTTP/1.1 200 OK\r\nServer: " + b"x" * (1 << 20): "its answer is not HTTP",
         }
         for answer, text in cases.items():
             with self.subTest(text=text), DebugServer(answer) as server:
                 self.assert_fails(self.profile("-remote", server.address), text)
+
+    def test_who_speaks_tls_hangs_up_at_once(self):
+        with DebugServer(b"") as server:
+            result = self.profile("-remote", server.address)
+            self.assert_fails(result, "Did takhin stop?", f"If it speaks TLS, write -remote https://{server.address}")
+        with DebugServer(lambda request: time.sleep(0.3) or b"") as server:
+            result = self.profile("-type", "cpu", "-duration", "400ms", "-remote", server.address)
+            self.assert_fails(result, "Did takhin stop?")
+            self.assertNotIn("TLS", result.stderr)
 
     def test_silence_ends(self):
         with DebugServer(None) as server:
@@ -330,6 +349,16 @@ class Interrupt(RemoteTest):
         path = self.home / "takhin.sock"
         with DebugServer(lambda request: request.wait_until_client_is_done() and OK, path=path) as server:
             self.assert_kept(server, f"unix:{path}", signal.SIGTERM)
+
+    def test_a_trace_that_others_read_is_of_less_than_was_asked(self):
+        newer = b"go 1.26 trace\0\0\0" + TRACE[16:]
+        with DebugServer(lambda request: request.wait_until_client_is_done() and response("200 OK", newer)) as server:
+            child = self.begin("-type", "trace", "-remote", server.address)
+            self.assertTrue(server.asked.wait(PATIENCE_S))
+            child.send_signal(signal.SIGINT)
+            output, errors = child.communicate(timeout=PATIENCE_S)
+        self.assertEqual(child.returncode, 0, errors)
+        self.assertIn("\ninterrupted: trace.out holds less than the 5s\n", output)
 
     def test_a_trace_is_kept_if_its_end_came(self):
         for is_last in (True, False):

@@ -21,13 +21,6 @@ static int open_files(struct collect_plan *plan, struct buf *message)
     return result;
 }
 
-/* A flame graph alone shows nothing of a trace. */
-static bool is_to_be_shown(const struct collect_file *file)
-{
-    const struct analysis_options *options = &file->plan->command->analysis;
-    return options->report || (options->flamegraph && file->type->content->draw != NULL);
-}
-
 static void take_ended(struct fetch *fetch)
 {
     struct collect_file *file = fetch->context;
@@ -36,7 +29,7 @@ static void take_ended(struct fetch *fetch)
     collect_file_finish(file);
     if (file->is_written)
         collect_report_file(file);
-    if (!is_to_be_shown(file))
+    if (!collect_file_is_to_be_shown(file))
         collect_file_forget(file);
 }
 

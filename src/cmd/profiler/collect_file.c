@@ -14,6 +14,12 @@ int collect_file_open(struct collect_file *file, struct buf *message)
     return output_open(&file->output, file->path, has_folder ? OUTPUT_GOES_BESIDE : OUTPUT_REPLACES, other, message);
 }
 
+bool collect_file_is_to_be_shown(const struct collect_file *file)
+{
+    const struct analysis_options *options = &file->plan->command->analysis;
+    return options->report || (options->flamegraph && file->type->content->draw != NULL);
+}
+
 bool collect_file_holds(const struct collect_file *file, const struct fetch *part)
 {
     return file->is_written && part->result == 0;

@@ -13,6 +13,9 @@ int collect_file_open(struct collect_file *file, struct buf *message) MUST_USE;
 void collect_file_finish(struct collect_file *file);
 void collect_file_forget(struct collect_file *file);
 
+/* Whether an analysis or a page of it is asked for; a trace has no page. */
+bool collect_file_is_to_be_shown(const struct collect_file *file);
+
 /* Whether this part of it is in what was written. */
 bool collect_file_holds(const struct collect_file *file, const struct fetch *part);
 

@@ -72,7 +72,7 @@ static int write_text(const struct collect_plan *plan, struct bytes text, struct
     struct output output;
     struct buf problem;
     buf_init(&problem);
-    char *path = mem_printf("%s/manifest.json", plan->command->output_dir);
+    char *path = output_path_in(plan->command->output_dir, "manifest.json");
     int result = output_open(&output, path, OUTPUT_MOVES_OLD, "another folder with -output-dir", &problem);
     if (result == 0)
         result = output_commit(&output, text, &problem);

@@ -19,21 +19,19 @@
 static char *path_of(const struct collect_plan *plan, const struct collectible *type, const struct target *target)
 {
     const struct profiler_command *command = plan->command;
-    struct buf addition, path;
+    const char *name = command->output != NULL ? command->output : type->default_output;
+    struct buf addition;
     buf_init(&addition);
-    buf_init(&path);
     if (target != NULL)
         buf_printf(&addition, "_%s", target->file_part);
     if (command->output_dir != NULL) {
         char time[OUTPUT_TIME_SIZE];
         output_format_time(plan->start_ns, time);
         buf_printf(&addition, "_%s", time);
-        const char *folder = command->output_dir;
-        buf_printf(&path, "%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/");
     }
-    buf_append_string(&path, command->output != NULL ? command->output : type->default_output);
-    char *full = output_path_with(buf_string(&path), buf_string(&addition));
-    buf_deinit(&path);
+    char *path = command->output_dir != NULL ? output_path_in(command->output_dir, name) : mem_copy_string(name);
+    char *full = output_path_with(path, buf_string(&addition));
+    mem_free(path);
     buf_deinit(&addition);
     return full;
 }

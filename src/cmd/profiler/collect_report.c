@@ -31,11 +31,12 @@ static size_t count_held(const struct collect_file *file)
 static void write_cut(const struct collect_file *file, struct buf *text)
 {
     char held[64] = "less", asked[64];
-    if (file->duration_ns > 0)
+    bool is_known = file->duration_ns > 0;
+    if (is_known)
         measure_format(file->duration_ns, "nanoseconds", MEASURE_BEST_UNIT, held, sizeof held);
     measure_format(profiler_command_window_ns(file->plan->command, file->type), "nanoseconds", MEASURE_BEST_UNIT,
                    asked, sizeof asked);
-    buf_printf(text, "interrupted: %s holds %s of the %s\n", file->output.path, held, asked);
+    buf_printf(text, "interrupted: %s holds %s %s the %s\n", file->output.path, held, is_known ? "of" : "than", asked);
 }
 
 /* What describe said is the sum: the time of each, if they are about the same. */
@@ -53,13 +54,13 @@ static void write_brokers(const struct collect_file *file, struct buf *text)
     buf_printf(text, ": %" PRId64 " brokers, %s each", count, each);
 }
 
-/* Of a profile without samples its tools say nothing; of a trace, what did not end. What is analysed already needs no
- * advice: the analysis has better. */
+/* Of a profile without samples its tools say nothing; of a trace, what did not end. What is shown already needs no
+ * advice: that has better. */
 static bool needs_advice(const struct collect_file *file)
 {
-    const struct profiler_command *command = file->plan->command;
     bool is_silent = file->is_empty && file->type->content == &profiler_content_profile;
-    return file->is_written && !is_silent && !command->analysis.report && !is_standard_output(command);
+    bool is_a_file = file->is_written && !is_standard_output(file->plan->command);
+    return is_a_file && !is_silent && !collect_file_is_to_be_shown(file);
 }
 
 void collect_report_file(const struct collect_file *file)

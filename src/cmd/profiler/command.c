@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cmd/profiler/command_check.h"
+#include "cmd/profiler/typo.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -258,18 +259,41 @@ static const struct flag *find_flag(const char *argument, const char **value)
     return NULL;
 }
 
-/* With those whose names begin so: whoever stopped early sees the rest. */
+static bool is_type(const char *name)
+{
+    return strcmp(name, "all") == 0 || collectible_find(name) != NULL;
+}
+
+/* With those whose names begin so, as whoever stopped early sees the rest, and those that were meant. */
 static int refuse_flag(const char *argument, struct buf *message)
 {
     const char *start = argument + (argument[1] == '-' ? 2 : 1), *separator = "; there is";
     size_t length = strcspn(start, "=");
     buf_printf(message, "%s: no such flag", argument);
+    if (is_type(start)) {
+        buf_printf(message, "; there is -type %s", start);
+        return ERR_CONFIG;
+    }
     for (size_t i = 0; i < ARRAY_COUNT(flags) && length > 0; i++) {
-        if (strncmp(flags[i].shown.name, start, length) == 0) {
-            buf_printf(message, "%s -%s", separator, flags[i].shown.name);
+        const char *name = flags[i].shown.name;
+        if (strncmp(name, start, length) == 0 || typo_is_of(start, length, name)) {
+            buf_printf(message, "%s -%s", separator, name);
             separator = ", and";
         }
     }
+    return ERR_CONFIG;
+}
+
+static int refuse_word(const char *word, struct buf *message)
+{
+    static const char analyze[] = "analyze";
+    buf_printf(message, "%s: only flags may stand here; ", word);
+    if (is_type(word))
+        buf_printf(message, "write -type %s", word);
+    else if (typo_is_of(word, strlen(word), analyze))
+        buf_printf(message, "write %s", analyze);
+    else
+        buf_printf(message, "what a file says is shown by takhin-profiler %s FILE", analyze);
     return ERR_CONFIG;
 }
 
@@ -305,9 +329,7 @@ static int take_word(struct reading *reading)
         command->files = (const char *const *)&reading->argv[1];
         return 0;
     }
-    buf_printf(reading->message, "%s: only flags may stand here; what a file says is shown by takhin-profiler analyze "
-               "FILE", word);
-    return ERR_CONFIG;
+    return refuse_word(word, reading->message);
 }
 
 static int take_argument(struct reading *reading)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "cmd/profiler/fetch_explain.h"
+#include "cmd/profiler/fetch_overview.h"
 #include "cmd/profiler/progress.h"
 
 #include <curl/curl.h>
@@ -220,11 +221,12 @@ static void end_well_or_not(struct transfer *transfer, CURLcode code)
 {
     struct fetch_ending *ending = &transfer->ending;
     long connect_errno = 0;
-    curl_off_t connected_us = 0;
+    curl_off_t connected_us = 0, taken_us = 0;
     char *location = NULL, *peer = NULL;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &ending->status);
     curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &connect_errno);
     curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &taken_us);
     curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &peer);
     curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
     ending->code = code;
@@ -234,6 +236,7 @@ static void end_well_or_not(struct transfer *transfer, CURLcode code)
     ending->is_connected = connected_us > 0;
     ending->is_reached = peer != NULL && *peer != '\0';
     ending->location = location;
+    ending->taken_ns = taken_us * (int64_t)NS_PER_US;
     bool is_well = code == CURLE_OK && ending->status == 200;
     transfer->fetch->is_cut_short = is_well && ending->is_cut;
     end(transfer, is_well ? 0 : fetch_explain(transfer->fetch, ending));
@@ -316,63 +319,6 @@ static bool is_running(const struct run *run)
     return false;
 }
 
-/* What progress shows: side questions are none of it. */
-struct overview {
-    const struct fetch *first, *other; /* other: the first one that is called something else, as a trace is */
-    size_t count, other_count, target_count;
-    int64_t longest_ns;
-    bool has_titles; /* more than one */
-};
-
-static bool is_first_of_target(const struct fetch *fetches, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (!fetches[i].is_side_question && fetches[i].target == fetches[index].target)
-            return false;
-    return true;
-}
-
-static struct overview overlook(const struct fetch *fetches, size_t count)
-{
-    struct overview overview = {.first = NULL};
-    for (size_t i = 0; i < count; i++) {
-        const struct fetch *fetch = &fetches[i];
-        if (fetch->is_side_question)
-            continue;
-        if (overview.first == NULL)
-            overview.first = fetch;
-        if (strcmp(fetch->noun, overview.first->noun) != 0 && overview.other_count++ == 0)
-            overview.other = fetch;
-        overview.has_titles |= strcmp(fetch->title, overview.first->title) != 0;
-        overview.target_count += is_first_of_target(fetches, i);
-        overview.longest_ns = fetch->duration_ns > overview.longest_ns ? fetch->duration_ns : overview.longest_ns;
-        overview.count++;
-    }
-    return overview;
-}
-
-static void write_count(size_t count, const char *noun, struct buf *text)
-{
-    buf_printf(text, "%zu %s%s", count, noun, count > 1 ? "s" : "");
-}
-
-/* "cpu profile of a:6060", "cpu profile of each of 3 brokers", "8 profiles and 1 trace of a:6060". */
-static void write_subject(const struct overview *overview, struct buf *text)
-{
-    if (overview->has_titles)
-        write_count(overview->count - overview->other_count, overview->first->noun, text);
-    else
-        buf_append_string(text, overview->first->title);
-    if (overview->other != NULL) {
-        buf_append_string(text, " and ");
-        write_count(overview->other_count, overview->other->noun, text);
-    }
-    if (overview->target_count == 1)
-        buf_printf(text, " of %s", overview->first->target->name);
-    else
-        buf_printf(text, " of %s%zu brokers", overview->has_titles ? "" : "each of ", overview->target_count);
-}
-
 static void run_until_all_ended(struct run *run)
 {
     while (is_running(run)) {
@@ -390,24 +336,21 @@ void fetch_all(struct fetch *fetches, size_t count, const struct fetch_options *
 {
     int code = curl_global_init(CURL_GLOBAL_DEFAULT);
     ASSERT(code == 0); /* only memory could fail */
-    struct overview overview = overlook(fetches, count);
-    struct buf subject;
-    buf_init(&subject);
-    if (overview.count > 0)
-        write_subject(&overview, &subject);
+    struct fetch_overview overview;
+    fetch_overview_init(&overview, fetches, count);
     struct run run = {.options = options, .multi = curl_multi_init(), .count = count,
                       .start_ns = clock_monotonic_ns(),
                       .transfers = mem_alloc_array(count, sizeof(struct transfer))};
     ASSERT(run.multi != NULL);
-    progress_start(&run.progress, options->quiet || overview.count == 0, buf_string(&subject), overview.longest_ns,
-                   overview.count);
+    progress_start(&run.progress, options->quiet || overview.count == 0, buf_string(&overview.subject),
+                   overview.longest_ns, overview.count);
     for (size_t i = 0; i < count; i++)
         begin(&run, &run.transfers[i], &fetches[i]);
     run_until_all_ended(&run);
     progress_end(&run.progress);
     curl_multi_cleanup(run.multi);
     mem_free(run.transfers);
-    buf_deinit(&subject);
+    fetch_overview_deinit(&overview);
     curl_global_cleanup();
 }
 

@@ -50,7 +50,9 @@ static int explain_no_connection(struct fetch *fetch, int code)
     const char *name = fetch->target->name;
     bool is_socket = fetch->target->unix_path != NULL;
     struct buf *problem = &fetch->problem;
-    if (is_socket && code == ECONNREFUSED)
+    if (is_socket && code == 0) /* EAGAIN, which libcurl takes for a connection that is under way: unix(7) */
+        buf_printf(problem, "%s takes no more connections at the moment. Ask again, or for one type at a time.", name);
+    else if (is_socket && code == ECONNREFUSED)
         buf_printf(problem, "nothing listens at %s: what made that socket is gone. Start it again.", name);
     else if (is_socket && code == ENOENT)
         buf_printf(problem, "%s: there is no such socket. Check the path, and whether what makes it runs.", name);
@@ -120,10 +122,12 @@ static int explain_not_http(struct fetch *fetch, struct bytes body)
     return ERR_MALFORMED;
 }
 
-/* What speaks TLS may hang up on whoever does not, without a word. */
+/* What speaks TLS may hang up on whoever does not, without a word; not once it has collected for half of the time. */
 static void suggest_tls(struct fetch *fetch, const struct fetch_ending *ending)
 {
-    if (ending->status == 0 && !target_is_tls(fetch->target) && fetch->target->unix_path == NULL)
+    bool is_plain = !target_is_tls(fetch->target) && fetch->target->unix_path == NULL;
+    bool is_soon = fetch->duration_ns == 0 || ending->taken_ns < fetch->duration_ns / 2;
+    if (is_plain && is_soon && ending->status == 0)
         buf_printf(&fetch->problem, "\nIf it speaks TLS, write -remote https://%s", fetch->target->name);
 }
 
@@ -146,13 +150,13 @@ static int explain_code(struct fetch *fetch, const struct fetch_ending *ending)
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
-        buf_printf(problem, "the connection to %s broke before the %s was complete. Did takhin stop?", name,
-                   fetch->noun);
+        buf_printf(problem, "the connection to %s broke before the %s was complete. Did takhin stop? "
+                   "Look into its log.", name, fetch->noun);
         suggest_tls(fetch, ending);
         return ERR_TRUNCATED;
     case CURLE_GOT_NOTHING:
-        buf_printf(problem, "%s closed the connection without an answer, which is not HTTP. Did takhin stop, or is "
-                   "that another port?", name);
+        buf_printf(problem, "%s closed the connection without an answer. Did takhin stop? Look into its log. If it "
+                   "runs,\nthat is another port than the debug port.", name);
         suggest_tls(fetch, ending);
         return ERR_MALFORMED;
     case CURLE_WEIRD_SERVER_REPLY:
@@ -218,6 +222,8 @@ static int explain_refusal(struct fetch *fetch, long status, struct bytes body)
     write_line(body, 1000, problem);
     if (fetch->hint != NULL)
         buf_printf(problem, "\n%s", fetch->hint);
+    else if (status == 404)
+        buf_append_string(problem, ". Ask it for another type.");
     return ERR_UNSUPPORTED;
 }
 
@@ -235,7 +241,11 @@ static int explain_stranger(struct fetch *fetch, long status, struct bytes body)
                    "TAKHIN_PROFILER_ENABLED=true?", name, status);
         return ERR_NOT_FOUND;
     }
-    buf_printf(problem, "%s is not the debug port of a takhin: it answers HTTP %ld", name, status);
+    buf_printf(problem, "%s is not the debug port of a takhin: ", name);
+    if (status == 404)
+        buf_printf(problem, "it has no %.*s (HTTP 404)", (int)strcspn(fetch->path, "?"), fetch->path);
+    else
+        buf_printf(problem, "it answers HTTP %ld", status);
     if (body.size > 0) {
         buf_append_string(problem, ", ");
         fetch_describe(body, problem);

@@ -25,6 +25,7 @@ struct fetch_ending {
     long status;            /* of HTTP, with code CURLE_OK */
     const char *location;   /* where a redirect leads; NULL: it is none */
     int64_t connect_timeout_ns, timeout_ns;
+    int64_t taken_ns;       /* by all of it */
 };
 
 /* The code for the result of anything but a status 200; the words go into fetch->problem. */

@@ -55,7 +55,7 @@ static int take_content(struct input *input, int fd)
 static const char *reason(int code)
 {
     switch (code) {
-    case -ENOENT: return "there is no such file: takhin-profiler -type cpu would collect one";
+    case -ENOENT: return "there is no such file: check its name, and the folder";
     case -EISDIR: return "that is a folder: name the files in it";
     case -EACCES: return "you may not read it: become a user who may, or change its permissions";
     case ERR_TOO_LARGE: return "it is larger than 1 GiB: collect for a shorter time";

@@ -159,6 +159,7 @@ static const struct part parts[] = {
          "file"),
     TERM("SSL_CERT_FILE", "a file with the certificates of authorities that https:// is to trust"),
     TERM("HOME", "where .netrc is"),
+    TERM("TERM", "if it is dumb there is no bar, but plain lines"),
     TERM("TZ", "the zone of times that are shown"),
 
     SECTION("EXAMPLES"),

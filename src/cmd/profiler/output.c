@@ -28,6 +28,12 @@ void output_format_time(int64_t wall_ns, char text[OUTPUT_TIME_SIZE])
     strftime(text, OUTPUT_TIME_SIZE, "%Y%m%dT%H%M%SZ", &utc);
 }
 
+char *output_path_in(const char *folder, const char *name)
+{
+    size_t size = strlen(folder);
+    return mem_printf("%s%s%s", folder, size > 0 && folder[size - 1] == '/' ? "" : "/", name);
+}
+
 char *output_path_with(const char *path, const char *addition)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;

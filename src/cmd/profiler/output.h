@@ -43,6 +43,8 @@ int output_make_folder(const char *path, struct buf *message) MUST_USE;
 /* "20261123T114734Z", for names. */
 #define OUTPUT_TIME_SIZE 32
 void output_format_time(int64_t wall_ns, char text[OUTPUT_TIME_SIZE]);
+/* A name in a folder. The caller's (mem_free). */
+char *output_path_in(const char *folder, const char *name);
 /* A path with something between its name and its last extension: "a/cpu.prof" and "-2" give "a/cpu-2.prof". The
  * caller's (mem_free). */
 char *output_path_with(const char *path, const char *addition);

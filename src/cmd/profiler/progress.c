@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -17,11 +18,17 @@
 #define SHOWN_BYTES_MIN (100 << 10)
 #define CLEAR_LINE "\r\033[K"
 
+static bool can_redraw(void)
+{
+    const char *terminal = getenv("TERM");
+    return isatty(STDERR_FILENO) && (terminal == NULL || strcmp(terminal, "dumb") != 0);
+}
+
 void progress_start(struct progress *progress, bool quiet, const char *subject, int64_t duration_ns, size_t total)
 {
     *progress = (struct progress){.subject = subject, .duration_ns = duration_ns, .total = total,
                                   .start_ns = clock_monotonic_ns()};
-    progress->draws = !quiet && isatty(STDERR_FILENO) && duration_ns > 0;
+    progress->draws = !quiet && duration_ns > 0 && can_redraw();
     if (quiet || progress->draws)
         return;
     char duration[64] = "";
@@ -55,6 +62,17 @@ static void write_state(const struct progress *progress, int64_t left_ns, struct
         buf_append_string(text, "; Ctrl-C again gives up");
 }
 
+static void write_bar(double share, int width, struct buf *text)
+{
+    width = width > BAR_WIDTH_MAX ? BAR_WIDTH_MAX : width;
+    int filled = (int)(share * width);
+    buf_append_byte(text, '[');
+    for (int i = 0; i < width; i++)
+        buf_append_byte(text, i < filled ? '#' : '.');
+    buf_append_string(text, "] ");
+}
+
+/* Where not all fits, the time left is what matters most, then the bar. */
 void progress_draw(const struct progress *progress)
 {
     if (!progress->draws || progress->ended == progress->total)
@@ -65,16 +83,16 @@ void progress_draw(const struct progress *progress)
     buf_init(&line);
     buf_init(&state);
     write_state(progress, left_ns, &state);
-    buf_append_string(&line, progress->subject);
 
     int width = terminal_width() - 1;
-    int bar_width = width - (int)(line.size + state.size + strlen(" [] "));
-    bar_width = bar_width < BAR_WIDTH_MIN ? BAR_WIDTH_MIN : bar_width > BAR_WIDTH_MAX ? BAR_WIDTH_MAX : bar_width;
-    int filled = (int)((1 - (double)left_ns / (double)progress->duration_ns) * bar_width);
-    buf_append_string(&line, " [");
-    for (int i = 0; i < bar_width; i++)
-        buf_append_byte(&line, i < filled ? '#' : '.');
-    buf_printf(&line, "] %s", buf_string(&state));
+    int bar_width = width - (int)(strlen(progress->subject) + state.size + strlen(" [] "));
+    if (bar_width >= BAR_WIDTH_MIN)
+        buf_printf(&line, "%s ", progress->subject);
+    else
+        bar_width = width - (int)(state.size + strlen("[] "));
+    if (bar_width >= BAR_WIDTH_MIN)
+        write_bar(1 - (double)left_ns / (double)progress->duration_ns, bar_width, &line);
+    buf_append_bytes(&line, buf_bytes(&state));
     fprintf(stderr, CLEAR_LINE "%.*s", width, buf_string(&line));
     fflush(stderr);
     buf_deinit(&state);

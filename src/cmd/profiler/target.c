@@ -61,17 +61,22 @@ static bool take_decoded(CURLU *url, CURLUPart part, char **decoded)
     return code != CURLUE_URLDECODE;
 }
 
-/* What is left of the path once the index page's, as a browser has it, is cut off it. */
-static void set_prefix(CURLU *url, bool *has_prefix)
+/* What is left of the path once the index page's, as a browser has it, is cut off it. NULL, or what is wrong. */
+static const char *set_prefix(CURLU *url, bool has_scheme)
 {
+    const char *problem = NULL;
     char *path = url_part(url, CURLUPART_PATH);
     ASSERT(path != NULL); /* "/" at least */
     cut_slashes(path);
     if (cut_suffix(path, "/debug/pprof"))
         cut_slashes(path);
-    *has_prefix = *path != '\0';
+    if (strstr(path, "/debug/pprof/") != NULL)
+        problem = "it ends behind /debug/pprof/; what to collect is said by -type";
+    else if (!has_scheme && *path != '\0')
+        problem = "a path needs http:// or https:// in front";
     curl_url_set(url, CURLUPART_PATH, path, 0);
     curl_free(path);
+    return problem;
 }
 
 /* NULL, or what is wrong with it. */
@@ -102,17 +107,16 @@ static void name_user(CURLU *url, struct target *target)
 
 static const char *take_parsed(CURLU *url, const char *text, bool has_scheme, struct target *target)
 {
-    bool has_prefix;
     const char *problem = set_port(url, text + scheme_length(text));
     if (problem != NULL)
         return problem;
-    set_prefix(url, &has_prefix);
     if (!take_decoded(url, CURLUPART_USER, &target->user) || !take_decoded(url, CURLUPART_PASSWORD, &target->password))
         return "its user or password has a control character";
     if (!has_scheme && target->user != NULL)
         return "a user and a password need http:// or https:// in front";
-    if (!has_scheme && has_prefix)
-        return "a path needs http:// or https:// in front";
+    problem = set_prefix(url, has_scheme);
+    if (problem != NULL)
+        return problem;
     curl_url_set(url, CURLUPART_USER, NULL, 0);
     curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
     char *whole = url_part(url, CURLUPART_URL);
@@ -133,6 +137,8 @@ static const char *take_url(const char *item, struct target *target)
     size_t length = scheme_length(item);
     if (length > 0 && strncasecmp(item, "http://", length) != 0 && strncasecmp(item, "https://", length) != 0)
         return "only http:// and https:// can be asked";
+    if (strchr(item, ' ') != NULL)
+        return "no address has a space in it";
     if (strpbrk(item, "?#") != NULL)
         return "nothing behind a ? or # can be part of it";
     char *text = mem_printf("%s%s", length > 0 ? "" : "http://", item);
@@ -165,6 +171,8 @@ static const char *take_socket(const char *path, struct target *target)
 static const char *take_item(const char *item, struct target *target)
 {
     static const char socket[] = "unix:";
+    if (*item == '\0')
+        return "an address is missing";
     return strncasecmp(item, socket, strlen(socket)) == 0 ? take_socket(item + strlen(socket), target)
                                                           : take_url(item, target);
 }
