@@ -1,16 +1,23 @@
-"""Whoever scrapes takhin: Prometheus accepts the alerts and each fires when it should, on metrics that takhin has;
-Alloy and Parca find every kind of profile where they look for it."""
+"""Whoever scrapes takhin: Prometheus accepts the alerts and each fires when it should, on metrics that takhin has, a
+real one too; Alloy and Parca find every kind of profile where they look for it."""
+import contextlib
 import json
+import os
+import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import urllib.error
 import urllib.parse
+import urllib.request
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
-from deploy_files import DEPLOY, alloy, document, needs, needs_yaml
+from deploy_files import DEPLOY, alloy, document, needs, needs_yaml, text
 from support.broker import BUILD, Broker, run
 from support.profile_proto import Profile
 
@@ -103,6 +110,83 @@ class Prometheus(unittest.TestCase):
         self.assertGreaterEqual(asked, len(rules) - 1)
 
 
+def listening_port(process):
+    """The TCP port that it listens on; None if it does on none."""
+    sockets = set()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                sockets.add(os.readlink(entry).removeprefix("socket:[").rstrip("]"))
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, address, _, state, _, _, _, _, _, inode, *_ = line.split()
+        if state == "0A" and inode in sockets:
+            return int(address.split(":")[1], 16)
+    return None
+
+
+class RealPrometheus:
+    """A Prometheus with our files, which asks each second, on a port of its own."""
+
+    def __init__(self, target):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="takhin-prometheus-"))
+        config = text("prometheus/prometheus.yaml")
+        for ours, here in (("localhost:9090", target), ("interval: 15s", "interval: 1s")):
+            assert ours in config
+            config = config.replace(ours, here)
+        (self.folder / "prometheus.yaml").write_text(config)
+        (self.folder / "alerts.yaml").write_text(re.sub(r"for: \d+m", "for: 0s", text("prometheus/alerts.yaml")))
+
+    def __enter__(self):
+        self.log = open(self.folder / "log", "w")
+        self.process = subprocess.Popen(
+            ["prometheus", f"--config.file={self.folder}/prometheus.yaml", f"--storage.tsdb.path={self.folder}/data",
+             "--web.listen-address=127.0.0.1:0"], stdout=self.log, stderr=self.log)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+    def await_answer(self, path, wanted):
+        """The first answer of its API that is as wanted."""
+        deadline = time.monotonic() + 60
+        data = port = None
+        while time.monotonic() < deadline and self.process.poll() is None:
+            time.sleep(0.1)
+            port = port or listening_port(self.process)
+            if not port:
+                continue
+            with contextlib.suppress(urllib.error.HTTPError):  # not ready yet
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=60) as response:
+                    data = json.load(response)["data"]
+                if wanted(data):
+                    return data
+        raise AssertionError(f"{path}: {data}\n{(self.folder / 'log').read_text()}")
+
+
+class PrometheusRuns(unittest.TestCase):
+    @needs("prometheus")
+    def test_it_scrapes_takhin_evaluates_all_rules_and_tells_when_takhin_is_gone(self):
+        def rules(data):
+            return {rule["name"]: rule for group in data["groups"] for rule in group["rules"]}
+
+        with Broker() as broker, RealPrometheus(f"127.0.0.1:{broker.ports['metrics']}") as prometheus:
+            targets = prometheus.await_answer(
+                "targets", lambda data: data["activeTargets"] and data["activeTargets"][0]["health"] == "up")
+            self.assertEqual([target["lastError"] for target in targets["activeTargets"]], [""])
+            data = prometheus.await_answer("rules", lambda data: rules(data) and all(
+                rule["health"] != "unknown" for rule in rules(data).values()))
+            self.assertEqual({name: rule["health"] for name, rule in rules(data).items()},
+                             dict.fromkeys(ALERTS, "ok"), data)
+            self.assertEqual(rules(data)["TakhinDown"]["state"], "inactive")
+            broker.stop()
+            data = prometheus.await_answer("rules", lambda data: rules(data)["TakhinDown"]["state"] == "firing")
+            alert, = rules(data)["TakhinDown"]["alerts"]
+            self.assertIn("does not answer", alert["annotations"]["summary"])
+
+
 def alloy_sources():
     """(path, whether it is asked for seconds) of each kind of profile that Alloy scrapes."""
     scrape = alloy("takhin.alloy")["pyroscope.scrape", "takhin"]
@@ -123,11 +207,6 @@ class Scrapers(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.broker.folder, ignore_errors=True)
         cls.addClassCleanup(cls.broker.stop)
 
-    def check_paths(self, sources):
-        for path, wants_seconds in sorted(sources):
-            with self.subTest(path=path):
-                Profile(self.broker.get("profiler", path + ("?seconds=1" if wants_seconds else "")))
-
     def check_all_types(self, sources):
         index = self.broker.get("profiler", "/debug/pprof/").decode()
         served = set(re.findall(r"href='/?(?:debug/)?(\w+)\?(?:debug|seconds)", index)) - {"cmdline", "symbol", "trace"}
@@ -139,11 +218,25 @@ class Scrapers(unittest.TestCase):
         self.assertEqual(served, scraped & served, "each kind of profile is scraped")
 
     def test_alloys_paths_answer_with_profiles(self):
-        self.check_paths(alloy_sources())
+        for path, wants_seconds in sorted(alloy_sources()):
+            with self.subTest(path=path):
+                url = self.broker.url("profiler", path + ("?seconds=1" if wants_seconds else ""))
+                with urllib.request.urlopen(url, timeout=60) as response:
+                    Profile(response.read())
+                # Alloy refuses any other.
+                self.assertEqual(response.headers["Content-Type"], "application/octet-stream")
 
     @needs_yaml
-    def test_parcas_paths_answer_with_profiles(self):
-        self.check_paths(parca_sources())
+    def test_parcas_paths_answer_with_profiles_and_what_it_divides_by_a_length_came_in_it(self):
+        config, = document("parca.yaml")["scrape_configs"]
+        for name, block in config["profiling_config"]["pprof_config"].items():
+            with self.subTest(name=name):
+                profile = Profile(self.broker.get("profiler", block["path"] + "?seconds=1" * block.get("delta", False)))
+                kept = {(kind["type"], kind["unit"]) for kind in block.get("keep_sample_type", [])}
+                self.assertLessEqual(kept, set(profile.sample_types))
+                types = {kind for kind, _ in kept or profile.sample_types}
+                of_a_moment = {"inuse_objects", "inuse_space", "goroutine", "goroutineleak", "threadcreate"}
+                self.assertEqual(types & of_a_moment, set() if profile.proto.duration_nanos else types)
 
     def test_alloy_scrapes_every_type(self):
         self.check_all_types(alloy_sources())
@@ -175,7 +268,7 @@ class Scrapers(unittest.TestCase):
                                     "profiling_config"})
         self.assertGreater(int(job["scrape_timeout"].rstrip("s")), int(job["scrape_interval"].rstrip("s")))
         for block in job["profiling_config"]["pprof_config"].values():
-            self.assertLessEqual(set(block), {"enabled", "path", "delta"})
+            self.assertLessEqual(set(block), {"enabled", "path", "delta", "keep_sample_type"})
 
 
 if __name__ == "__main__":
