@@ -156,7 +156,7 @@ static int explain_code(struct fetch *fetch, const struct fetch_ending *ending)
         return ERR_TRUNCATED;
     case CURLE_GOT_NOTHING:
         buf_printf(problem, "%s closed the connection without an answer. Did takhin stop? Look into its log. If it "
-                   "runs,\nthat is another port than the debug port.", name);
+                   "did not,\nthat is another port than the debug port.", name);
         suggest_tls(fetch, ending);
         return ERR_MALFORMED;
     case CURLE_WEIRD_SERVER_REPLY:

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Whether the word is the name but for one slip: a letter too many, one too few, another one, or two that changed
- * places. Case does not count. Names of one or two letters are like any other: never. */
+ * places. Case does not count. Never of names of one or two letters, which are like too many words. */
 bool typo_is_of(const char *word, size_t length, const char *name);
 
 #endif
