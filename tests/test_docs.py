@@ -78,6 +78,7 @@ class Docs(unittest.TestCase):
                                                  for ending in ("[ch]", "py", "txt"))))
         words |= {f"{path.parent.name}_{path.stem}" for path in ROOT.glob("tests/*/test_*.c")}  # the programs
         words |= {path.stem for path in ROOT.glob("tests/**/test_*.py")}
+        words |= {path.stem.removeprefix("bench_") for path in ROOT.glob("bench/bench_*")}  # as tools/bench takes them
         self.assert_all(lambda page: re.findall(r"(?<![\w<])[a-z]+_\w*[a-z](?![\w<])", re.sub(PATH, "", spans(page))),
                         words.__contains__, 40)
 

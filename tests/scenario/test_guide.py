@@ -207,7 +207,8 @@ def a_variable_is_what_takhin_reads(reader, command):
     name, value = re.fullmatch(r"export (\w+)=(\S+)", command.text).groups()
     reader.exported[name] = value
     key = name.removeprefix("TAKHIN_").lower().replace("_", ".", 1)
-    printed = run(TAKHIN, "-print-config", env=clean_environment(**reader.exported)).stdout
+    printed = run(TAKHIN, "-config", ROOT / "configs/takhin.yaml", "-print-config",
+                  env=clean_environment(**reader.exported)).stdout
     reader.assertRegex(printed, rf'(?m)^{key}: "?{re.escape(value)}"? +# .*{name}')
 
 
@@ -338,14 +339,21 @@ def the_script_saves_all(reader, command):
 
 # --- takhin-profiler analyzes and draws ---
 
-@check("takhin-profiler analyze cpu.prof", "takhin-profiler analyze goroutine.prof")
+@check("takhin-profiler analyze cpu.prof", "takhin-profiler analyze -base old.prof new.prof")
 def a_file_is_analyzed(reader, command):
-    reader.assertRegex(reader.output(command), TABLE)
+    """In words, as a table, and by label."""
+    words, rest = re.split(TABLE, reader.output(command))
+    reader.assertRegex(words, r"\A(?!File:)\S")
+    reader.assertRegex(rest, r"(?m)^thread:$")
 
 
-@check("takhin-profiler analyze -base old.prof new.prof")
-def two_files_are_compared(reader, command):
-    reader.assertRegex(reader.output(command), TABLE)
+@check("takhin-profiler analyze goroutine.prof")
+def tasks_are_told(reader, command):
+    """The stacks that most have in common, and how long they have waited."""
+    words, rest = re.split(TABLE, reader.output(command))
+    reader.assertRegex(words, r"(?m)^longest wait: [\w ]+, for \d+\w+ or longer, in \w+")
+    for part in ("reason", "stacks"):
+        reader.assertRegex(rest, rf"(?m)^{part}:\n +\d+ ")
 
 
 @check("takhin-profiler analyze -base heap1.prof heap2.prof")
@@ -551,21 +559,35 @@ def pprof_shows_the_new_tasks(reader, command):
     reader.assertRegex(reader.pprof(command, ["top -cum"]), r"%  stream_read\n")
 
 
-@check("go tool pprof -http=:8080 cpu.prof")
-def a_browser_is_sent_to_the_flame_graph(reader, command):
+@contextlib.contextmanager
+def sent_to_a_browser(reader, command):
+    """The address that the command, which serves until it is ended, has a browser open."""
     addresses = reader.shown / "addresses"
     addresses.unlink(missing_ok=True)
     process = reader.begin(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        graph = await_true(lambda: page("http://localhost:8080/ui/flamegraph"), "pprof serves the flame graph")
-        for name in ("kafka_handler_", "storage_log_"):
-            reader.assertIn(name, graph)
-        await_true(addresses.exists, "a browser is opened")
-        reader.assertRegex(addresses.read_text(), r"^http://localhost:8080\b")
+        yield await_true(lambda: addresses.exists() and addresses.read_text().strip(), "a browser is opened")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-        await_true(lambda: page("http://localhost:8080/ui/") is None, "pprof has ended")
+
+
+@check("go tool pprof -http=:8080 cpu.prof")
+def a_browser_is_sent_to_the_flame_graph(reader, command):
+    with sent_to_a_browser(reader, command) as address:
+        reader.assertRegex(address, r"^http://localhost:8080\b")
+        graph = await_true(lambda: page("http://localhost:8080/ui/flamegraph"), "pprof serves the flame graph")
+        for name in ("kafka_handler_", "storage_log_"):
+            reader.assertIn(name, graph)
+    await_true(lambda: page("http://localhost:8080/ui/") is None, "pprof has ended")
+
+
+@check("go tool trace trace.out")
+def a_browser_is_sent_to_the_timelines(reader, command):
+    with sent_to_a_browser(reader, command) as address:
+        tasks = await_true(lambda: page(f"{address}/usertasks"), "the viewer lists requests")
+        for api in ("Produce", "Fetch"):
+            reader.assertIn(api, tasks)
 
 
 # --- what is no command ---
@@ -583,8 +605,11 @@ class Words(unittest.TestCase):
                 checked = run(TAKHIN, "-config", path, "-check-config", env=clean_environment())
                 self.assertEqual(checked.stderr, "")
                 printed = run(TAKHIN, "-config", path, "-print-config", env=clean_environment()).stdout
+                defaults = run(TAKHIN, "-print-config", env=clean_environment()).stdout
                 for key, value in re.findall(r'(?m)^  (\w+): *"?([^"\s]+)', config):
                     self.assertRegex(printed, rf"(?m)^profiler\.{key}: {re.escape(value)} +# .*takhin\.yaml")
+                    if "default" in block.section:
+                        self.assertRegex(defaults, rf"(?m)^profiler\.{key}: {re.escape(value)} ")
 
     def test_the_manifests_are_those_of_deploy(self):
         try:
@@ -599,6 +624,12 @@ class Words(unittest.TestCase):
         theirs = yaml.safe_load((ROOT / "deploy/docker-compose.yaml").read_text())["services"]["takhin"]
         for field, values in ours.items():
             self.assertLessEqual(set(values), set(theirs[field]))
+
+    def test_types_are_those_of_the_program(self):
+        told = re.findall(r"(?m)^\| `(\w+)`", GUIDE.split("## Profile types")[1].split("\n## ")[0])
+        _, types = run(PROFILER, "-h").stdout.split("\nTYPES\n")
+        self.assertEqual(set(told), set(re.findall(r"(?m)^ +(\w+)  ", types.split("\n\n")[0])) - {"all"})
+        self.assertEqual((set(told[:-1]), told[-1]), (IN_ALL, "goroutineleak"), "all takes all but the last")
 
     def test_options_are_those_of_the_program(self):
         synopsis, = (block.lines for block in blocks(GUIDE, "") if block.lines[0].startswith("takhin-profiler"))
