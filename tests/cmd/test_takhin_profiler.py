@@ -198,6 +198,12 @@ class Success(ProfilerTest):
                 self.assertEqual((status, file.read()), (0, b"kept" + PROFILE))
                 self.assertEqual(os.listdir(self.folder), [])
 
+    def test_what_is_gone_needs_no_advice(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            result = self.profile("-remote", server.address, "-output", "/dev/null")
+        self.assert_done(result)
+        self.assertRegex(result.stdout, r"^wrote /dev/null: .*\n$")
+
     def test_a_terminal_gets_no_profile(self):
         master, slave = pty.openpty()
         with DebugServer(response("200 OK", PROFILE)) as server:

@@ -301,6 +301,8 @@ class Shown(ManyTest):
         pages = [f"{name}.html" for name in TYPES if name != "trace"]
         self.assertEqual(self.names(), sorted(DEFAULT_NAMES + pages))
         self.assertNotIn("==> trace.out <==", result.stdout)
+        self.assertTrue(result.stdout.endswith("\n\nnext:\n  takhin-profiler analyze trace.out\n"
+                                               "  go tool trace trace.out\n"), result.stdout)
 
 
 class Brokers(ManyTest):

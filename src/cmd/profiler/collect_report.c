@@ -8,16 +8,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The profile itself goes where reports would. */
-static bool is_standard_output(const struct profiler_command *command)
-{
-    return command->output != NULL && output_is_standard(command->output);
-}
-
+/* Standard output, unless that is a script's, or the profile's itself. */
 static FILE *stream_of(const struct profiler_command *command)
 {
-    bool is_taken = command->analysis.json || command->analysis.folded || is_standard_output(command);
-    return is_taken ? stderr : stdout;
+    bool is_profile_s = command->output != NULL && output_is_standard(command->output);
+    return command->analysis.json || command->analysis.folded || is_profile_s ? stderr : stdout;
 }
 
 static size_t count_held(const struct collect_file *file)
@@ -59,8 +54,8 @@ static void write_brokers(const struct collect_file *file, struct buf *text)
 static bool needs_advice(const struct collect_file *file)
 {
     bool is_silent = file->is_empty && file->type->content == &profiler_content_profile;
-    bool is_a_file = file->is_written && !is_standard_output(file->plan->command);
-    return is_a_file && !is_silent && !collect_file_is_to_be_shown(file);
+    bool is_there = file->is_written && !file->output.is_direct;
+    return is_there && !is_silent && !collect_file_is_to_be_shown(file);
 }
 
 void collect_report_file(const struct collect_file *file)
@@ -115,6 +110,7 @@ void collect_report_next(const struct collect_plan *plan)
             contents[i]->advise(file->read_back, file->output.path, &text);
     }
     if (text.size > 0)
-        fprintf(stream_of(plan->command), "next:\n%s", buf_string(&text));
+        fprintf(stream_of(plan->command), "%snext:\n%s", plan->command->analysis.flamegraph ? "\n" : "",
+                buf_string(&text));
     buf_deinit(&text);
 }

@@ -80,9 +80,8 @@ static int explain_timeout(struct fetch *fetch, const struct fetch_ending *endin
         return ERR_NOT_FOUND;
     }
     units_format_duration(ending->timeout_ns, time, sizeof time);
-    buf_printf(&fetch->problem, "%s did not answer in time (%s%s). Is it a takhin, and does it run? "
-               "-timeout gives it longer.", fetch->target->name, time,
-               fetch->duration_ns > 0 ? " after it had collected" : "");
+    buf_printf(&fetch->problem, "%s did not answer in time: it is %s late. Is it a takhin, and does it run? "
+               "-timeout gives it longer.", fetch->target->name, time);
     return ERR_CLOSED;
 }
 

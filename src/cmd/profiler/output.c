@@ -92,6 +92,7 @@ static int open_standard(struct output *output, struct buf *message)
 {
     output->path = mem_copy_string("standard output");
     output->target = mem_copy_string(output->path);
+    output->is_direct = true;
     if (isatty(STDOUT_FILENO)) {
         buf_printf(message, "standard output is a terminal, and these bytes are not for people.\n"
                    "Send it to a file or into a pipe, or name %s.", output->other);
@@ -109,10 +110,10 @@ int output_open(struct output *output, const char *path, enum output_rule rule, 
         return open_standard(output, message);
     struct stat status;
     bool replaces = rule == OUTPUT_REPLACES;
-    bool is_direct = replaces && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+    output->is_direct = replaces && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
     output->path = mem_copy_string(path);
-    output->target = replaces && !is_direct ? follow_links(path) : mem_copy_string(path);
-    if (is_direct) {
+    output->target = replaces && !output->is_direct ? follow_links(path) : mem_copy_string(path);
+    if (output->is_direct) {
         output->fd = open(output->target, O_WRONLY | O_CLOEXEC);
         return output->fd >= 0 ? 0 : fail(output, -errno, message);
     }

@@ -17,8 +17,9 @@ enum output_rule {
 struct output {
     char *path;      /* as the caller has it; once written, what it came to be called */
     char *target;    /* the same with links followed */
-    char *temporary; /* beside it; NULL once it has become the target, or where the target is no regular file */
+    char *temporary; /* beside it; NULL once it has become the target, or where is_direct */
     int fd;          /* -1: closed */
+    bool is_direct;  /* the target is no regular file: what is written cannot be read back there */
     enum output_rule rule;
     const char *other; /* what else to name, for messages: "another file with -output" */
 };
