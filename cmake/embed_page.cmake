@@ -1,6 +1,7 @@
 # cmake -DSOURCE=src/pprof/flamegraph -DOUTPUT=page.c -P embed_page.cmake
-# SOURCE.html with SOURCE.css and the scripts in it, cut in two where its data goes, as C arrays. The page's policy
-# names the style and the script by their hashes, so that nothing else in it can ever run.
+# SOURCE.html with SOURCE.css and the scripts in it, cut in two where its data goes, as C arrays; what it may begin
+# with before there is any data ends at @start@. The page's policy names the style and the script by their hashes, so
+# that nothing else in it can ever run.
 file(READ ${SOURCE}.html page)
 file(READ ${SOURCE}.css style)
 foreach(part _model _canvas _panel "")
@@ -41,9 +42,11 @@ base-uri 'none'; form-action 'none'")
 foreach(part policy style script)
   string(REPLACE "@${part}@" "${${part}}" page "${page}")
 endforeach()
+string(FIND "${page}" "@start@" start_size)
+string(REPLACE "@start@" "" page "${page}")
 string(FIND "${page}" "@data@" data_at)
-if(data_at LESS 0)
-  message(FATAL_ERROR "${SOURCE}.html has no @data@")
+if(data_at LESS 0 OR start_size LESS 0)
+  message(FATAL_ERROR "${SOURCE}.html has no @data@, or no @start@")
 endif()
 math(EXPR behind_data "${data_at} + 6")
 string(SUBSTRING "${page}" 0 ${data_at} before)
@@ -53,4 +56,5 @@ get_filename_component(name ${SOURCE} NAME)
 file(WRITE ${OUTPUT} "/* Made by embed_page.cmake. */\n#include \"pprof/${name}_page.h\"\n\n")
 as_array(${name}_page_before "${before}")
 as_array(${name}_page_after "${after}")
+file(APPEND ${OUTPUT} "const struct bytes ${name}_page_start = {${name}_page_before, ${start_size}};\n")
 file(APPEND ${OUTPUT} "const char ${name}_content_security_policy[] = \"${policy}\";\n")

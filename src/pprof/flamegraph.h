@@ -28,6 +28,10 @@ struct flamegraph_options {
 int profile_write_flamegraph(const struct profile *profile, const struct profile *base,
                              const struct flamegraph_options *options, struct buf *out) MUST_USE;
 
+/* What every page begins with. Whoever serves one may send this while the profile is still being taken, then an
+ * element with the id "waiting", which the page removes when it is whole, and at last the rest. Lives for ever. */
+extern const struct bytes flamegraph_page_start;
+
 /* The value of the header of that name that a server may send with each such page. Lives for ever. */
 extern const char flamegraph_content_security_policy[];
 

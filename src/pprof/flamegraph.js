@@ -6,6 +6,7 @@ class Page {
         this.selected = -1;   // boxes; -1: none
         this.pointed = -1;
         this.matchIndex = -1; // in what the search has found
+        element('waiting')?.remove(); // what a server has shown so far
         for (const id of ['tools', 'main', 'legend'])
             element(id).hidden = false;
         this.picture = new Picture(this.model, element('graph'), element('canvas'), element('space'));
@@ -16,16 +17,21 @@ class Page {
         this.ring = element('graph').appendChild(make('div', {id: 'ring', hidden: true}));
         this.hover = element('graph').appendChild(make('div', {id: 'hover', hidden: true}));
         this.fillTypes();
+        this.fillComments();
         this.listen();
         this.takeTheme();
-        this.refresh();
+        this.recall();
     }
 
     // --- from a choice to what is seen ---
 
-    // The type or the labels have changed.
-    refresh() {
+    // The type or the labels have changed. stack: what is zoomed into from now on; undefined: what was.
+    refresh(stack) {
         this.model.weigh();
+        if (stack !== undefined) {
+            this.picture.focus = this.model.findStack(stack);
+            this.selected = this.picture.focus === ROOT ? -1 : this.picture.focus;
+        }
         if (this.model.weight[this.picture.focus] === 0)
             this.picture.focus = ROOT;
         if (this.selected >= 0 && this.model.weight[this.selected] === 0)
@@ -45,6 +51,8 @@ class Page {
             element('graph').scrollTop = element('graph').scrollHeight;
         element('whole').disabled = this.picture.focus === ROOT;
         this.picture.draw();
+        this.tellNothing();
+        this.remember();
         this.point(-1);
         this.mark();
         this.fillDetails();
@@ -82,6 +90,52 @@ class Page {
         return isNarrow ? this.model.parent[box] : caller;
     }
 
+    // --- the address: what is shown stands behind its '#', so that it can be sent, reloaded, and gone back from ---
+
+    // Back leads to another zoom, type or filter; what is typed makes no step of its own.
+    address() {
+        const {model, picture} = this, address = new URLSearchParams();
+        if (model.type !== model.data.type)
+            address.set('type', model.data.types[model.type][0]);
+        for (const [key, value] of model.filter)
+            address.set((value === null ? 'without.' : 'label.') + key, value || '');
+        if (picture.focus !== ROOT)
+            address.set('zoom', model.stackOf(picture.focus));
+        const step = address.toString();
+        if (element('search').value !== '')
+            address.set(this.isRegex ? 'regex' : 'search', element('search').value);
+        if (picture.flames)
+            address.set('flames', '1');
+        return {step, text: address.toString()};
+    }
+
+    remember() {
+        const {step, text} = this.address();
+        if (text !== location.hash.slice(1))
+            history[step === this.step || this.isRecalled ? 'replaceState' : 'pushState'](null, '', '#' + text);
+        this.step = step;
+    }
+
+    recall() {
+        const {model} = this, address = new URLSearchParams(location.hash.slice(1));
+        const type = model.data.types.findIndex(([name]) => name === address.get('type'));
+        model.type = type < 0 ? model.data.type : type;
+        model.filter.clear();
+        for (const [name, value] of address) {
+            const [, kind, key] = name.match(/^(label|without)\.([^]*)$/) || [];
+            if (model.labelKeys.includes(key))
+                model.filter.set(key, kind === 'label' ? value : null);
+        }
+        this.picture.flames = address.has('flames');
+        element('type').value = model.type;
+        element('direction').setAttribute('aria-pressed', this.picture.flames);
+        element('search').value = address.get('regex') || address.get('search') || '';
+        element('regex').setAttribute('aria-pressed', address.has('regex'));
+        this.isRecalled = true;
+        this.refresh(address.get('zoom') || '');
+        this.isRecalled = false;
+    }
+
     place(marker, box) {
         const rectangle = box >= 0 ? this.picture.rectangle(box) : null;
         marker.hidden = rectangle === null;
@@ -109,24 +163,38 @@ class Page {
         const when = side => side.time_ms ? new Date(side.time_ms).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
                                           : '';
         const {duration_ns: duration} = data.profile;
-        if (data.title)
+        if (data.title && !data.title.startsWith(type + ' '))
             facts.push(type);
         facts.push(when(data.profile));
         if (duration > 0)
             facts.push(`${formatValue(duration, 'nanoseconds')} long`);
         if (model.boxCount === 1) // the root
-            facts.push('no samples: nothing of this kind has happened, or it is not sampled');
+            facts.push('no samples');
         else
-            facts.push(`${model.format(model.now.total)} in total` +
-                       (inNanoseconds && duration > 0 ? ` (${formatShare(model.now.total, duration)})` : ''));
+            facts.push(`${model.format(model.now.total)} in total` + (inNanoseconds && duration > 0
+                ? ` (${formatShare(model.now.total, duration)} of that time)` : ''));
         for (const [key, value] of model.filter)
             facts.push(value === null ? `without ${key}` : `${key}=${value}`);
         if (model.compares)
             facts.push(`compared with ${when(data.base) || 'the base'}: ${model.format(model.before.total)} in total`);
         element('title').textContent = this.title();
         element('facts').replaceChildren(...facts.filter(Boolean).map(text => make('span', {textContent: text})));
-        element('facts').title = data.comments.join('\n');
         document.title = [this.title(), model.format(model.now.total), when(data.profile)].filter(Boolean).join(', ');
+    }
+
+    tellNothing() {
+        const {model} = this;
+        element('nothing').hidden = model.weight[ROOT] > 0;
+        element('nothing').textContent = model.boxCount === 1 // the root
+            ? 'No samples: nothing of this kind has happened, or it is not sampled.'
+            : 'Nothing of this type has these labels.';
+    }
+
+    // What was sampled, how, and what was lost.
+    fillComments() {
+        const {comments} = this.model.data;
+        element('about').hidden = comments.length === 0;
+        element('comments').replaceChildren(...comments.map(textContent => make('li', {textContent})));
     }
 
     fillTypes() {
@@ -147,7 +215,7 @@ class Page {
             for (const [value, weight] of values) {
                 options.push(make('option', {
                     value: value === null ? 'none' : '=' + value, selected: chosen === value,
-                    textContent: `${value === null ? '(none)' : value}  ${formatShare(weight, total)}`,
+                    textContent: `${value === null ? '(none)' : isolate(value)}  ${formatShare(weight, total)}`,
                 }));
             }
             const list = make('select', {className: chosen === undefined ? '' : 'set'}, ...options);
@@ -166,6 +234,10 @@ class Page {
 
     // --- search ---
 
+    get isRegex() {
+        return element('regex').getAttribute('aria-pressed') === 'true';
+    }
+
     search() {
         const input = element('search'), matched = element('matched'), text = input.value;
         this.matchIndex = -1;
@@ -176,14 +248,15 @@ class Page {
         if (text === '')
             return;
         let isMatch;
-        if (element('regex').getAttribute('aria-pressed') === 'true') {
+        if (this.isRegex) {
             try {
                 const expression = new RegExp(text, 'i');
                 isMatch = name => expression.test(name);
             } catch (error) {
                 input.setAttribute('aria-invalid', 'true');
                 matched.className = 'wrong';
-                matched.textContent = 'no regular expression';
+                const reason = error.message.replace(/^.*\/[a-z]*: /s, '').toLowerCase();
+                matched.textContent = `no regular expression: ${reason}`;
                 return;
             }
         } else {
@@ -193,12 +266,14 @@ class Page {
         const {model} = this, found = this.picture.found = model.search(isMatch);
         const before = model.compares ? `, was ${formatShare(found.before, model.before.total)}` : '';
         const functions = found.functionCount === 1 ? '1 function' : `${found.functionCount} functions`;
-        matched.textContent = `${formatShare(found.now, model.now.total)}${before} in ${functions}`;
+        matched.textContent = found.functionCount === 0
+            ? 'nothing matches' : `${formatShare(found.now, model.now.total)}${before} in ${functions}`;
     }
 
     searchAndDraw() {
         this.search();
         this.picture.draw();
+        this.remember();
     }
 
     findFunction(name) {
@@ -247,13 +322,12 @@ class Page {
 
     takeTheme() {
         this.picture.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-        this.panel.fillLegend();
     }
 
     async copy() {
         if (this.selected <= ROOT)
             return;
-        const text = this.model.folded(this.selected);
+        const text = `${this.model.stackOf(this.selected)} ${this.model.now.cum[this.selected]}`;
         try {
             await navigator.clipboard.writeText(text);
         } catch (error) { // a page that came over plain HTTP from another host has no clipboard
@@ -372,11 +446,11 @@ class Page {
             if (box >= 0)
                 this.focus(box);
         });
+        addEventListener('popstate', () => this.recall());
         document.addEventListener('keydown', event => this.onKey(event));
         element('search').addEventListener('input', () => this.searchAndDraw());
         element('regex').addEventListener('click', () => {
-            const button = element('regex');
-            button.setAttribute('aria-pressed', button.getAttribute('aria-pressed') !== 'true');
+            element('regex').setAttribute('aria-pressed', !this.isRegex);
             this.searchAndDraw();
         });
         element('type').addEventListener('change', event => {
@@ -396,6 +470,7 @@ class Page {
             element(id).addEventListener('click', action);
         matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
             this.takeTheme();
+            this.panel.fillLegend();
             this.picture.draw();
         });
         new ResizeObserver(() => this.show()).observe(graph);

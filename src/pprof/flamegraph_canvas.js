@@ -161,17 +161,27 @@ class Picture {
         return hsl([hue, saturation * Math.min(1, strength * 1.6), same + (strongest - same) * strength]);
     }
 
+    // Of a comparison or a difference, as colorOfChange has it; null: this is neither.
+    changeOf(box) {
+        const {model} = this;
+        if (model.compares)
+            return model.weight[box] > 0 ? model.changeOf(box) / (2 * model.weight[box]) : 0;
+        return model.hasNegative && model.now.magnitude[box] > 0 ? model.now.cum[box] / model.now.magnitude[box] : null;
+    }
+
     color(box) {
-        const {model, found} = this, id = model.functionOf[box];
+        const {model, found} = this, id = model.functionOf[box], change = this.changeOf(box);
         if (box === ROOT)
             return THEMES[this.theme].root;
         if (found && found.functions[id])
             return THEMES[this.theme].match;
-        if (model.compares)
-            return this.colorOfChange(model.weight[box] > 0 ? model.changeOf(box) / (2 * model.weight[box]) : 0);
-        if (model.hasNegative && model.now.magnitude[box] > 0)
-            return this.colorOfChange(model.now.cum[box] / model.now.magnitude[box]);
-        return this.colorOfKind(model.kinds[id], this.shadeOf[id]);
+        return change !== null ? this.colorOfChange(change) : this.colorOfKind(model.kinds[id], this.shadeOf[id]);
+    }
+
+    // A box's letters. What a colour says is said by a sign, too: not everybody tells red from blue.
+    label(box) {
+        const change = box === ROOT ? 0 : Math.round(this.changeOf(box) * 8);
+        return (change > 0 ? '+ ' : change < 0 ? '\u2212 ' : '') + this.model.nameOf(box);
     }
 
     isFaint(index) {
@@ -231,9 +241,9 @@ class Picture {
                 if (model.inlined[box] !== isInlined)
                     continue;
                 const room = Math.floor((this.widths[index] - 9) / letter);
-                const name = model.nameOf(box);
+                const name = this.label(box);
                 const text = name.length <= room ? name : room > 2 ? name.slice(0, room - 1) + '\u2026' : '';
-                context.globalAlpha = this.isFaint(index) ? 0.55 : 1;
+                context.globalAlpha = this.isFaint(index) ? 0.7 : 1;
                 if (text !== '')
                     context.fillText(text, this.xs[index] + 4, this.rowTop(model.depth[box]) - scrolled + 10,
                                      this.widths[index] - 6);

@@ -52,6 +52,7 @@ function formatShare(value, total) {
 
 const ROOT = 0;
 
+// It has no values before it is weighed.
 class Model {
     constructor(data) {
         this.data = data;
@@ -60,7 +61,6 @@ class Model {
         this.readLabels();
         this.type = data.type;
         this.filter = new Map(); // label key -> value; null: samples without that label
-        this.weigh();
     }
 
     // A function is a name, as in the top table, and may have several files.
@@ -291,9 +291,26 @@ class Model {
         return boxes;
     }
 
-    folded(box) {
-        const clean = name => name.replace(/;/g, ':').replace(/[\x00-\x1f\x7f]/g, ' ');
-        return this.path(box).map(each => clean(this.nameOf(each))).join(';') + ' ' + this.now.cum[box];
+    // "main;serve;write", as in folded stacks.
+    stackOf(box) {
+        return this.path(box).map(each => this.foldedName(each)).join(';');
+    }
+
+    foldedName(box) {
+        return this.nameOf(box).replace(/;/g, ':').replace(/[\x00-\x1f\x7f]/g, ' ');
+    }
+
+    // The box of such a stack, or of as much of it as there is.
+    findStack(stack) {
+        let box = ROOT;
+        for (const name of stack.split(';')) {
+            const callees = this.children.subarray(this.childStart[box], this.childStart[box + 1]);
+            const callee = callees.find(each => this.weight[each] > 0 && this.foldedName(each) === name);
+            if (callee === undefined)
+                break;
+            box = callee;
+        }
+        return box;
     }
 
     isUnder(box, ancestor) {

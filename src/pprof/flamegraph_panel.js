@@ -9,6 +9,9 @@ function make(tag, properties = {}, ...children) {
     return made;
 }
 
+// Text that is read from right to left, or turns what follows it, turns nothing but itself.
+const isolate = text => `\u2068${text}\u2069`;
+
 // What a reader chooses here: a box, a function by its name, the value of a label.
 class Panel {
     constructor(model, picture, {focus, findFunction, filter}) {
@@ -136,7 +139,8 @@ class Panel {
         const weigh = {flat: id => functionFlat[id], cum: id => functionCum[id],
                        change: id => this.functionChange(id)}[this.sortBy];
         const weights = model.names.map((name, id) => Math.abs(weigh(id)));
-        const byWeight = (a, b) => weights[b] - weights[a] || (model.names[a] < model.names[b] ? -1 : 1);
+        const byWeight = (a, b) => weights[b] - weights[a] || Math.abs(functionCum[b]) - Math.abs(functionCum[a]) ||
+                                   (model.names[a] < model.names[b] ? -1 : 1);
         return [...model.names.keys()].filter(id => model.boxesOfFunction[id] > 0).sort(byWeight).slice(0, limit);
     }
 
@@ -170,8 +174,8 @@ class Panel {
         };
         const entries = [];
         if (model.compares || model.hasNegative) {
-            entries.push(entry(picture.colorOfChange(1), 'more'), entry(picture.colorOfChange(0), 'unchanged'),
-                         entry(picture.colorOfChange(-1), 'less'));
+            entries.push(entry(picture.colorOfChange(1), '+ more'), entry(picture.colorOfChange(0), 'unchanged'),
+                         entry(picture.colorOfChange(-1), '\u2212 less'));
             if (model.compares)
                 entries.push(make('span', {textContent: 'width: mean of the shares in both profiles'}));
         } else {

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,10 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support.browser import CHROMIUM, browser  # noqa: E402
 
-WRITE_PAGES = pathlib.Path(os.environ["TAKHIN_BUILD_DIR"]) / "tests" / "flamegraph_page"
+BUILD = pathlib.Path(os.environ["TAKHIN_BUILD_DIR"])
+WRITE_PAGES = BUILD / "tests" / "flamegraph_page"
+PROFILER = BUILD / "takhin-profiler"
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 # What went wrong in the page, from its first line on; and boxes by name.
 HELPERS = """
 window.problems = [];
@@ -43,11 +47,11 @@ class FlamegraphPage(unittest.TestCase):
         cls.page.call("Page.enable")
         cls.page.call("Page.addScriptToEvaluateOnNewDocument", source=HELPERS)
 
-    def open(self, name, width=1440, height=900, theme="light"):
+    def open(self, name, width=1440, height=900, theme="light", address=""):
         self.page.resize(width, height)
         self.page.theme(theme)
         self.page.call("Page.navigate", url="about:blank")
-        self.page.call("Page.navigate", url=f"file://{self.folder}/{name}.html")
+        self.page.call("Page.navigate", url=f"file://{self.folder}/{name}.html{address}")
         self.page.await_true("location.protocol === 'file:' && document.readyState === 'complete'")
         self.addCleanup(lambda: self.assertEqual(self.page.evaluate("window.problems"), []))
 
@@ -95,7 +99,7 @@ class FlamegraphPage(unittest.TestCase):
 
         self.assertEqual(self.text("title"), "cpu profile of takhin")
         self.assertEqual(self.of("[...document.querySelectorAll('#facts span')].map(span => span.textContent)"),
-                         ["2025-06-15 15:06:40 UTC", "30.02s long", "27.98s in total (93.20%)"])
+                         ["2025-06-15 15:06:40 UTC", "30.02s long", "27.98s in total (93.20% of that time)"])
         self.assertEqual(self.of("document.title"), "cpu profile of takhin, 27.98s, 2025-06-15 15:06:40 UTC")
         self.assertEqual(self.of("drawn().slice(0, 3)"), ["all", "main", "connection_serve"])
         self.assertEqual(self.of("drawn().filter(name => name === 'tree_walk').length"), 3)
@@ -126,11 +130,50 @@ class FlamegraphPage(unittest.TestCase):
         self.assertEqual(self.of(f"{json.dumps(shares)}.map(([value, total]) => formatShare(value, total))"),
                          ["0%", "0%", "100%", "99.90%", "33.33%", "0.5%", "3.3e-05%", "3.3e-06%"])
 
+    def test_functions_weigh_what_the_top_table_says(self):
+        for name in ("takhin_cpu_brokers", "takhin_heap", "takhin_block", "go_cpu"):
+            with self.subTest(name):
+                profile = self.folder / f"{name}.prof"
+                shutil.copyfile(GOLDEN / f"{name}.pb.gz", profile)
+                subprocess.run([PROFILER, "analyze", "-flamegraph", profile], check=True, capture_output=True)
+                report = subprocess.run([PROFILER, "analyze", "-json", "-nodecount", "0", profile], check=True,
+                                        stdout=subprocess.PIPE).stdout
+                top = json.loads(report)["top"]
+
+                self.open(name)
+
+                ids = self.of("Object.fromEntries(flamegraph.model.names.map((name, id) => [name, id]))")
+                flat, cum = self.of("['functionFlat', 'functionCum'].map(of => [...flamegraph.model.now[of]])")
+                self.assertGreater(len(top["rows"]), 3)
+                self.assertEqual([(row["function"], flat[ids[row["function"]]], cum[ids[row["function"]]])
+                                  for row in top["rows"]],
+                                 [(row["function"], row["flat"], row["cum"]) for row in top["rows"]])
+                self.assertEqual(self.of("flamegraph.model.now.total"), top["total"])
+
     def test_profile_without_samples_is_an_empty_picture(self):
         self.open("empty")
 
         self.assertEqual(self.of("drawn()"), ["all"])
-        self.assertIn("no samples: ", self.text("facts"))
+        self.assertIn("no samples", self.text("facts"))
+        self.assertFalse(self.of("document.getElementById('nothing').hidden"))
+        self.assertTrue(self.text("nothing").startswith("No samples: "))
+
+    def test_functions_of_equal_flat_come_by_cum(self):
+        self.open("example")
+
+        rows = self.of("[...document.querySelectorAll('#functions tr')].map(row => [...row.cells].map(cell =>"
+                       " cell.textContent))")
+
+        self.assertEqual([name for name, flat, cum in rows if flat == "0"],
+                         ["main", "kafka_handler_produce", "storage_log_append"])
+
+    def test_comments_tell_how_it_was_taken(self):
+        self.open("hostile")
+
+        self.assertEqual(self.of("[...document.querySelectorAll('#about li')].map(li => li.textContent)"),
+                         ["</script><script>document.title='broken'</script>"])
+        self.open("empty")
+        self.assertTrue(self.of("document.getElementById('about').hidden"))
 
     # --- zoom ---
 
@@ -167,6 +210,61 @@ class FlamegraphPage(unittest.TestCase):
         self.assertEqual(self.text("name"), "main")
         self.page.press("Home")
         self.assertIn("memcpy", self.of("drawn()"))
+
+    # --- the address ---
+
+    SHOWN = "[flamegraph.model.nameOf(flamegraph.picture.focus), text('matched'), text('facts'), text('name')]"
+
+    def test_back_and_forward_undo_and_redo_zooms_and_filters(self):
+        self.open("example")
+        self.click_box("connection_serve")
+        zoomed = self.of(self.SHOWN)
+        self.choose("select[data-key=latency]", "=250ms")
+        self.of("element('graph').focus()")
+        self.search_for("crc")
+        filtered = self.of(self.SHOWN)
+        self.assertEqual(filtered[1], "100% in 1 function")
+
+        self.of("history.back()")
+
+        self.page.await_true("flamegraph.model.filter.size === 0")
+        self.assertEqual(self.of(self.SHOWN), zoomed)
+        self.of("history.back()")
+        self.page.await_true("flamegraph.picture.focus === 0")
+        self.of("history.go(2)")
+        self.page.await_true("flamegraph.model.filter.size === 1")
+        self.assertEqual(self.of(self.SHOWN), filtered)
+
+    def test_address_shows_the_same_to_somebody_else(self):
+        self.open("example")
+        self.click_box("storage_log_append")
+        self.choose("select[data-key=api]", "=Produce")
+        self.choose("#type", "0")
+        self.page.press("i")
+        self.of("document.getElementById('regex').click()")
+        self.search_for("^c.*c$|+&=#%")
+        self.of("element('search').value = '^c.*c$'; flamegraph.searchAndDraw()")
+        shown, address = self.of(self.SHOWN), self.of("location.hash")
+
+        self.open("example", address=address)
+
+        self.assertEqual(self.of(self.SHOWN), shown)
+        self.assertEqual(self.of("[flamegraph.picture.flames, element('search').value, element('type').value]"),
+                         [True, "^c.*c$", "0"])
+        self.assertEqual(self.of("location.hash"), address)
+
+    def test_address_of_another_profile_shows_what_there_is_of_it(self):
+        stack = "main;connection_serve;gone;memcpy"
+
+        self.open("example", address=f"#type=gone&label.gone=1&label.api=gone&zoom={stack}&without.=&regex=%5B")
+
+        self.assertEqual(self.text("title"), "cpu profile of takhin")
+        self.assertIn("api=gone", self.text("facts"))
+        self.assertFalse(self.of("document.getElementById('nothing').hidden"))
+        self.choose("select[data-key=api]", "all")
+        self.assertIn("27.98s in total", self.text("facts"))
+        self.open("example", address=f"#zoom={stack}")
+        self.assertEqual(self.text("name"), "connection_serve")
 
     def test_flames_stand_on_the_floor(self):
         self.open("example")
@@ -212,8 +310,15 @@ class FlamegraphPage(unittest.TestCase):
 
         self.assertEqual(self.text("matched"), "56.00% in 2 functions")
         self.page.type("(")
-        self.assertEqual(self.text("matched"), "no regular expression")
+        self.assertEqual(self.text("matched"), "no regular expression: unterminated group")
         self.assertEqual(self.of("document.getElementById('search').getAttribute('aria-invalid')"), "true")
+
+    def test_search_says_that_nothing_matches(self):
+        self.open("example")
+
+        self.search_for("nowhere")
+
+        self.assertEqual(self.text("matched"), "nothing matches")
 
     def test_function_in_the_table_is_found_in_the_picture(self):
         self.open("example")
@@ -301,6 +406,8 @@ class FlamegraphPage(unittest.TestCase):
                                            "flat4s40.00% of totalbefore7.97s28.48% of total"
                                            "change+11.52 pointsof the total"
                                            "of caller100%before 39.24%")
+        self.assertEqual(self.of("['compress', 'memcpy', 'main'].map(name => flamegraph.picture.label(boxNamed(name)))"),
+                         ["+ compress", "\u2212 memcpy", "main"])
         self.search_for("memcpy")
         self.assertEqual(self.text("matched"), "0%, was 44.10% in 1 function")
 
