@@ -56,16 +56,26 @@ int debug_work(struct debug_port *debug, const char *thread_name, void (*work)(v
     return 0;
 }
 
+const char *debug_refuse_size(struct http_exchange *exchange, size_t size)
+{
+    const struct debug_port *debug = exchange->context;
+    size_t unsent_bytes = debug->limits.unsent_bytes;
+    if (size <= SMALL_BYTES || unsent_bytes == 0 || size + unsent_bytes <= UNSENT_BYTES_MAX)
+        return NULL;
+    return arena_printf(exchange->request->arena, "an answer of %zu MiB has no room beside %zu MiB that clients have "
+                        "yet to read; try again later", size >> 20, unsent_bytes >> 20);
+}
+
 void debug_respond(struct http_exchange *exchange, const struct http_response *response)
 {
     struct debug_port *debug = exchange->context;
     struct debug_limits *limits = &debug->limits;
-    size_t size = response->body.size > SMALL_BYTES ? response->body.size : 0;
-    if (size > 0 && limits->unsent_bytes > 0 && size + limits->unsent_bytes > UNSENT_BYTES_MAX) {
-        http_respond_error(exchange, 503, "an answer of %zu MiB has no room beside %zu MiB that clients have yet to "
-                           "read; try again later", size >> 20, limits->unsent_bytes >> 20);
+    const char *refusal = debug_refuse_size(exchange, response->body.size);
+    if (refusal) {
+        http_respond_error(exchange, 503, "%s", refusal);
         return;
     }
+    size_t size = response->body.size > SMALL_BYTES ? response->body.size : 0;
     limits->unsent_bytes += size;
     http_respond(exchange, response);
     limits->unsent_bytes -= size;

@@ -61,7 +61,9 @@ void debug_limits_init(struct debug_limits *limits);
  * others are at work; parks until it is done. UV_ECANCELED: the port closes, and it did not run. [task] */
 int debug_work(struct debug_port *debug, const char *thread_name, void (*work)(void *argument),
                void *argument) MUST_USE;
-/* http_respond for bodies that may be large: 503 instead where slow readers hold too much already. [task] */
+/* NULL, or why an answer of this size cannot be sent beside what slow readers hold already: of the request's arena. */
+const char *debug_refuse_size(struct http_exchange *exchange, size_t size) MUST_USE;
+/* http_respond for bodies that may be large: 503 instead of what debug_refuse_size refuses. [task] */
 void debug_respond(struct http_exchange *exchange, const struct http_response *response);
 /* http_respond_write for answers that may be large: others have less room meanwhile. [task] */
 int debug_respond_write(struct http_exchange *exchange, struct bytes piece) MUST_USE;
@@ -89,6 +91,12 @@ struct debug_form {
     int (*write)(struct collection *collection, const struct debug_query *query, struct buf *body);
     /* file_name: under which a profile is saved. [task] */
     void (*answer)(struct http_exchange *exchange, const char *file_name, struct bytes body);
+    /* Where somebody looks on while time passes: before that the answer begins, and then it is ended with the body, or
+     * with why there is none, in place of `answer` and of an error. All NULL: nobody does. begin: 0, or negative: the
+     * client takes no more. [task] */
+    int (*begin)(struct http_exchange *exchange, const struct profile_type *type, const struct debug_query *query);
+    void (*end)(struct http_exchange *exchange, struct bytes body);
+    void (*fail)(struct http_exchange *exchange, const char *reason);
 };
 /* debug_profile.c: collect what the query asks for, and answer the exchange with that. [task] */
 void debug_take_profile(struct http_exchange *exchange, const struct profile_type *type,

@@ -21,6 +21,7 @@ struct taking {
     struct debug_query query;
     const struct debug_form *form;
     const char *file_name;
+    bool has_begun; /* the answer */
     struct collection *collection;
     int result; /* negative: there is no body */
     struct buf body;
@@ -72,17 +73,20 @@ static void finish_collection(struct taking *taking)
 static void answer_failure(struct http_exchange *exchange, const struct taking *taking)
 {
     int code = taking->result;
+    const char *reason = "failed to collect profile";
     if (code == UV_ECANCELED)
         return; /* the port closes */
     if (code == ERR_TOO_LARGE)
-        http_respond_error(exchange, 500, "this has more stacks than a page can show: take it as a profile, from "
-                           DEBUG_PREFIX "%s", taking->type->name);
+        reason = arena_printf(exchange->request->arena, "this has more stacks than a page can show: take it as a "
+                              "profile, from " DEBUG_PREFIX "%s", taking->type->name);
     else if (taking->type->needs_window)
-        http_respond_error(exchange, 500, "Could not enable %s profiling: %s",
-                           strcmp(taking->type->name, "profile") == 0 ? "CPU" : taking->type->name,
-                           code == ERR_BUSY ? "cpu profiling already in use" : error_text(code));
+        reason = arena_printf(exchange->request->arena, "Could not enable %s profiling: %s",
+                              strcmp(taking->type->name, "profile") == 0 ? "CPU" : taking->type->name,
+                              code == ERR_BUSY ? "cpu profiling already in use" : error_text(code));
+    if (taking->has_begun)
+        taking->form->fail(exchange, reason);
     else
-        http_respond_error(exchange, 500, "failed to collect profile");
+        http_respond_error(exchange, 500, "%s", reason);
 }
 
 /* With what was collected, or why nothing was. */
@@ -90,6 +94,8 @@ static void answer(struct http_exchange *exchange, struct taking *taking)
 {
     if (taking->result < 0)
         answer_failure(exchange, taking);
+    else if (taking->has_begun)
+        taking->form->end(exchange, buf_bytes(&taking->body));
     else
         taking->form->answer(exchange, taking->file_name, buf_bytes(&taking->body));
     buf_deinit(&taking->body);
@@ -149,6 +155,11 @@ void debug_take_profile(struct http_exchange *exchange, const struct profile_typ
     }
 
     int waited = UV_ETIMEDOUT;
+    taking.has_begun = query->window_ms > 0 && form->begin;
+    if (taking.has_begun && form->begin(exchange, type, query) < 0) {
+        cancel_collection(&taking);
+        return;
+    }
     if (query->window_ms > 0)
         waited = stream_wait_closed(exchange->stream, query->window_ms);
     if (waited == UV_ECANCELED) {

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-/* A window's length where the request does not say: somebody looks at an empty page meanwhile. */
+/* A window's length where the request does not say: somebody waits for it. */
 #define WINDOW_SECONDS 10
 
 const char *debug_spoken_name(const struct profile_type *type)
@@ -51,20 +51,61 @@ static int write_page(struct collection *collection, const struct debug_query *q
     return rc;
 }
 
-static void answer_page(struct http_exchange *exchange, const char *file_name, struct bytes body)
+static struct http_response make_response(const struct http_exchange *exchange)
 {
-    (void)file_name;
-    debug_respond(exchange, &(struct http_response){
+    return (struct http_response){
         .status = 200,
         .content_type = "text/html; charset=utf-8",
         .headers = arena_printf(exchange->request->arena,
                                 "Content-Security-Policy: %s\r\nCache-Control: no-store\r\n",
                                 flamegraph_content_security_policy),
-        .body = body,
-    });
+    };
 }
 
-static const struct debug_form page_form = {.write = write_page, .answer = answer_page};
+static void answer_page(struct http_exchange *exchange, const char *file_name, struct bytes body)
+{
+    (void)file_name;
+    struct http_response response = make_response(exchange);
+    response.body = body;
+    debug_respond(exchange, &response);
+}
+
+/* What is seen until the page is whole. */
+static int begin_page(struct http_exchange *exchange, const struct profile_type *type, const struct debug_query *query)
+{
+    struct http_response response = make_response(exchange);
+    const char *waiting = arena_printf(exchange->request->arena, "<div id=\"waiting\" role=\"status\">Collecting the "
+                                       "%s profile of %g seconds&hellip;<progress></progress></div>\n",
+                                       debug_spoken_name(type), (double)query->window_ms / 1000);
+    int rc = http_respond_begin(exchange, &response);
+    if (rc == 0)
+        rc = http_respond_write(exchange, flamegraph_page_start);
+    if (rc == 0)
+        rc = http_respond_write(exchange, bytes_of_string(waiting));
+    return rc;
+}
+
+/* A page that has begun: its head has said 200 already. */
+static void fail_page(struct http_exchange *exchange, const char *reason)
+{
+    const char *text = arena_printf(exchange->request->arena, "<p>%s</p>\n", reason);
+    if (http_respond_write(exchange, bytes_of_string(text)) == 0)
+        http_respond_end(exchange);
+}
+
+static void end_page(struct http_exchange *exchange, struct bytes body)
+{
+    const char *refusal = debug_refuse_size(exchange, body.size);
+    size_t sent = flamegraph_page_start.size;
+    if (refusal)
+        fail_page(exchange, refusal);
+    else if (debug_respond_write(exchange, bytes_of(body.data + sent, body.size - sent)) == 0)
+        http_respond_end(exchange);
+}
+
+static const struct debug_form page_form = {
+    .write = write_page, .answer = answer_page, .begin = begin_page, .end = end_page, .fail = fail_page,
+};
 
 void debug_answer_ui(struct http_exchange *exchange)
 {
@@ -79,8 +120,10 @@ void debug_answer_ui(struct http_exchange *exchange)
     const char *refusal = debug_query_read(request, type, WINDOW_SECONDS, debug->profiler, &query);
     if (!refusal && query.debug != 0)
         refusal = "\"debug\" parameter is not supported for a page";
-    if (refusal)
+    if (refusal) {
         http_respond_error(exchange, 400, "%s", refusal);
-    else
-        debug_take_profile(exchange, type, &query, &page_form);
+        return;
+    }
+    query.takes_part = true; /* Go's error is for Go's tools, which take no pages */
+    debug_take_profile(exchange, type, &query, &page_form);
 }
