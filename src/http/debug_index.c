@@ -64,8 +64,15 @@ static struct entry *list_entries(struct profiler *profiler, struct arena *arena
 
 static void append_page(struct buf *page, const struct entry *entries, size_t count)
 {
-    buf_append_string(page, "<html>\n<head>\n<title>/debug/pprof/</title>\n"
-                            "<style>\n.profile-name {\n\tdisplay: inline-block;\n\twidth: 6rem;\n}\n</style>\n"
+    buf_append_string(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>/debug/pprof/</title>\n"
+                            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                            "<style>\n:root {\n\tcolor-scheme: light dark;\n"
+                            "\tfont: 15px/1.5 system-ui, sans-serif;\n}\n"
+                            "body {\n\tmax-width: 60rem;\n\tmargin: 1.5rem auto;\n\tpadding: 0 1rem;\n"
+                            "\toverflow-wrap: break-word;\n}\n"
+                            "td {\n\tpadding: 0 1rem 0 0;\n\tvertical-align: top;\n}\nul {\n\tpadding: 0;\n"
+                            "\tlist-style: none;\n}\nli {\n\tmargin: 0.5rem 0;\n}\n"
+                            ".profile-name {\n\tfont-weight: 600;\n}\n</style>\n"
                             "</head>\n<body>\n/debug/pprof/\n<br>\n"
                             "<p>Set debug=1 as a query parameter to export in legacy text format</p>\n<br>\n"
                             "Types of profiles available:\n<table>\n"
