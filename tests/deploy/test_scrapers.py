@@ -250,6 +250,9 @@ class Scrapers(unittest.TestCase):
         self.assertEqual(set(config), {("pyroscope.write", "pyroscope"), ("pyroscope.scrape", "takhin")})
         scrape = config["pyroscope.scrape", "takhin"]
         self.assertEqual(scrape["forward_to"], ["pyroscope.write.pyroscope.receiver"])
+        # What Pyroscope is told beside deltas that takhin has computed, lest it subtracts them once more.
+        self.assertTrue(scrape["profiling_config", ""]["profile.godeltaprof_memory", ""]["enabled"])
+        self.assertEqual([target["__delta__"] for target in scrape["targets"]], ["false"])
         self.assertTrue(urllib.parse.urlsplit(config["pyroscope.write", "pyroscope"]["endpoint", ""]["url"]).port)
         # (pyroscope.scrape in Alloy's reference)
         known = {"process_cpu", "fgprof", "memory", "block", "mutex", "goroutine", "godeltaprof_memory",
