@@ -1,19 +1,13 @@
 """takhin-profiler against a small server of our own: what it asks for, what it writes, and each way it can fail."""
-import contextlib
-import fcntl
 import gzip
 import os
 import pathlib
-import pty
-import re
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 import unittest
@@ -204,18 +198,6 @@ class Success(ProfilerTest):
         self.assert_done(result)
         self.assertRegex(result.stdout, r"^wrote /dev/null: .*\n$")
 
-    def test_a_terminal_gets_no_profile(self):
-        master, slave = pty.openpty()
-        with DebugServer(response("200 OK", PROFILE)) as server:
-            result = subprocess.run([PROFILER, "-remote", server.address, "-output", "-"], cwd=self.folder,
-                                    stdout=slave, stderr=subprocess.PIPE, text=True, timeout=60,
-                                    env=clean_environment())
-        os.close(slave)
-        os.close(master)
-        self.assertEqual(result.stdout, None)
-        self.assert_fails(result, "standard output is a terminal", "into a pipe")
-        self.assertEqual(server.requests, [])
-
     def test_reports_to_a_closed_stream_are_in_no_file(self):
         def answer(request):
             while request.connection.getsockname()[1] == late.port and not (self.folder / name).exists():
@@ -249,49 +231,6 @@ class Success(ProfilerTest):
         with DebugServer(response("200 OK", PROFILE)) as server:
             self.assertEqual(self.profile("-remote", server.address, preexec_fn=lambda: os.umask(0o027)).returncode, 0)
         self.assertEqual((self.folder / "cpu.prof").stat().st_mode & 0o777, 0o640)
-
-    def test_terminal_shows_a_bar_with_the_time_left(self):
-        with DebugServer(None) as server:
-            master, slave = pty.openpty()
-            child = subprocess.Popen([PROFILER, "-duration", "20s", "-remote", server.address], cwd=self.folder,
-                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment(TERM="xterm"))
-            os.close(slave)
-            shown = ""
-            while not (drawn := re.search(r" \[(#*\.+)\] \d+s left", shown)):
-                shown += os.read(master, 4096).decode()
-            child.send_signal(signal.SIGINT)
-            child.send_signal(signal.SIGTERM)  # two: the server does not answer to one
-            self.assertEqual(child.wait(30), 1)
-            os.close(master)
-        self.assertEqual(len(drawn[1]), 30)
-
-    def test_bar_never_wraps(self):
-        with DebugServer(None) as server:
-            master, slave = pty.openpty()
-            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
-            child = subprocess.Popen([PROFILER, "-duration", "1ms", "-remote", server.address], cwd=self.folder,
-                                     stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment(TERM="xterm"))
-            os.close(slave)
-            shown = ""
-            while shown.count("[##############] waiting for the answer") < 3:
-                shown += os.read(master, 4096).decode()
-            child.send_signal(signal.SIGINT)
-            child.send_signal(signal.SIGTERM)
-            child.wait(30)
-            os.close(master)
-        self.assertLess(max(len(line) for line in shown.replace("\x1b[K", "").split("\r")), 40)
-
-    def test_dumb_terminal_gets_lines(self):
-        with DebugServer(response("200 OK", PROFILE)) as server:
-            master, slave = pty.openpty()
-            result = subprocess.run([PROFILER, "-remote", server.address], cwd=self.folder,
-                                    stdout=subprocess.DEVNULL, stderr=slave, env=clean_environment(TERM="dumb"),
-                                    timeout=60)
-            os.close(slave)
-            shown = os.read(master, 4096).decode()
-            os.close(master)
-        self.assertEqual((result.returncode, shown),
-                         (0, f"collecting a cpu profile of {server.address} for 30s\r\n"))
 
 
 class Address(ProfilerTest):
@@ -485,25 +424,6 @@ class Failure(ProfilerTest):
             result = self.profile("-remote", server.address, "-output", str(self.folder))
             self.assert_fails(result, "Is a directory")
         self.assertEqual(server.requests, [])
-
-
-class Terminal(ProfilerTest):
-    def test_an_analysis_has_lines_that_fit_broken_between_words(self):
-        (self.folder / "a").write_bytes(TRACE)
-        plain = self.profile("analyze", "a").stdout
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 60, 0, 0))
-        child = subprocess.Popen([PROFILER, "analyze", "a"], cwd=self.folder, stdout=slave, env=clean_environment())
-        os.close(slave)
-        shown = b""
-        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
-            while more := os.read(master, 4096):
-                shown += more
-        os.close(master)
-        self.assertEqual(child.wait(30), 0)
-        lines = shown.decode().replace("\r\n", "\n").split("\n")
-        self.assertLessEqual(max(map(len, lines)), 60)
-        self.assertEqual(shown.decode().split(), plain.split())
 
 
 class SampleTypes(ProfilerTest):
