@@ -2,10 +2,10 @@
 #include "base/label.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <pthread.h>
-#include <uthash.h>
 
 struct ranked_name {
     struct label_name name; /* what others see */

@@ -39,11 +39,11 @@ static void add_up(const struct filter *filter, uint32_t key, struct sums *sums)
         bool has_label = false;
         const struct profile_sample *sample = &profile->samples[i];
         for (uint32_t j = 0; j < sample->label_count; j++) {
-            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
-            if (label->key != key || label->text == 0)
+            struct profile_label label = profile_label_at(profile, sample->label_start + j);
+            if (label.key != key || label.text == 0)
                 continue;
             has_label = true;
-            count(sums, label->text, value);
+            count(sums, label.text, value);
         }
         if (!has_label)
             count(sums, WITHOUT, value);
@@ -108,8 +108,10 @@ size_t by_label_keys(const struct profile *profile, const char **keys, size_t ca
     static const char *const first[] = {"api", "topic", "client_id", "reason", "thread", "broker"};
     struct key_list list = {.keys = keys, .capacity = capacity};
     bool *uses = mem_alloc_array(profile->string_count, sizeof(*uses));
-    for (uint32_t i = 0; i < profile->sample_label_count; i++)
-        uses[profile->sample_labels[i].key] |= profile->sample_labels[i].text != 0;
+    for (uint32_t i = 0; i < profile->sample_label_count; i++) {
+        struct profile_label label = profile_label_at(profile, i);
+        uses[label.key] |= label.text != 0;
+    }
     uses[profile_find_string(profile, FILTER_BASE_LABEL)] = false;
     for (size_t i = 0; i < ARRAY_COUNT(first); i++) {
         uint32_t key = profile_find_string(profile, first[i]);

@@ -95,12 +95,12 @@ static void encode_sample(struct buf *out, const struct profile *profile, const 
         at = put_varint(at, (uint64_t)profile_sample_values(profile, sample)[i]);
     at = record_end(packed, at);
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
+        struct profile_label label = profile_label_at(profile, sample->label_start + i);
         uint8_t *nested = record_begin(at, SAMPLE_LABEL);
-        at = put_field(nested, LABEL_KEY, label->key);
-        at = put_field(at, LABEL_TEXT, label->text);
-        at = put_field(at, LABEL_NUMBER, (uint64_t)label->number);
-        at = put_field(at, LABEL_UNIT, label->unit);
+        at = put_field(nested, LABEL_KEY, label.key);
+        at = put_field(at, LABEL_TEXT, label.text);
+        at = put_field(at, LABEL_NUMBER, (uint64_t)label.number);
+        at = put_field(at, LABEL_UNIT, label.unit);
         at = record_end(nested, at);
     }
     finish(out, record_end(content, at));

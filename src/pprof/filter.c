@@ -261,8 +261,8 @@ static int select_samples(struct filter *filter, const struct filter_options *op
 static bool is_of_base(const struct profile *profile, const struct profile_sample *sample, uint32_t base_key)
 {
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        if (label->key == base_key && strcmp(profile_text(profile, label->text), "true") == 0)
+        struct profile_label label = profile_label_at(profile, sample->label_start + i);
+        if (label.key == base_key && strcmp(profile_text(profile, label.text), "true") == 0)
             return true;
     }
     return false;

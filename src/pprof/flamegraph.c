@@ -2,13 +2,13 @@
 #include "pprof/flamegraph.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "pprof/flamegraph_page.h"
 #include "pprof/flamegraph_tree.h"
 #include "pprof/measure.h"
 
 #include <string.h>
-#include <uthash.h>
 
 /* The labels of a sample, as strings of the tree's names: key, value, key, value. */
 struct label_set {
@@ -88,9 +88,9 @@ static uint32_t add_label_set(struct writer *writer, const struct profile *profi
     uint32_t count = 2 * sample->label_count;
     uint32_t *strings = mem_alloc_array(count + 1, sizeof(*strings));
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        strings[2 * i] = profile_string_bytes(writer->tree.names, profile->strings[label->key]);
-        strings[2 * i + 1] = label_value(writer, profile, label);
+        struct profile_label label = profile_label_at(profile, sample->label_start + i);
+        strings[2 * i] = profile_string_bytes(writer->tree.names, profile->strings[label.key]);
+        strings[2 * i + 1] = label_value(writer, profile, &label);
     }
     struct label_set *set;
     size_t size = count * sizeof(*strings);

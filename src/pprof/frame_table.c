@@ -1,8 +1,9 @@
 /* frame_table.c: equal frames found by the ids of their texts. */
 #include "pprof/frame_table.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
-#include <uthash.h>
 
 /* What makes a node. Strings are interned, those of files after they were cleaned. */
 struct node_key {

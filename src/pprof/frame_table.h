@@ -1,5 +1,5 @@
-/* frame_table.h: the frames of a profile's locations, and the nodes that they are instances of. Part of top.c
- * and live_table.c.
+/* frame_table.h: the frames of a profile's locations, and the nodes that they are instances of. Part of
+ * weights.c and live_table.c.
  *
  * A node is a row of a report: a function by its name, or with by_line a line of a file in it; code without a name is
  * a node of the mapped file that it is in. */
@@ -13,18 +13,13 @@
 struct node {
     const char *name, *file, *object; /* function, its file if by_line, the mapped file if there is no name; or "" */
     int64_t line, start_line;
-    const char *text; /* as printed; set when it is needed */
-    int64_t flat, cum;
-    uint32_t seen_in;          /* the last sample that counted here, from 1: recursion counts once */
-    bool may_be_inlined;       /* in some location it is */
-    bool shown;
-    bool called, inlined;      /* some caller calls it; some caller has it inlined */
+    bool may_be_inlined; /* in some location it is */
 };
 
 /* One shown line of a location. A location's frames are in a row, outermost first. */
 struct frame {
-    uint32_t node;
-    bool inlined; /* into the one before */
+    uint32_t node : 31;
+    uint32_t inlined : 1; /* into the one before */
 };
 
 struct frame_table {

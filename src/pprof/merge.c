@@ -2,13 +2,13 @@
 #include "pprof/merge.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "pprof/filter.h"
 #include "pprof/measure.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 struct source {
     const struct profile *profile;
@@ -323,7 +323,7 @@ static void merge_labels(struct merger *merger, const struct profile_sample *sam
     const struct source *source = merger->source;
     buf_clear(&merger->sorted);
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        struct profile_label label = source->profile->sample_labels[sample->label_start + i];
+        struct profile_label label = profile_label_at(source->profile, sample->label_start + i);
         if (label.text == 0 && label.number == 0 && label.unit == 0)
             continue;
         label.key = merge_string(merger, label.key);

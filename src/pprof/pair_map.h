@@ -2,6 +2,7 @@
 #ifndef PPROF_PAIR_MAP_H
 #define PPROF_PAIR_MAP_H
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <stdint.h>
@@ -25,8 +26,8 @@ static inline void pair_map_deinit(struct pair_map *map)
 
 static inline struct pair_slot *pair_map_slot(const struct pair_map *map, uint32_t first, uint32_t second)
 {
-    uint64_t mixed = ((uint64_t)first << 32 | second) * 0x9e3779b97f4a7c15ull;
-    uint32_t mask = map->capacity - 1, i = (uint32_t)(mixed >> 32) & mask;
+    uint32_t hash = hash_finish(hash_mix(hash_begin(0), (uint64_t)first << 32 | second));
+    uint32_t mask = map->capacity - 1, i = hash & mask;
     while (map->slots[i].value_plus_one != 0 && (map->slots[i].first != first || map->slots[i].second != second))
         i = (i + 1) & mask;
     return &map->slots[i];

@@ -1,20 +1,10 @@
 /* profile.c: the tables of a profile and the hash indexes that keep doubles out of them. */
 #include "pprof/profile.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-
-/* An open-addressing set of positions in one of the profile's arrays; the keys stay in the array. */
-struct index_slot {
-    uint32_t hash;
-    uint32_t position_plus_one; /* 0: empty */
-};
-
-struct index {
-    struct index_slot *slots;
-    uint32_t capacity; /* a power of two, or 0 */
-    uint32_t count;
-};
+#include "pprof/index.h"
 
 /* Most samples have the labels of one that came not long before. */
 #define RECENT_LABELS 1024
@@ -27,79 +17,10 @@ struct profile_tables {
     struct arena texts; /* what profile->strings points at */
     uint32_t sample_type_capacity, mapping_capacity, function_capacity, line_capacity, location_capacity;
     uint32_t sample_capacity, sample_location_capacity, sample_label_capacity, sample_value_capacity;
+    uint32_t label_number_capacity;
     uint32_t string_capacity, comment_capacity;
     struct label_range recent_labels[RECENT_LABELS]; /* by hash */
 };
-
-/* Is the entry at this position the one that the key describes? */
-typedef bool (*index_equal_fn)(const struct profile *profile, uint32_t position, const void *key);
-
-#define NOT_IN_INDEX UINT32_MAX
-
-static uint32_t index_find(const struct index *index, uint32_t hash, index_equal_fn equal,
-                           const struct profile *profile, const void *key)
-{
-    if (index->capacity == 0)
-        return NOT_IN_INDEX;
-    uint32_t mask = index->capacity - 1;
-    for (uint32_t i = hash & mask; index->slots[i].position_plus_one != 0; i = (i + 1) & mask) {
-        const struct index_slot *slot = &index->slots[i];
-        if (slot->hash == hash && equal(profile, slot->position_plus_one - 1, key))
-            return slot->position_plus_one - 1;
-    }
-    return NOT_IN_INDEX;
-}
-
-static void index_place(struct index *index, struct index_slot slot)
-{
-    uint32_t mask = index->capacity - 1;
-    uint32_t i = slot.hash & mask;
-    while (index->slots[i].position_plus_one != 0)
-        i = (i + 1) & mask;
-    index->slots[i] = slot;
-}
-
-static void index_insert(struct index *index, uint32_t hash, uint32_t position)
-{
-    if (index->count >= index->capacity / 2) {
-        struct index grown = {.capacity = index->capacity == 0 ? 64 : index->capacity * 2, .count = index->count};
-        grown.slots = mem_alloc_array(grown.capacity, sizeof(*grown.slots));
-        for (uint32_t i = 0; i < index->capacity; i++) {
-            if (index->slots[i].position_plus_one != 0)
-                index_place(&grown, index->slots[i]);
-        }
-        mem_free(index->slots);
-        *index = grown;
-    }
-    index_place(index, (struct index_slot){hash, position + 1});
-    index->count++;
-}
-
-/* One 64 x 64 -> 128 bit product, folded: eight bytes of text, or an id, a step. */
-static uint64_t hash_mix(uint64_t hash, uint64_t word)
-{
-    unsigned __int128 product = (unsigned __int128)(hash ^ word ^ 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint32_t hash_finish(uint64_t hash)
-{
-    return (uint32_t)(hash ^ (hash >> 32));
-}
-
-static uint32_t hash_bytes(struct bytes bytes)
-{
-    uint64_t hash = bytes.size, word = 0;
-    size_t at = 0;
-    for (; bytes.size - at >= sizeof(word); at += sizeof(word)) {
-        memcpy(&word, bytes.data + at, sizeof(word));
-        hash = hash_mix(hash, word);
-    }
-    word = 0;
-    if (at < bytes.size)
-        memcpy(&word, bytes.data + at, bytes.size - at);
-    return hash_finish(hash_mix(hash, word));
-}
 
 /* Room for `more` elements behind `count`; returns the array, which may have moved. */
 static void *array_reserve(void *array, uint32_t *capacity, uint32_t count, size_t more, size_t element_size)
@@ -140,10 +61,11 @@ void profile_destroy(struct profile *profile)
     struct index *indexes[] = {&tables->string_index, &tables->mapping_index, &tables->function_index,
                                &tables->location_index, &tables->sample_index};
     for (size_t i = 0; i < ARRAY_COUNT(indexes); i++)
-        mem_free(indexes[i]->slots);
+        index_deinit(indexes[i]);
     void *arrays[] = {profile->sample_types,  profile->mappings,      profile->functions, profile->lines,
                       profile->locations,     profile->samples,       profile->strings,   profile->sample_locations,
-                      profile->sample_labels, profile->sample_values, profile->comments};
+                      profile->sample_labels, profile->label_numbers, profile->sample_values,
+                      profile->comments};
     for (size_t i = 0; i < ARRAY_COUNT(arrays); i++)
         mem_free(arrays[i]);
     arena_deinit(&tables->texts);
@@ -151,15 +73,16 @@ void profile_destroy(struct profile *profile)
     mem_free(profile);
 }
 
-static bool string_equal(const struct profile *profile, uint32_t position, const void *key)
+static bool string_equal(const void *owner, uint32_t position, const void *key)
 {
+    const struct profile *profile = owner;
     return bytes_equal(profile->strings[position], *(const struct bytes *)key);
 }
 
 static uint32_t intern(struct profile *profile, struct bytes text)
 {
     struct index *index = &profile->tables->string_index;
-    uint32_t hash = hash_bytes(text);
+    uint32_t hash = hash_finish(hash_bytes(text));
     uint32_t position = index_find(index, hash, string_equal, profile, &text);
     if (position != NOT_IN_INDEX)
         return position;
@@ -200,7 +123,7 @@ uint32_t profile_find_string(const struct profile *profile, const char *text)
 {
     struct bytes bytes = bytes_of_string(text);
     uint32_t position =
-        index_find(&profile->tables->string_index, hash_bytes(bytes), string_equal, profile, &bytes);
+        index_find(&profile->tables->string_index, hash_finish(hash_bytes(bytes)), string_equal, profile, &bytes);
     return position == NOT_IN_INDEX ? 0 : position;
 }
 
@@ -224,8 +147,9 @@ void profile_add_sample_type(struct profile *profile, const char *type, const ch
     profile->sample_types[profile->sample_type_count++] = value_type;
 }
 
-static bool mapping_equal(const struct profile *profile, uint32_t position, const void *key)
+static bool mapping_equal(const void *owner, uint32_t position, const void *key)
 {
+    const struct profile *profile = owner;
     const struct profile_mapping *a = &profile->mappings[position], *b = key;
     return a->start == b->start && a->limit == b->limit && a->file_offset == b->file_offset && a->file == b->file &&
            a->build_id == b->build_id && a->has_functions == b->has_functions &&
@@ -237,7 +161,7 @@ uint32_t profile_add_mapping(struct profile *profile, const struct profile_mappi
 {
     ASSERT(mapping->file < profile->string_count && mapping->build_id < profile->string_count);
     struct index *index = &profile->tables->mapping_index;
-    uint64_t mixed = hash_mix(hash_mix(mapping->start, mapping->limit), mapping->file_offset);
+    uint64_t mixed = hash_mix(hash_mix(hash_begin(mapping->start), mapping->limit), mapping->file_offset);
     uint32_t hash = hash_finish(hash_mix(mixed, (uint64_t)mapping->file << 32 | mapping->build_id));
     uint32_t position = index_find(index, hash, mapping_equal, profile, mapping);
     if (position != NOT_IN_INDEX)
@@ -249,8 +173,9 @@ uint32_t profile_add_mapping(struct profile *profile, const struct profile_mappi
     return position + 1;
 }
 
-static bool function_equal(const struct profile *profile, uint32_t position, const void *key)
+static bool function_equal(const void *owner, uint32_t position, const void *key)
 {
+    const struct profile *profile = owner;
     const struct profile_function *a = &profile->functions[position], *b = key;
     return a->name == b->name && a->system_name == b->system_name && a->file == b->file &&
            a->start_line == b->start_line;
@@ -261,7 +186,7 @@ uint32_t profile_add_function_record(struct profile *profile, const struct profi
     ASSERT(function->name < profile->string_count && function->system_name < profile->string_count &&
            function->file < profile->string_count);
     struct index *index = &profile->tables->function_index;
-    uint64_t mixed = hash_mix(function->name, (uint64_t)function->system_name << 32 | function->file);
+    uint64_t mixed = hash_mix(hash_begin(function->name), (uint64_t)function->system_name << 32 | function->file);
     uint32_t hash = hash_finish(hash_mix(mixed, (uint64_t)function->start_line));
     uint32_t position = index_find(index, hash, function_equal, profile, function);
     if (position != NOT_IN_INDEX)
@@ -288,8 +213,9 @@ struct location_key {
     const struct profile_line *lines;
 };
 
-static bool location_equal(const struct profile *profile, uint32_t position, const void *key)
+static bool location_equal(const void *owner, uint32_t position, const void *key)
 {
+    const struct profile *profile = owner;
     const struct profile_location *a = &profile->locations[position];
     const struct location_key *b = key;
     if (a->address != b->address || a->mapping != b->mapping || a->line_count != b->line_count)
@@ -308,7 +234,7 @@ uint32_t profile_add_location(struct profile *profile, uint32_t mapping, uint64_
     ASSERT(mapping <= profile->mapping_count);
     struct index *index = &profile->tables->location_index;
     struct location_key key = {address, mapping, line_count, lines};
-    uint64_t mixed = hash_mix(address, (uint64_t)mapping << 32 | line_count);
+    uint64_t mixed = hash_mix(hash_begin(address), (uint64_t)mapping << 32 | line_count);
     for (uint32_t i = 0; i < line_count; i++) {
         ASSERT(lines[i].function >= 1 && lines[i].function <= profile->function_count);
         mixed = hash_mix(hash_mix(mixed, lines[i].function), (uint64_t)lines[i].line);
@@ -329,53 +255,57 @@ uint32_t profile_add_location(struct profile *profile, uint32_t mapping, uint64_
     return position + 1;
 }
 
-struct sample_key {
-    const uint32_t *locations;
-    const struct profile_label *labels;
-    uint32_t location_count, label_count;
-};
+/* --- samples --- */
 
-static bool labels_equal(const struct profile_label *a, const struct profile_label *b, uint32_t count)
+static uint64_t hash_locations(const struct profile *profile, const uint32_t *locations, uint32_t count)
+{
+    uint64_t hash = hash_begin(count);
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT(locations[i] >= 1 && locations[i] <= profile->location_count);
+        hash = hash_mix(hash, locations[i]);
+    }
+    return hash;
+}
+
+static uint64_t hash_label(uint64_t hash, struct profile_label label)
+{
+    return hash_mix(hash_mix(hash, (uint64_t)label.key << 32 | label.text), (uint64_t)label.number);
+}
+
+static uint64_t hash_labels(uint64_t hash, const struct profile_label *labels, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        hash = hash_label(hash, labels[i]);
+    return hash;
+}
+
+static bool has_labels(const struct profile *profile, uint32_t start, const struct profile_label *labels,
+                       uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (a[i].key != b[i].key || a[i].text != b[i].text || a[i].number != b[i].number || a[i].unit != b[i].unit)
+        struct profile_label label = profile_label_at(profile, start + i);
+        if (label.key != labels[i].key || label.text != labels[i].text || label.number != labels[i].number ||
+            label.unit != labels[i].unit)
             return false;
     }
     return true;
 }
 
-static bool sample_equal(const struct profile *profile, uint32_t position, const void *key)
+static void append_label(struct profile *profile, const struct profile_label *label)
 {
-    const struct profile_sample *a = &profile->samples[position];
-    const struct sample_key *b = key;
-    if (a->location_count != b->location_count || a->label_count != b->label_count)
-        return false;
-    if (b->location_count > 0 && memcmp(profile->sample_locations + a->location_start, b->locations,
-                                        b->location_count * sizeof(*b->locations)) != 0)
-        return false;
-    return labels_equal(profile->sample_labels + a->label_start, b->labels, b->label_count);
-}
-
-static uint64_t hash_labels(const struct profile *profile, uint64_t mixed, const struct profile_label *labels,
-                            uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        ASSERT(labels[i].key < profile->string_count && labels[i].text < profile->string_count &&
-               labels[i].unit < profile->string_count);
-        mixed = hash_mix(mixed, (uint64_t)labels[i].key << 32 | labels[i].text);
-        mixed = hash_mix(mixed, (uint64_t)labels[i].number);
+    ASSERT(label->key < profile->string_count && label->text < profile->string_count &&
+           label->unit < profile->string_count);
+    struct profile_kept_label kept = {.key = label->key & PROFILE_LABEL_KEY_MAX, .text = label->text};
+    ASSERT(kept.key == label->key);
+    if (label->number != 0 || label->unit != 0) {
+        RESERVE(profile, label_numbers, label_number, 1);
+        kept.has_number = true;
+        kept.text = profile->label_number_count;
+        profile->label_numbers[profile->label_number_count++] =
+            (struct profile_label_number){label->number, label->unit, label->text};
     }
-    return mixed;
-}
-
-static uint32_t sample_hash(const struct profile *profile, const struct sample_key *key)
-{
-    uint64_t mixed = (uint64_t)key->location_count << 32 | key->label_count;
-    for (uint32_t i = 0; i < key->location_count; i++) {
-        ASSERT(key->locations[i] >= 1 && key->locations[i] <= profile->location_count);
-        mixed = hash_mix(mixed, key->locations[i]);
-    }
-    return hash_finish(hash_labels(profile, mixed, key->labels, key->label_count));
+    RESERVE(profile, sample_labels, sample_label, 1);
+    profile->sample_labels[profile->sample_label_count++] = kept;
 }
 
 /* Where these labels are; new ones go to the end. */
@@ -383,14 +313,13 @@ static uint32_t place_labels(struct profile *profile, const struct profile_label
 {
     if (count == 0)
         return 0;
-    uint32_t hash = hash_finish(hash_labels(profile, count, labels, count));
+    uint32_t hash = hash_finish(hash_labels(hash_begin(count), labels, count));
     struct label_range *recent = &profile->tables->recent_labels[hash % RECENT_LABELS];
-    if (recent->count == count && labels_equal(profile->sample_labels + recent->start, labels, count))
+    if (recent->count == count && has_labels(profile, recent->start, labels, count))
         return recent->start;
-    RESERVE(profile, sample_labels, sample_label, count);
     *recent = (struct label_range){profile->sample_label_count, count};
-    memcpy(profile->sample_labels + profile->sample_label_count, labels, count * sizeof(*labels));
-    profile->sample_label_count += count;
+    for (uint32_t i = 0; i < count; i++)
+        append_label(profile, &labels[i]);
     return recent->start;
 }
 
@@ -414,16 +343,36 @@ void profile_append_sample(struct profile *profile, const uint32_t *locations, u
     profile->sample_value_count += profile->sample_type_count;
 }
 
+struct sample_key {
+    const uint32_t *locations;
+    const struct profile_label *labels;
+    uint32_t location_count, label_count;
+};
+
+static bool sample_equal(const void *owner, uint32_t position, const void *key)
+{
+    const struct profile *profile = owner;
+    const struct profile_sample *a = &profile->samples[position];
+    const struct sample_key *b = key;
+    if (a->location_count != b->location_count || a->label_count != b->label_count)
+        return false;
+    if (b->location_count > 0 && memcmp(profile->sample_locations + a->location_start, b->locations,
+                                        b->location_count * sizeof(*b->locations)) != 0)
+        return false;
+    return has_labels(profile, a->label_start, b->labels, b->label_count);
+}
+
 /* Those that were appended are not in the index yet. */
 static void index_samples(struct profile *profile)
 {
     struct index *index = &profile->tables->sample_index;
     for (uint32_t i = index->count; i < profile->sample_count; i++) {
         const struct profile_sample *sample = &profile->samples[i];
-        struct sample_key key = {profile->sample_locations + sample->location_start,
-                                 profile->sample_labels + sample->label_start, sample->location_count,
-                                 sample->label_count};
-        index_insert(index, sample_hash(profile, &key), i);
+        uint64_t hash = hash_locations(profile, profile->sample_locations + sample->location_start,
+                                       sample->location_count);
+        for (uint32_t j = 0; j < sample->label_count; j++)
+            hash = hash_label(hash, profile_label_at(profile, sample->label_start + j));
+        index_insert(index, hash_finish(hash), i);
     }
 }
 
@@ -433,7 +382,7 @@ void profile_add_sample(struct profile *profile, const uint32_t *locations, uint
     struct index *index = &profile->tables->sample_index;
     index_samples(profile);
     struct sample_key key = {locations, labels, location_count, label_count};
-    uint32_t hash = sample_hash(profile, &key);
+    uint32_t hash = hash_finish(hash_labels(hash_locations(profile, locations, location_count), labels, label_count));
     uint32_t position = index_find(index, hash, sample_equal, profile, &key);
     if (position != NOT_IN_INDEX) {
         int64_t *sums = profile_sample_values(profile, &profile->samples[position]);

@@ -49,6 +49,19 @@ struct profile_label {
     uint32_t unit;   /* string, of the number; 0: none */
 };
 
+/* As they are kept, since nearly all are texts: read them with profile_label_at. */
+#define PROFILE_LABEL_KEY_MAX INT32_MAX
+struct profile_kept_label {
+    uint32_t key : 31;
+    uint32_t has_number : 1;
+    uint32_t text; /* string; or, if it has a number, into profile->label_numbers */
+};
+
+struct profile_label_number {
+    int64_t number;
+    uint32_t unit, text;
+};
+
 /* Locations: leaf first. Samples with equal labels may share them. The values: profile_sample_values. */
 struct profile_sample {
     uint32_t location_start, location_count; /* into profile->sample_locations */
@@ -64,12 +77,14 @@ struct profile {
     struct profile_location *locations;
     struct profile_sample *samples;
     uint32_t *sample_locations; /* ids */
-    struct profile_label *sample_labels;
+    struct profile_kept_label *sample_labels;
+    struct profile_label_number *label_numbers;
     int64_t *sample_values; /* of the first sample one for each sample type, of the second, ... */
     struct bytes *strings;
     uint32_t *comments; /* strings */
     uint32_t sample_type_count, mapping_count, function_count, line_count, location_count, sample_count;
-    uint32_t sample_location_count, sample_label_count, sample_value_count, string_count, comment_count;
+    uint32_t sample_location_count, sample_label_count, label_number_count, sample_value_count;
+    uint32_t string_count, comment_count;
 
     struct profile_value_type period_type;
     int64_t period;
@@ -84,6 +99,16 @@ struct profile {
 static inline int64_t *profile_sample_values(const struct profile *profile, const struct profile_sample *sample)
 {
     return profile->sample_values + (size_t)(sample - profile->samples) * profile->sample_type_count;
+}
+
+/* A sample's are at its label_start and behind. */
+static inline struct profile_label profile_label_at(const struct profile *profile, uint32_t position)
+{
+    struct profile_kept_label kept = profile->sample_labels[position];
+    if (!kept.has_number)
+        return (struct profile_label){.key = kept.key, .text = kept.text};
+    const struct profile_label_number *number = &profile->label_numbers[kept.text];
+    return (struct profile_label){kept.key, number->text, number->number, number->unit};
 }
 
 struct profile *profile_create(void);

@@ -19,7 +19,10 @@ static int report_init(struct report *report, const struct profile *profile, con
         return result;
     tables_init(&report->tables, &report->filter, options->is_difference, options->elapsed_ns);
     summary_init(&report->summary, &report->tables);
-    top_init(&report->top, &report->filter, &options->top);
+    if (options->top.by_line)
+        top_init(&report->top, &report->filter, &options->top);
+    else
+        top_init_weighed(&report->top, &report->tables.weights, &options->top);
     buf_append_bytes(notes, buf_bytes(&report->filter.notes));
     return 0;
 }

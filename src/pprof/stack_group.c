@@ -2,6 +2,7 @@
 #include "pprof/stack_group.h"
 
 #include "pprof/heaviest.h"
+#include "pprof/index.h"
 #include "pprof/row.h"
 #include "pprof/value.h"
 
@@ -11,61 +12,42 @@ struct collector {
     const struct profile *profile;
     struct stack_group *groups;
     uint32_t count, capacity;
-    uint32_t *slots; /* position in groups plus one; 0: empty */
-    uint32_t slot_count; /* a power of two, at most half of it in use */
+    struct index index; /* of groups by their stacks */
     uint32_t api_key, reason_key, waited_key, seconds; /* strings */
 };
 
 static uint32_t hash_stack(const struct profile *profile, const struct profile_sample *sample)
 {
     const uint32_t *ids = profile->sample_locations + sample->location_start;
-    uint64_t hash = sample->location_count;
-    for (uint32_t i = 0; i < sample->location_count; i++) {
-        hash = (hash ^ ids[i]) * 0x9e3779b97f4a7c15ull;
-        hash ^= hash >> 29;
-    }
-    return (uint32_t)(hash >> 16);
+    uint64_t hash = hash_begin(sample->location_count);
+    for (uint32_t i = 0; i < sample->location_count; i++)
+        hash = hash_mix(hash, ids[i]);
+    return hash_finish(hash);
 }
 
-static bool has_same_stack(const struct profile *profile, uint32_t left, uint32_t right)
+static bool has_stack(const void *owner, uint32_t position, const void *key)
 {
-    const struct profile_sample *a = &profile->samples[left], *b = &profile->samples[right];
+    const struct collector *collector = owner;
+    const uint32_t *ids = collector->profile->sample_locations;
+    const struct profile_sample *a = &collector->profile->samples[collector->groups[position].sample], *b = key;
     return a->location_count == b->location_count &&
-           memcmp(profile->sample_locations + a->location_start, profile->sample_locations + b->location_start,
-                  a->location_count * sizeof(uint32_t)) == 0;
-}
-
-/* Where the sample's stack is, or would be. */
-static uint32_t *find_slot(const struct collector *collector, uint32_t sample)
-{
-    uint32_t mask = collector->slot_count - 1;
-    uint32_t i = hash_stack(collector->profile, &collector->profile->samples[sample]) & mask;
-    while (collector->slots[i] != 0 &&
-           !has_same_stack(collector->profile, collector->groups[collector->slots[i] - 1].sample, sample))
-        i = (i + 1) & mask;
-    return &collector->slots[i];
-}
-
-static void grow(struct collector *collector)
-{
-    collector->slot_count = collector->slot_count == 0 ? 256 : collector->slot_count * 2;
-    mem_free(collector->slots);
-    collector->slots = mem_alloc_array(collector->slot_count, sizeof(*collector->slots));
-    collector->groups = mem_realloc(collector->groups, collector->slot_count / 2 * sizeof(*collector->groups));
-    for (uint32_t i = 0; i < collector->count; i++)
-        *find_slot(collector, collector->groups[i].sample) = i + 1;
+           memcmp(ids + a->location_start, ids + b->location_start, a->location_count * sizeof(*ids)) == 0;
 }
 
 static struct stack_group *group_of(struct collector *collector, uint32_t sample)
 {
-    if (collector->count >= collector->slot_count / 2)
-        grow(collector);
-    uint32_t *slot = find_slot(collector, sample);
-    if (*slot == 0) {
-        collector->groups[collector->count++] = (struct stack_group){.sample = sample};
-        *slot = collector->count;
+    const struct profile_sample *key = &collector->profile->samples[sample];
+    uint32_t hash = hash_stack(collector->profile, key);
+    uint32_t position = index_find(&collector->index, hash, has_stack, collector, key);
+    if (position != NOT_IN_INDEX)
+        return &collector->groups[position];
+    if (collector->count == collector->capacity) {
+        collector->capacity = collector->capacity == 0 ? 64 : collector->capacity * 2;
+        collector->groups = mem_realloc(collector->groups, collector->capacity * sizeof(*collector->groups));
     }
-    return &collector->groups[*slot - 1];
+    index_insert(&collector->index, hash, collector->count);
+    collector->groups[collector->count] = (struct stack_group){.sample = sample};
+    return &collector->groups[collector->count++];
 }
 
 static void note_labels(const struct collector *collector, const struct profile_sample *sample,
@@ -75,16 +57,16 @@ static void note_labels(const struct collector *collector, const struct profile_
     int64_t waited_s = 0;
     bool is_request = false;
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        if (label->key == 0)
+        struct profile_label label = profile_label_at(profile, sample->label_start + i);
+        if (label.key == 0)
             continue; /* it has no name, and is not one of those that are looked for and not there */
-        if (label->text == 0) {
-            if (label->key == collector->waited_key && label->unit == collector->seconds && collector->seconds != 0)
-                waited_s = label->number;
-        } else if (label->key == collector->api_key) {
+        if (label.text == 0) {
+            if (label.key == collector->waited_key && label.unit == collector->seconds && collector->seconds != 0)
+                waited_s = label.number;
+        } else if (label.key == collector->api_key) {
             is_request = true;
-        } else if (label->key == collector->reason_key) {
-            const char *reason = profile_text(profile, label->text); /* one text, one address */
+        } else if (label.key == collector->reason_key) {
+            const char *reason = profile_text(profile, label.text); /* one text, one address */
             group->has_other_reasons |= group->reason != NULL && group->reason != reason;
             group->reason = group->reason == NULL ? reason : group->reason;
         }
@@ -142,7 +124,7 @@ void stack_groups_init(struct stack_groups *groups, const struct filter *filter)
     }
     groups->row_count = heaviest.count;
     mem_free(collector.groups);
-    mem_free(collector.slots);
+    index_deinit(&collector.index);
 }
 
 void stack_groups_deinit(struct stack_groups *groups)

@@ -70,7 +70,8 @@ void tables_init(struct tables *tables, const struct filter *filter, bool is_dif
 {
     *tables = (struct tables){.filter = filter, .kind = profile_kind(filter->profile), .is_difference = is_difference,
                               .elapsed_ns = changes_with_time(filter) ? elapsed_ns : 0, .sum = sum_of(filter)};
-    top_init(&tables->functions, filter, &(struct top_options){.is_unmarked = true});
+    weights_init(&tables->weights, filter, false);
+    top_init_weighed(&tables->functions, &tables->weights, &(struct top_options){.is_unmarked = true});
     add_labels(tables);
     if (tables->kind == PROFILE_KIND_GOROUTINE)
         stack_groups_init(&tables->groups, filter);
@@ -88,4 +89,5 @@ void tables_deinit(struct tables *tables)
     for (uint32_t i = 0; i < tables->label_count; i++)
         by_label_deinit(&tables->labels[i]);
     top_deinit(&tables->functions);
+    weights_deinit(&tables->weights);
 }

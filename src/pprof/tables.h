@@ -33,6 +33,7 @@ struct tables {
     bool is_difference;
     int64_t elapsed_ns;   /* of a difference: from the base's time to the profile's; 0: unknown, or of two windows */
     int64_t sum;          /* of what is kept: less than the filter's total */
+    struct weights weights; /* of functions */
     struct top functions; /* all, by what they weigh themselves, without marks */
     struct by_label labels[TABLES_LABELS_MAX]; /* in the order of by_label_keys */
     uint32_t label_count;

@@ -78,9 +78,9 @@ static void find_units(struct tag_filter *filter, struct arena *arena)
     for (uint32_t i = 0; i < profile->sample_count; i++) {
         const struct profile_sample *sample = &profile->samples[i];
         for (uint32_t j = 0; j < sample->label_count; j++) {
-            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
-            if (is_number(label) && filter->key_units[label->key] == 0)
-                filter->key_units[label->key] = label->unit;
+            struct profile_label label = profile_label_at(profile, sample->label_start + j);
+            if (is_number(&label) && filter->key_units[label.key] == 0)
+                filter->key_units[label.key] = label.unit;
         }
     }
 }
@@ -190,13 +190,13 @@ bool tag_filter_matches(struct tag_filter *filter, const struct profile_sample *
 {
     uint32_t matching = 0;
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &filter->profile->sample_labels[sample->label_start + i];
-        if (filter->has_key && label->key != filter->key)
+        struct profile_label label = profile_label_at(filter->profile, sample->label_start + i);
+        if (filter->has_key && label.key != filter->key)
             continue;
-        if (filter->is_range && is_in_range(filter, label))
+        if (filter->is_range && is_in_range(filter, &label))
             return true;
-        if (!filter->is_range && label->text != 0)
-            matching |= verdict_on(filter, label);
+        if (!filter->is_range && label.text != 0)
+            matching |= verdict_on(filter, &label);
     }
     if (filter->is_range)
         return false;

@@ -1,8 +1,7 @@
-/* top.c: samples summed up by node, and the rules by which pprof picks and sorts them. */
+/* top.c: the rules by which pprof picks nodes, sorts them and says which are inlined. */
 #include "pprof/top.h"
 
 #include "base/mem.h"
-#include "pprof/frame_table.h"
 #include "pprof/measure.h"
 #include "pprof/pair_map.h"
 #include "pprof/value.h"
@@ -20,14 +19,27 @@ struct edge {
     bool inlined;     /* in all of its samples */
 };
 
+/* A node that may be a row. */
+struct candidate {
+    uint32_t node;
+    int64_t flat, cum;
+    const char *text;
+};
+
+/* Of a node. */
+enum flag {
+    SHOWN = 1,
+    CALLED = 2,  /* some caller calls it */
+    INLINED = 4, /* some caller has it inlined */
+};
+
 struct ranking {
     struct top *top;
-    const struct filter *filter;
+    const struct weights *weights;
     const struct top_options *options;
     struct arena scratch;
-    struct frame_table table;
-    struct node **order; /* those above the cutoff, heaviest first */
-    uint32_t order_count;
+    struct candidate *order; /* those above the cutoff, heaviest first */
+    uint8_t *flags;          /* by node */
     struct pair_map edge_index; /* caller, callee */
     struct edge *edges;
     uint32_t edge_count, edge_capacity;
@@ -44,26 +56,82 @@ int64_t top_fraction(int64_t value, double fraction)
     return magnitude((int64_t)((double)value * fraction));
 }
 
-/* --- weights --- */
+/* --- which nodes, in which order --- */
 
-static void weigh_sample(struct ranking *ranking, uint32_t number, int64_t weight)
+/* What decides, then the text, then the other one. */
+static int compare(int64_t first_a, int64_t first_b, const struct candidate *a, const struct candidate *b,
+                   int64_t second_a, int64_t second_b)
 {
-    const struct profile *profile = ranking->filter->profile;
-    const struct frame_table *table = &ranking->table;
-    const struct profile_sample *sample = &profile->samples[number];
-    const uint32_t *ids = profile->sample_locations + sample->location_start;
-    struct node *leaf = NULL;
-    for (uint32_t i = sample->location_count, first = prune_sample(&ranking->filter->prune, sample); i > first; i--) {
-        for (uint32_t j = table->starts[ids[i - 1] - 1]; j < table->starts[ids[i - 1]]; j++) {
-            leaf = &table->nodes[table->frames[j].node];
-            if (leaf->seen_in != number + 1) {
-                leaf->seen_in = number + 1;
-                leaf->cum = value_add(leaf->cum, weight);
-            }
+    if (first_a != first_b)
+        return first_a > first_b ? -1 : 1;
+    int by_text = strcmp(a->text, b->text);
+    if (by_text != 0)
+        return by_text;
+    if (second_a != second_b)
+        return second_a > second_b ? -1 : 1;
+    return a->node < b->node ? -1 : a->node > b->node;
+}
+
+static int compare_by_flat(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    return compare(magnitude(a->flat), magnitude(b->flat), a, b, magnitude(a->cum), magnitude(b->cum));
+}
+
+static int compare_by_cum(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    return compare(magnitude(a->cum), magnitude(b->cum), a, b, magnitude(a->flat), magnitude(b->flat));
+}
+
+/* All that is above the cutoff, heaviest first. */
+static void select_nodes(struct ranking *ranking)
+{
+    struct top *top = ranking->top;
+    const struct weights *weights = ranking->weights;
+    int64_t cutoff = top_fraction(weights->flat_sum, TOP_NODE_FRACTION);
+    ranking->order = arena_alloc_array(&ranking->scratch, weights->table.node_count, sizeof(*ranking->order));
+    for (uint32_t i = 0; i < weights->table.node_count; i++) {
+        struct candidate candidate = {.node = i, .flat = weights->flat[i], .cum = weights->cum[i]};
+        if (candidate.cum == 0 && candidate.flat == 0)
+            continue;
+        if (magnitude(candidate.cum) < cutoff) {
+            top->dropped_count++;
+            continue;
         }
+        candidate.text = frame_table_text(&weights->table.nodes[i], &top->arena);
+        ranking->order[top->candidate_count++] = candidate;
     }
-    if (leaf != NULL)
-        leaf->flat = value_add(leaf->flat, weight);
+    if (top->candidate_count > 0)
+        qsort(ranking->order, top->candidate_count, sizeof(*ranking->order),
+              ranking->options->by_cum ? compare_by_cum : compare_by_flat);
+    uint32_t limit = ranking->options->row_limit;
+    top->row_count = limit > 0 && limit < top->candidate_count ? limit : top->candidate_count;
+}
+
+/* --- which rows are inlined --- */
+
+/* Callers are looked for among those that are shown. As in pprof, what cancelled out is a caller too where nothing had
+ * to be left out. */
+static void show_nodes(struct ranking *ranking)
+{
+    const struct top *top = ranking->top;
+    uint32_t node_count = ranking->weights->table.node_count;
+    bool is_whole = top->dropped_count == 0 && top->row_count == top->candidate_count;
+    ranking->flags = arena_alloc_array(&ranking->scratch, node_count, sizeof(*ranking->flags));
+    for (uint32_t i = 0; i < node_count && is_whole; i++)
+        ranking->flags[i] = SHOWN;
+    for (uint32_t i = 0; i < top->row_count; i++)
+        ranking->flags[ranking->order[i].node] = SHOWN;
+}
+
+static bool may_be_inlined(const struct ranking *ranking)
+{
+    for (uint32_t i = 0; i < ranking->top->row_count; i++) {
+        if (ranking->weights->table.nodes[ranking->order[i].node].may_be_inlined)
+            return true;
+    }
+    return false;
 }
 
 static struct edge *find_edge(struct ranking *ranking, uint32_t caller, uint32_t callee)
@@ -81,18 +149,17 @@ static struct edge *find_edge(struct ranking *ranking, uint32_t caller, uint32_t
 
 static void weigh_edges_of_sample(struct ranking *ranking, uint32_t number, int64_t weight)
 {
-    const struct profile *profile = ranking->filter->profile;
-    const struct frame_table *table = &ranking->table;
-    const struct profile_sample *sample = &profile->samples[number];
-    const uint32_t *ids = profile->sample_locations + sample->location_start;
+    const struct filter *filter = ranking->weights->filter;
+    const struct frame_table *table = &ranking->weights->table;
+    const struct profile_sample *sample = &filter->profile->samples[number];
+    const uint32_t *ids = filter->profile->sample_locations + sample->location_start;
     uint32_t caller = UINT32_MAX;
-    for (uint32_t i = sample->location_count, first = prune_sample(&ranking->filter->prune, sample); i > first; i--) {
+    for (uint32_t i = sample->location_count, first = prune_sample(&filter->prune, sample); i > first; i--) {
         for (uint32_t j = table->starts[ids[i - 1] - 1]; j < table->starts[ids[i - 1]]; j++) {
             struct frame frame = table->frames[j];
-            const struct node *node = &table->nodes[frame.node];
-            if (!node->shown)
+            if ((ranking->flags[frame.node] & SHOWN) == 0)
                 continue;
-            if (node->may_be_inlined && caller != UINT32_MAX && caller != frame.node) {
+            if (table->nodes[frame.node].may_be_inlined && caller != UINT32_MAX && caller != frame.node) {
                 struct edge *edge = find_edge(ranking, caller, frame.node);
                 if (edge->seen_in != number + 1) {
                     edge->seen_in = number + 1;
@@ -105,106 +172,28 @@ static void weigh_edges_of_sample(struct ranking *ranking, uint32_t number, int6
     }
 }
 
-static void for_each_kept_sample(struct ranking *ranking,
-                                 void (*weigh)(struct ranking *ranking, uint32_t number, int64_t weight))
-{
-    for (uint32_t i = 0; i < ranking->filter->profile->sample_count; i++) {
-        int64_t weight = filter_value(ranking->filter, i);
-        if (weight != 0 && filter_keeps(ranking->filter, i))
-            weigh(ranking, i, weight);
-    }
-}
-
-/* --- which nodes, in which order --- */
-
-/* What decides, then the text, then the other one. */
-static int compare(int64_t first_a, int64_t first_b, const struct node *a, const struct node *b, int64_t second_a,
-                   int64_t second_b)
-{
-    if (first_a != first_b)
-        return first_a > first_b ? -1 : 1;
-    int by_text = strcmp(a->text, b->text);
-    if (by_text != 0)
-        return by_text;
-    if (second_a != second_b)
-        return second_a > second_b ? -1 : 1;
-    return a < b ? -1 : a > b;
-}
-
-static int compare_by_flat(const void *left, const void *right)
-{
-    const struct node *a = *(struct node *const *)left, *b = *(struct node *const *)right;
-    return compare(magnitude(a->flat), magnitude(b->flat), a, b, magnitude(a->cum), magnitude(b->cum));
-}
-
-static int compare_by_cum(const void *left, const void *right)
-{
-    const struct node *a = *(struct node *const *)left, *b = *(struct node *const *)right;
-    return compare(magnitude(a->cum), magnitude(b->cum), a, b, magnitude(a->flat), magnitude(b->flat));
-}
-
-static int64_t sum_of_flat(const struct ranking *ranking)
-{
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < ranking->table.node_count; i++)
-        sum = value_add(sum, ranking->table.nodes[i].flat);
-    return sum;
-}
-
-/* Callers are looked for among those that are shown. As in pprof, what cancelled out is a caller too where nothing had
- * to be left out. */
-static void show_nodes(struct ranking *ranking)
-{
-    const struct top *top = ranking->top;
-    bool is_whole = top->dropped_count == 0 && top->row_count == top->candidate_count;
-    for (uint32_t i = 0; i < ranking->table.node_count && is_whole; i++)
-        ranking->table.nodes[i].shown = true;
-    for (uint32_t i = 0; i < top->row_count; i++)
-        ranking->order[i]->shown = true;
-}
-
-/* All that is above the cutoff, heaviest first. */
-static void select_nodes(struct ranking *ranking)
-{
-    struct top *top = ranking->top;
-    int64_t cutoff = top_fraction(sum_of_flat(ranking), TOP_NODE_FRACTION);
-    ranking->order = arena_alloc_array(&ranking->scratch, ranking->table.node_count, sizeof(struct node *));
-    for (uint32_t i = 0; i < ranking->table.node_count; i++) {
-        struct node *node = &ranking->table.nodes[i];
-        if (node->cum == 0 && node->flat == 0)
-            continue;
-        if (magnitude(node->cum) < cutoff) {
-            top->dropped_count++;
-            continue;
-        }
-        node->text = frame_table_text(node, &top->arena);
-        ranking->order[ranking->order_count++] = node;
-    }
-    top->candidate_count = top->row_count = ranking->order_count;
-    if (ranking->order_count > 0)
-        qsort(ranking->order, ranking->order_count, sizeof(struct node *),
-              ranking->options->by_cum ? compare_by_cum : compare_by_flat);
-    uint32_t limit = ranking->options->row_limit;
-    if (limit > 0 && limit < top->row_count)
-        top->row_count = limit;
-    show_nodes(ranking);
-}
-
-/* Which rows are inlined into their callers: rare calls do not count. */
+/* Rare calls do not count. */
 static void mark_inlined(struct ranking *ranking)
 {
-    for_each_kept_sample(ranking, weigh_edges_of_sample);
-    int64_t cutoff = top_fraction(sum_of_flat(ranking), EDGE_FRACTION);
+    const struct filter *filter = ranking->weights->filter;
+    for (uint32_t i = 0; i < filter->profile->sample_count; i++) {
+        int64_t weight = filter_value(filter, i);
+        if (weight != 0 && filter_keeps(filter, i))
+            weigh_edges_of_sample(ranking, i, weight);
+    }
+    int64_t cutoff = top_fraction(ranking->weights->flat_sum, EDGE_FRACTION);
     for (uint32_t i = 0; i < ranking->edge_count; i++) {
         const struct edge *edge = &ranking->edges[i];
-        if (magnitude(edge->weight) < cutoff)
-            continue;
-        struct node *callee = &ranking->table.nodes[edge->callee];
-        if (edge->inlined)
-            callee->inlined = true;
-        else
-            callee->called = true;
+        if (magnitude(edge->weight) >= cutoff)
+            ranking->flags[edge->callee] |= edge->inlined ? INLINED : CALLED;
     }
+}
+
+static const char *mark_of(uint8_t flags)
+{
+    if ((flags & INLINED) == 0)
+        return "";
+    return (flags & CALLED) == 0 ? "(inline)" : "(partial-inline)";
 }
 
 /* --- the table --- */
@@ -214,13 +203,13 @@ static void build_rows(struct ranking *ranking)
     struct top *top = ranking->top;
     top->rows = arena_alloc_array(&top->arena, top->row_count, sizeof(*top->rows));
     for (uint32_t i = 0; i < top->row_count; i++) {
-        const struct node *node = ranking->order[i];
+        const struct candidate *candidate = &ranking->order[i];
+        const struct node *node = &ranking->weights->table.nodes[candidate->node];
         /* A path that was cleaned is in memory that goes. */
         const char *file = *node->file == '\0' ? "" : arena_printf(&top->arena, "%s", node->file);
         top->rows[i] = (struct top_row){
-            .text = node->text, .function = node->name, .file = file, .line = node->line,
-            .flat = node->flat, .cum = node->cum,
-            .mark = !node->inlined ? "" : node->called ? "(partial-inline)" : "(inline)"};
+            .text = candidate->text, .function = node->name, .file = file, .line = node->line,
+            .flat = candidate->flat, .cum = candidate->cum, .mark = mark_of(ranking->flags[candidate->node])};
     }
 }
 
@@ -247,22 +236,30 @@ static const char *choose_output_unit(const struct top *top)
     return *unit == '\0' ? sample_unit : unit;
 }
 
-void top_init(struct top *top, const struct filter *filter, const struct top_options *options)
+void top_init_weighed(struct top *top, const struct weights *weights, const struct top_options *options)
 {
-    *top = (struct top){.filter = filter};
+    ASSERT(weights->by_line == options->by_line);
+    *top = (struct top){.filter = weights->filter};
     arena_init(&top->arena);
-    struct ranking ranking = {.top = top, .filter = filter, .options = options};
+    struct ranking ranking = {.top = top, .weights = weights, .options = options};
     arena_init(&ranking.scratch);
-    frame_table_init(&ranking.table, filter->profile, &filter->prune, options->by_line, &ranking.scratch);
-    for_each_kept_sample(&ranking, weigh_sample);
     select_nodes(&ranking);
-    if (!options->is_unmarked)
+    show_nodes(&ranking);
+    if (!options->is_unmarked && may_be_inlined(&ranking))
         mark_inlined(&ranking);
     build_rows(&ranking);
     top->output_unit = choose_output_unit(top);
     pair_map_deinit(&ranking.edge_index);
     mem_free(ranking.edges);
     arena_deinit(&ranking.scratch);
+}
+
+void top_init(struct top *top, const struct filter *filter, const struct top_options *options)
+{
+    struct weights weights;
+    weights_init(&weights, filter, options->by_line);
+    top_init_weighed(top, &weights, options);
+    weights_deinit(&weights);
 }
 
 void top_deinit(struct top *top)

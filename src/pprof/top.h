@@ -9,9 +9,10 @@
 #define PPROF_TOP_H
 
 #include "base/buf.h"
-#include "pprof/filter.h"
 #include "base/json.h"
+#include "pprof/filter.h"
 #include "pprof/profile.h"
+#include "pprof/weights.h"
 
 /* pprof's default for -nodefraction. */
 #define TOP_NODE_FRACTION 0.005
@@ -42,6 +43,8 @@ struct top {
 
 /* The filter must outlive the table. */
 void top_init(struct top *top, const struct filter *filter, const struct top_options *options);
+/* The same of samples that are added up already, by what the options say; the weights may go then. */
+void top_init_weighed(struct top *top, const struct weights *weights, const struct top_options *options);
 void top_deinit(struct top *top);
 
 /* Append header and table. The time is that of the local zone. */

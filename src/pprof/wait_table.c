@@ -81,8 +81,8 @@ static uint32_t text_of(const struct profile *profile, const struct profile_samp
 {
     uint32_t text = 0;
     for (uint32_t i = 0; i < sample->label_count && key != 0; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        text = label->key == key && label->text != 0 ? label->text : text;
+        struct profile_label label = profile_label_at(profile, sample->label_start + i);
+        text = label.key == key && label.text != 0 ? label.text : text;
     }
     return text;
 }

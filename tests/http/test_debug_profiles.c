@@ -355,7 +355,7 @@ static void wait_events(unsigned count)
 static bool is_planted(const struct profile *profile, const struct profile_sample *sample)
 {
     for (uint32_t i = 0; i < sample->label_count; i++)
-        if (strcmp(profile_text(profile, profile->sample_labels[sample->label_start + i].text), planted_reason) == 0)
+        if (strcmp(profile_text(profile, profile_label_at(profile, sample->label_start + i).text), planted_reason) == 0)
             return true;
     return false;
 }

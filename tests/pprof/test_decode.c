@@ -101,10 +101,10 @@ static void every_field_comes_back(void **state)
     assert_int_equal(profile->sample_count, 7);
     const struct profile_sample *sample = &profile->samples[1];
     assert_int_equal(sample->label_count, 2);
-    const struct profile_label *labels = profile->sample_labels + sample->label_start;
-    assert_string_equal(profile_text(profile, labels[0].text), "Produce");
-    assert_int_equal(labels[1].number, 250);
-    assert_string_equal(profile_text(profile, labels[1].unit), "milliseconds");
+    assert_string_equal(profile_text(profile, profile_label_at(profile, sample->label_start).text), "Produce");
+    struct profile_label wait = profile_label_at(profile, sample->label_start + 1);
+    assert_int_equal(wait.number, 250);
+    assert_string_equal(profile_text(profile, wait.unit), "milliseconds");
     profile_destroy(profile);
     buf_deinit(&out);
 }

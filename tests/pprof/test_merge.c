@@ -108,9 +108,9 @@ static void a_label_keeps_the_sources_apart(void **state)
     for (uint32_t i = 0; i < merged->sample_count; i++) {
         uint32_t found = 0;
         for (uint32_t j = 0; j < merged->samples[i].label_count; j++) {
-            const struct profile_label *label = &merged->sample_labels[merged->samples[i].label_start + j];
-            if (strcmp(profile_text(merged, label->key), "broker") == 0) {
-                assert_string_equal(profile_text(merged, label->text), i < 7 ? "a:6060" : "b:6060");
+            struct profile_label label = profile_label_at(merged, merged->samples[i].label_start + j);
+            if (strcmp(profile_text(merged, label.key), "broker") == 0) {
+                assert_string_equal(profile_text(merged, label.text), i < 7 ? "a:6060" : "b:6060");
                 found++;
             }
         }
@@ -268,7 +268,7 @@ static void a_comparison_keeps_both_sides(void **state)
     assert_true(sum_of(difference, 1) == 0);
     const struct profile_sample *last = &difference->samples[13];
     assert_int_equal(last->label_count, 1);
-    assert_string_equal(profile_text(difference, difference->sample_labels[last->label_start].key), "pprof::base");
+    assert_string_equal(profile_text(difference, profile_label_at(difference, last->label_start).key), "pprof::base");
     profile_destroy(difference);
     buf_deinit(&problem);
     profile_destroy(profile);

@@ -124,6 +124,31 @@ static void number_labels_with_different_numbers_are_different(void **state)
     profile_destroy(profile);
 }
 
+static void a_label_is_read_back_as_it_was_added(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "samples", "count");
+    uint32_t key = profile_string(profile, "key"), text = profile_string(profile, "text");
+    const struct profile_label labels[] = {
+        {.key = key, .text = text},
+        {.key = key, .number = INT64_MIN, .unit = text},
+        {.key = key},
+        {.key = key, .unit = text},
+        {.key = key, .text = text, .number = -1, .unit = key}, /* against the format, but somebody may write it */
+    };
+    int64_t value = 1;
+    profile_add_sample(profile, NULL, 0, &value, labels, ARRAY_COUNT(labels));
+    for (uint32_t i = 0; i < ARRAY_COUNT(labels); i++) {
+        struct profile_label label = profile_label_at(profile, profile->samples[0].label_start + i);
+        assert_int_equal(label.key, labels[i].key);
+        assert_int_equal(label.text, labels[i].text);
+        assert_int_equal(label.number, labels[i].number);
+        assert_int_equal(label.unit, labels[i].unit);
+    }
+    profile_destroy(profile);
+}
+
 static void appended_samples_stay_apart_until_one_is_added(void **state)
 {
     (void)state;
@@ -173,6 +198,7 @@ int main(void)
         cmocka_unit_test(equal_mappings_get_the_same_id),
         cmocka_unit_test(samples_with_equal_stack_and_labels_add_up),
         cmocka_unit_test(number_labels_with_different_numbers_are_different),
+        cmocka_unit_test(a_label_is_read_back_as_it_was_added),
         cmocka_unit_test(appended_samples_stay_apart_until_one_is_added),
         cmocka_unit_test(destroy_accepts_null),
     };

@@ -90,11 +90,11 @@ static void assert_labels(const struct both *both, const struct profile_sample *
 {
     assert_int_equal(ours->label_count, theirs->n_label);
     for (uint32_t i = 0; i < ours->label_count; i++) {
-        const struct profile_label *label = &both->ours->sample_labels[ours->label_start + i];
-        assert_text(both, label->key, theirs->label[i]->key);
-        assert_text(both, label->text, theirs->label[i]->str);
-        assert_int_equal(label->number, theirs->label[i]->num);
-        assert_text(both, label->unit, theirs->label[i]->num_unit);
+        struct profile_label label = profile_label_at(both->ours, ours->label_start + i);
+        assert_text(both, label.key, theirs->label[i]->key);
+        assert_text(both, label.text, theirs->label[i]->str);
+        assert_int_equal(label.number, theirs->label[i]->num);
+        assert_text(both, label.unit, theirs->label[i]->num_unit);
     }
 }
 

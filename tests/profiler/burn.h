@@ -49,9 +49,9 @@ static inline const char *sample_label(const struct profile *profile, const stru
                                        const char *key)
 {
     for (uint32_t i = 0; i < sample->label_count; i++) {
-        const struct profile_label *label = &profile->sample_labels[sample->label_start + i];
-        if (strcmp(profile_text(profile, label->key), key) == 0)
-            return profile_text(profile, label->text);
+        struct profile_label label = profile_label_at(profile, sample->label_start + i);
+        if (strcmp(profile_text(profile, label.key), key) == 0)
+            return profile_text(profile, label.text);
     }
     return "";
 }

@@ -208,13 +208,14 @@ static void sizes_are_a_number_without_a_unit(void **state)
     struct profile *profile = take(&(struct profile_query){0});
     const struct profile_sample *sample = &profile->samples[0];
     assert_int_equal(sample->label_count, 3);
-    const struct profile_label *labels = &profile->sample_labels[sample->label_start];
-    assert_string_equal(profile_text(profile, labels[0].key), "api");
-    assert_string_equal(profile_text(profile, labels[0].text), "Produce");
-    assert_string_equal(profile_text(profile, labels[2].key), "bytes");
-    assert_int_equal(labels[2].number, 64);
-    assert_int_equal(labels[2].text, 0);
-    assert_int_equal(labels[2].unit, 0);
+    struct profile_label api = profile_label_at(profile, sample->label_start);
+    assert_string_equal(profile_text(profile, api.key), "api");
+    assert_string_equal(profile_text(profile, api.text), "Produce");
+    struct profile_label bytes = profile_label_at(profile, sample->label_start + 2);
+    assert_string_equal(profile_text(profile, bytes.key), "bytes");
+    assert_int_equal(bytes.number, 64);
+    assert_int_equal(bytes.text, 0);
+    assert_int_equal(bytes.unit, 0);
     profile_destroy(profile);
 }
 
@@ -222,10 +223,10 @@ static void a_number_has_the_unit_of_its_row(void **state)
 {
     (void)state;
     struct profile *profile = finish(open_row(&window_type, &(struct profile_query){0}));
-    const struct profile_label *labels = &profile->sample_labels[profile->samples[0].label_start];
-    assert_string_equal(profile_text(profile, labels[2].key), "waited");
-    assert_int_equal(labels[2].number, 64);
-    assert_string_equal(profile_text(profile, labels[2].unit), "seconds");
+    struct profile_label waited = profile_label_at(profile, profile->samples[0].label_start + 2);
+    assert_string_equal(profile_text(profile, waited.key), "waited");
+    assert_int_equal(waited.number, 64);
+    assert_string_equal(profile_text(profile, waited.unit), "seconds");
     profile_destroy(profile);
 }
 

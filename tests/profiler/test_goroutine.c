@@ -33,9 +33,9 @@ static int64_t labelled_count(const struct profile *profile, const char *key, co
     for (uint32_t i = 0; i < profile->sample_count; i++) {
         const struct profile_sample *sample = &profile->samples[i];
         for (uint32_t j = 0; j < sample->label_count; j++) {
-            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
-            if (strcmp(profile_text(profile, label->key), key) == 0 &&
-                strcmp(profile_text(profile, label->text), text) == 0)
+            struct profile_label label = profile_label_at(profile, sample->label_start + j);
+            if (strcmp(profile_text(profile, label.key), key) == 0 &&
+                strcmp(profile_text(profile, label.text), text) == 0)
                 sum += profile_sample_values(profile, sample)[0];
         }
     }
@@ -103,18 +103,18 @@ static char *waits_of(const struct profile *profile, const char *reason)
     buf_init(&waits);
     for (uint32_t i = 0; i < profile->sample_count; i++) {
         const struct profile_sample *sample = &profile->samples[i];
-        const struct profile_label *waited = NULL;
+        struct profile_label waited = {0};
         bool is_meant = false;
         for (uint32_t j = 0; j < sample->label_count; j++) {
-            const struct profile_label *label = &profile->sample_labels[sample->label_start + j];
-            is_meant = is_meant || strcmp(profile_text(profile, label->text), reason) == 0;
-            if (strcmp(profile_text(profile, label->key), "waited") == 0)
+            struct profile_label label = profile_label_at(profile, sample->label_start + j);
+            is_meant = is_meant || strcmp(profile_text(profile, label.text), reason) == 0;
+            if (strcmp(profile_text(profile, label.key), "waited") == 0)
                 waited = label;
         }
-        if (is_meant && waited) {
-            assert_string_equal(profile_text(profile, waited->unit), "seconds");
-            assert_int_equal(waited->text, 0);
-            buf_printf(&waits, "%s%d", waits.size > 0 ? " " : "", (int)waited->number);
+        if (is_meant && waited.key != 0) {
+            assert_string_equal(profile_text(profile, waited.unit), "seconds");
+            assert_int_equal(waited.text, 0);
+            buf_printf(&waits, "%s%d", waits.size > 0 ? " " : "", (int)waited.number);
         } else if (is_meant) {
             buf_printf(&waits, "%snone", waits.size > 0 ? " " : "");
         }

@@ -44,9 +44,9 @@ static int64_t planted(const struct profile *profile, uint32_t column, int64_t *
             continue;
         sum += profile_sample_values(profile, sample)[column];
         for (uint32_t l = 0; l < sample->label_count; l++) {
-            const struct profile_label *found = &profile->sample_labels[sample->label_start + l];
-            if (strcmp(profile_text(profile, found->key), "bytes") == 0)
-                *label = found->number;
+            struct profile_label found = profile_label_at(profile, sample->label_start + l);
+            if (strcmp(profile_text(profile, found.key), "bytes") == 0)
+                *label = found.number;
         }
     }
     return sum;
