@@ -52,6 +52,10 @@ class Dockerfile(unittest.TestCase):
         self.assertIn("src", sources)
         self.assertEqual([source for source in sources if not (ROOT / source).exists()], [])
 
+    def test_any_builder_can_build_it(self):
+        # Debian's Docker has no other builder than the one that refuses these.
+        self.assertNotRegex(text("Dockerfile"), r"(?m)^(COPY|ADD|RUN) .*--(chmod|link|mount)\b")
+
     @needs("readelf", "dpkg")
     def test_the_libraries_of_both_programs_are_installed(self):
         if 'VERSION_CODENAME=bookworm' not in pathlib.Path("/etc/os-release").read_text():
