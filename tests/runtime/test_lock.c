@@ -78,8 +78,10 @@ static void meet_and_lock(void *argument)
     struct duel *duel = CONTAINER_OF(crew, struct duel, crew);
     for (unsigned i = 0; i < crew->rounds; i++) {
         atomic_fetch_add(&duel->arrived, 1);
-        while (atomic_load(&duel->arrived) < 2 * (i + 1))
+        while (atomic_load(&duel->arrived) < 2 * (i + 1)) {
             task_yield();
+            sched_yield(); /* the reactors may share a processor */
+        }
         task_mutex_lock(&crew->mutex);
         task_yield();
         crew->counter++;
