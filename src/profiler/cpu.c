@@ -131,20 +131,20 @@ static uint64_t fastest_period(const struct cpu_sampler *sampler, const struct c
 }
 
 /* Before a reader joins or leaves: what was used up to here is the present readers'. Time that is due for a sample and
- * has none yet is lost to them only if the timers begin anew; else it passes from reader to reader, in and
+ * has none yet is theirs only if the timers end or begin anew; else it passes from reader to reader, in and
  * out alike. */
-static void close_books(struct cpu_sampler *sampler, bool timers_restart)
+static void close_books(struct cpu_sampler *sampler, bool timers_end)
 {
-    if (timers_restart)
+    if (timers_end)
         cpu_threads_settle(sampler->threads);
     else
         cpu_threads_drain(sampler->threads);
 }
 
 /* After a reader joined or left; each is told which period it has, or that it changed. */
-static void apply_period(struct cpu_sampler *sampler, uint64_t period_ns)
+static void apply_period(struct cpu_sampler *sampler, uint64_t period_ns, bool timers_restart)
 {
-    if (period_ns != sampler->period_ns)
+    if (timers_restart)
         cpu_threads_restart(sampler->threads, period_ns);
     sampler->period_ns = period_ns;
     LIST_EACH(link, &sampler->readers)
@@ -174,12 +174,13 @@ static int add_reader(struct cpu_sampler *sampler, struct cpu_reader *reader)
 {
     bool is_first = list_empty(&sampler->readers);
     uint64_t period_ns = period_of(reader->window.hz);
+    bool timers_restart = !is_first && period_ns < sampler->period_ns;
     if (!is_first) {
-        period_ns = period_ns < sampler->period_ns ? period_ns : sampler->period_ns;
-        close_books(sampler, period_ns != sampler->period_ns);
+        period_ns = timers_restart ? period_ns : sampler->period_ns;
+        close_books(sampler, timers_restart);
     }
     list_append(&sampler->readers, &reader->link);
-    apply_period(sampler, period_ns);
+    apply_period(sampler, period_ns, timers_restart);
     reader->window.start_wall_ns = clock_wall_ns();
     reader->window.handler_ns = cpu_threads_count(sampler->threads).handler_ns;
     reader->window.process_ns = clock_process_cpu_ns();
@@ -217,7 +218,8 @@ static bool remove_reader(struct cpu_sampler *sampler, struct cpu_reader *reader
 {
     bool is_last = sampler->readers.next == sampler->readers.previous;
     uint64_t period_ns = fastest_period(sampler, reader);
-    close_books(sampler, is_last || period_ns != sampler->period_ns);
+    bool timers_restart = !is_last && period_ns != sampler->period_ns;
+    close_books(sampler, is_last || timers_restart);
     if (is_last) {
         cpu_threads_stop(sampler->threads);
         sampler->is_stopping = true;
@@ -230,7 +232,7 @@ static bool remove_reader(struct cpu_sampler *sampler, struct cpu_reader *reader
     reader->window.process_ns = clock_process_cpu_ns() - reader->window.process_ns;
     list_remove(&reader->link);
     if (!is_last)
-        apply_period(sampler, period_ns);
+        apply_period(sampler, period_ns, timers_restart);
     return is_last;
 }
 

@@ -47,7 +47,7 @@ struct cpu_threads {
     void *context;
     bool is_installed;   /* SIGPROF is ours, from the first start on */
     DIR *tasks;          /* /proc/self/task, between start and stop */
-    uint64_t scan_count; /* since start */
+    uint64_t scan_count; /* since start or restart */
     uint64_t last_scan_ns;
     uint64_t period_ns;
     struct thread *alive;
@@ -153,6 +153,7 @@ static void take_lost(struct cpu_threads *threads, struct thread *thread)
         threads->take(&taken, threads->context);
 }
 
+/* Of a timer that is quiet: as long as a handler may come, what is due may yet be sampled and be taken twice. */
 static void take_unsampled(struct cpu_threads *threads, struct thread *thread)
 {
     uint64_t ns = cpu_timer_unsampled_ns(thread->timer);
@@ -161,7 +162,7 @@ static void take_unsampled(struct cpu_threads *threads, struct thread *thread)
     read_name(threads, thread);
     struct cpu_taken taken = {
         .key = {.function = UNSAMPLED_FUNCTION, .labels[LABEL_THREAD] = thread->name},
-        .count = ns / threads->period_ns,
+        .count = ns / atomic_load(&thread->timer->period_ns),
         .ns = ns,
     };
     threads->take(&taken, threads->context);
@@ -193,29 +194,10 @@ void cpu_threads_drain(struct cpu_threads *threads)
         if (!cpu_timer_is_quiet(ended->timer))
             continue;
         drain(threads, ended, epoch);
+        take_unsampled(threads, ended);
         cpu_timer_release(ended->timer);
         list_remove(&ended->link);
         mem_free(ended);
-    }
-}
-
-void cpu_threads_settle(struct cpu_threads *threads)
-{
-    cpu_threads_drain(threads);
-    struct thread *thread, *next_thread;
-    HASH_ITER(hh, threads->alive, thread, next_thread)
-    {
-        take_unsampled(threads, thread);
-    }
-}
-
-void cpu_threads_restart(struct cpu_threads *threads, uint64_t period_ns)
-{
-    threads->period_ns = period_ns;
-    struct thread *thread, *next_thread;
-    HASH_ITER(hh, threads->alive, thread, next_thread)
-    {
-        cpu_timer_restart(thread->timer, period_ns);
     }
 }
 
@@ -280,26 +262,7 @@ void cpu_threads_scan(struct cpu_threads *threads)
     (void)scan(threads); /* a thread without a timer is tried again next time */
 }
 
-int cpu_threads_start(struct cpu_threads *threads, uint64_t period_ns)
-{
-    int rc = threads->is_installed ? 0 : cpu_timer_install(&threads->timers);
-    if (rc < 0)
-        return rc;
-    threads->is_installed = true;
-    threads->tasks = opendir("/proc/self/task");
-    if (!threads->tasks)
-        return -errno;
-    threads->scan_count = 0;
-    threads->refused_count = 0;
-    threads->period_ns = period_ns;
-    rc = scan(threads);
-    if (threads->alive)
-        return 0;
-    cpu_threads_stop(threads);
-    return rc < 0 ? rc : ERR_UNSUPPORTED;
-}
-
-void cpu_threads_stop(struct cpu_threads *threads)
+void cpu_threads_settle(struct cpu_threads *threads)
 {
     struct thread *thread, *next_thread;
     HASH_ITER(hh, threads->alive, thread, next_thread)
@@ -310,6 +273,42 @@ void cpu_threads_stop(struct cpu_threads *threads)
         cpu_timer_wait_for_handlers();
         cpu_threads_drain(threads);
     } while (!list_empty(&threads->ended)); /* a handler that came late, for a signal of long ago */
+}
+
+/* As scan. */
+static int give_timers(struct cpu_threads *threads, uint64_t period_ns)
+{
+    threads->scan_count = 0; /* no thread is new: what it used so far is not for its first sample */
+    threads->period_ns = period_ns;
+    return scan(threads);
+}
+
+void cpu_threads_restart(struct cpu_threads *threads, uint64_t period_ns)
+{
+    ASSERT(!threads->alive);
+    (void)give_timers(threads, period_ns);
+}
+
+int cpu_threads_start(struct cpu_threads *threads, uint64_t period_ns)
+{
+    int rc = threads->is_installed ? 0 : cpu_timer_install(&threads->timers);
+    if (rc < 0)
+        return rc;
+    threads->is_installed = true;
+    threads->tasks = opendir("/proc/self/task");
+    if (!threads->tasks)
+        return -errno;
+    threads->refused_count = 0;
+    rc = give_timers(threads, period_ns);
+    if (threads->alive)
+        return 0;
+    cpu_threads_stop(threads);
+    return rc < 0 ? rc : ERR_UNSUPPORTED;
+}
+
+void cpu_threads_stop(struct cpu_threads *threads)
+{
+    cpu_threads_settle(threads);
     closedir(threads->tasks);
 }
 

@@ -38,16 +38,17 @@ void cpu_threads_destroy(struct cpu_threads *threads);
 /* Take SIGPROF, if it is not ours yet, and give every thread a timer. ERR_BUSY: another sampler has the signal; or a
  * negative errno: no thread got a timer. */
 int cpu_threads_start(struct cpu_threads *threads, uint64_t period_ns) MUST_USE;
-/* No timer is left; what was still in the rings has been taken. */
+/* Settle, and no timer comes any more. */
 void cpu_threads_stop(struct cpu_threads *threads);
 
 /* Empty the rings. */
 void cpu_threads_drain(struct cpu_threads *threads);
 /* Timers for threads that are new, none for those that are gone. */
 void cpu_threads_scan(struct cpu_threads *threads);
-/* Empty the rings, and take the CPU time too that is due for a sample and has none yet: restart or stop follows. */
+/* End all timers, and take all that was used up to here, also what is due for a sample and has none yet. A signal that
+ * is still on its way counts no more. Restart or stop follows. */
 void cpu_threads_settle(struct cpu_threads *threads);
-/* All timers begin anew, with this period. */
+/* After settle: timers for all threads again, with this period. */
 void cpu_threads_restart(struct cpu_threads *threads, uint64_t period_ns);
 
 struct cpu_thread_counts cpu_threads_count(const struct cpu_threads *threads);

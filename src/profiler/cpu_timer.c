@@ -218,22 +218,6 @@ bool cpu_timer_thread_lives(const struct cpu_timer *timer)
     return clock_getres(cpu_clock_of(timer->thread_id), NULL) == 0;
 }
 
-uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer)
-{
-    uint64_t now_ns = read_cpu_clock(timer->thread_id), first_expires_ns = timer->armed_at_ns + timer->first_ns;
-    if (now_ns < first_expires_ns)
-        return 0;
-    uint64_t period_ns = atomic_load(&timer->period_ns), expired_ns = atomic_load(&timer->expired_ns);
-    uint64_t due_ns = ((now_ns - first_expires_ns) / period_ns + 1) * period_ns;
-    return due_ns > expired_ns ? due_ns - expired_ns : 0;
-}
-
-void cpu_timer_restart(struct cpu_timer *timer, uint64_t period_ns)
-{
-    /* A thread that ended meanwhile has nothing more to sample. */
-    (void)arm(timer, period_ns - random_below(period_ns), period_ns);
-}
-
 void cpu_timer_stop(struct cpu_timer *timer)
 {
     ASSERT(timer->state == CPU_TIMER_RUNNING);
@@ -249,6 +233,17 @@ void cpu_timer_stop(struct cpu_timer *timer)
 bool cpu_timer_is_quiet(const struct cpu_timer *timer)
 {
     return timer->state == CPU_TIMER_STOPPED && signal_is_quiet();
+}
+
+uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer)
+{
+    ASSERT(timer->state == CPU_TIMER_STOPPED);
+    uint64_t now_ns = read_cpu_clock(timer->thread_id), first_expires_ns = timer->armed_at_ns + timer->first_ns;
+    if (now_ns < first_expires_ns)
+        return 0;
+    uint64_t period_ns = atomic_load(&timer->period_ns), expired_ns = atomic_load(&timer->expired_ns);
+    uint64_t due_ns = ((now_ns - first_expires_ns) / period_ns + 1) * period_ns;
+    return due_ns > expired_ns ? due_ns - expired_ns : 0;
 }
 
 void cpu_timer_release(struct cpu_timer *timer)

@@ -83,15 +83,13 @@ int cpu_timer_start(struct cpu_timer_table *table, pid_t thread_id, uint64_t per
                     struct cpu_timer **timer) MUST_USE;
 /* The timer's thread has not ended. */
 bool cpu_timer_thread_lives(const struct cpu_timer *timer);
-/* The thread's CPU time since the timer was started or restarted for which it should have expired and has not: the
- * kernel looks at CPU timers on its tick, and the tick met the thread at rest. 0 if the thread is gone. */
-uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer);
-/* Begin anew from here, with this period and again at random. */
-void cpu_timer_restart(struct cpu_timer *timer, uint64_t period_ns);
 /* No new sample; a handler that runs just now may still finish one. */
 void cpu_timer_stop(struct cpu_timer *timer);
 /* Stopped, and no handler can write to its ring any more: read the rest of it, then release the slot. */
 bool cpu_timer_is_quiet(const struct cpu_timer *timer);
+/* Of a timer that is quiet: the thread's CPU time since its start for which it should have expired and has not, as the
+ * kernel looks at CPU timers on its tick, and the tick met the thread at rest. 0 if the thread is gone. */
+uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer);
 void cpu_timer_release(struct cpu_timer *timer);
 /* Until no handler runs: every stopped timer is quiet then. */
 void cpu_timer_wait_for_handlers(void);
