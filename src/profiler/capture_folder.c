@@ -36,16 +36,20 @@ static void write_date(char date[DATE_LENGTH + 1], time_t seconds)
         *date = '\0';
 }
 
-void capture_name_write(char name[64], int64_t time_ns, const char *request, uint64_t duration_ns)
+void capture_name_write(char name[CAPTURE_NAME_BYTES], int64_t time_ns, const char *request, uint64_t duration_ns,
+                        unsigned number)
 {
-    char date[DATE_LENGTH + 1], word[REQUEST_LENGTH_MAX + 1];
+    char date[DATE_LENGTH + 1], word[REQUEST_LENGTH_MAX + 1], suffix[4] = "";
     size_t length = 0;
     for (const char *c = request; *c && length < REQUEST_LENGTH_MAX; c++)
         if (isalnum((unsigned char)*c))
             word[length++] = *c;
     word[length] = '\0';
     write_date(date, (time_t)(time_ns / (int64_t)NS_PER_S));
-    snprintf(name, 64, "%s-%s-%llu" CAPTURE_ENDING, date, length > 0 ? word : "request", duration_ns / NS_PER_MS);
+    if (number > 1)
+        snprintf(suffix, sizeof suffix, "-%u", number % (CAPTURES_ALIKE_MAX + 1));
+    snprintf(name, CAPTURE_NAME_BYTES, "%s-%s-%llums%s" CAPTURE_ENDING, date, length > 0 ? word : "request",
+             duration_ns / NS_PER_MS, suffix);
 }
 
 /* What strptime takes and we would not write ourselves (spaces, the 31st of June) is none. */
@@ -70,6 +74,17 @@ static size_t span(const char *text, int (*is_class)(int c))
     return length;
 }
 
+/* Past the number of one of several alike, if there is one; NULL: one that would not be written so. */
+static const char *skip_number(const char *text)
+{
+    if (*text != '-')
+        return text;
+    size_t length = span(++text, isdigit);
+    int number = atoi(text);
+    bool is_ours = number > 1 && number <= CAPTURES_ALIKE_MAX && length == (number > 9 ? 2 : 1);
+    return is_ours ? text + length : NULL;
+}
+
 bool capture_name_read(const char *name, const char *ending, int64_t *time_ns)
 {
     const char *at = read_date(name, time_ns);
@@ -80,7 +95,11 @@ bool capture_name_read(const char *name, const char *ending, int64_t *time_ns)
     if (length == 0 || length > REQUEST_LENGTH_MAX || *at++ != '-')
         return false;
     length = span(at, isdigit);
-    return length > 0 && length <= DIGITS_MAX && strcmp(at + length, ending) == 0;
+    at += length;
+    if (length == 0 || length > DIGITS_MAX || strncmp(at, "ms", 2) != 0)
+        return false;
+    at = skip_number(at + 2);
+    return at && strcmp(at, ending) == 0;
 }
 
 int capture_folder_make(const char *folder)
@@ -98,6 +117,38 @@ int capture_folder_make(const char *folder)
     }
     mem_free(path);
     return rc;
+}
+
+/* -EEXIST: a file has the name. Who has made the part is the only one who may give its name to a file, so what has the
+ * name by then keeps it. */
+static int create_part(const char *path, const char *part_path)
+{
+    int fd = TEMP_FAILURE_RETRY(open(part_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
+    if (fd < 0)
+        return -errno;
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return fd;
+    close(fd);
+    unlink(part_path);
+    return -EEXIST;
+}
+
+int capture_folder_create(const char *folder, int64_t time_ns, const char *request, uint64_t duration_ns, char **path,
+                          char **part_path)
+{
+    int fd = -EEXIST;
+    *path = *part_path = NULL;
+    for (unsigned number = 1; fd == -EEXIST && number <= CAPTURES_ALIKE_MAX; number++) {
+        char name[CAPTURE_NAME_BYTES];
+        mem_free(*path);
+        mem_free(*part_path);
+        capture_name_write(name, time_ns, request, duration_ns, number);
+        *path = mem_printf("%s/%s", folder, name);
+        *part_path = mem_printf("%s.tmp", *path);
+        fd = create_part(*path, *part_path);
+    }
+    return fd;
 }
 
 static int newest_first(const void *left, const void *right)

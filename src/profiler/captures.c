@@ -158,19 +158,23 @@ static int write_trace(struct captures *captures, int fd, uint64_t last_ns)
     return rc;
 }
 
-static int save(struct captures *captures, const struct incident *incident, const char *path, const char *part_path)
+static int save(struct captures *captures, const struct incident *incident, const char *folder, char **path)
 {
-    int fd = TEMP_FAILURE_RETRY(open(part_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
-    if (fd < 0)
-        return -errno;
-    uint64_t last_ns = incident->duration_ns + AFTERMATH_NS + BEFORE_NS;
-    int rc = write_trace(captures, fd, last_ns < LAST_MAX_NS ? last_ns : LAST_MAX_NS);
-    if (close(fd) != 0 && errno != EINTR && rc == 0)
-        rc = -errno;
-    if (rc == 0 && TEMP_FAILURE_RETRY(rename(part_path, path)) != 0)
-        rc = -errno;
-    if (rc != 0)
-        unlink(part_path);
+    char *part_path = NULL;
+    int fd = capture_folder_create(folder, incident->time_ns, incident->request, incident->duration_ns, path,
+                                   &part_path);
+    int rc = fd < 0 ? fd : 0;
+    if (rc == 0) {
+        uint64_t last_ns = incident->duration_ns + AFTERMATH_NS + BEFORE_NS;
+        rc = write_trace(captures, fd, last_ns < LAST_MAX_NS ? last_ns : LAST_MAX_NS);
+        if (close(fd) != 0 && errno != EINTR && rc == 0)
+            rc = -errno;
+        if (rc == 0 && TEMP_FAILURE_RETRY(rename(part_path, *path)) != 0)
+            rc = -errno;
+        if (rc != 0)
+            unlink(part_path);
+    }
+    mem_free(part_path);
     return rc;
 }
 
@@ -184,20 +188,17 @@ static void count(struct captures *captures, int result)
 
 static void capture(struct captures *captures, const struct incident *incident)
 {
-    char *folder = copy_folder(captures), name[64];
-    capture_name_write(name, incident->time_ns, incident->request, incident->duration_ns);
-    char *path = mem_printf("%s/%s", folder, name), *part_path = mem_printf("%s.tmp", path);
+    char *folder = copy_folder(captures), *path = NULL;
     int rc = capture_folder_make(folder);
     if (rc == 0)
-        rc = save(captures, incident, path, part_path);
+        rc = save(captures, incident, folder, &path);
     if (rc == 0)
         log_info("slow request captured request=%s duration_ms=%llu file=%s", incident->request,
                  incident->duration_ns / NS_PER_MS, path);
     else if (rc != ERR_CLOSED)
         log_warning("slow request not captured request=%s duration_ms=%llu file=%s error=\"%s\"",
-                    incident->request, incident->duration_ns / NS_PER_MS, path, error_text(rc));
+                    incident->request, incident->duration_ns / NS_PER_MS, path ? path : folder, error_text(rc));
     count(captures, rc);
-    mem_free(part_path);
     mem_free(path);
     mem_free(folder);
 }
@@ -223,7 +224,7 @@ static void release_claim(struct captures *captures)
     (void)atomic_compare_exchange_strong(&captures->claim, &ready, CLAIM_FREE);
 }
 
-/* Switched off, it still has to remove in time what is there. False: the thread ends; the next settings start another. */
+/* Switched off, it still has to remove in time what is there. False: the thread ends, until settings start another. */
 static bool goes_on(struct captures *captures)
 {
     pthread_mutex_lock(&captures->lock);

@@ -20,8 +20,11 @@ void captures_destroy(struct captures *captures);
 /* The folder is made when it is first needed. [any] */
 void captures_configure(struct captures *captures, const struct profiler_options *options);
 
+/* Of a capture's name, with the NUL. */
+#define CAPTURE_NAME_BYTES 72
+
 struct capture_file {
-    char name[64];      /* "20261123T031502Z-Produce-1203ms.trace": nothing that needs escaping */
+    char name[CAPTURE_NAME_BYTES]; /* "20261123T031502Z-Produce-1203ms.trace": nothing that needs escaping */
     int64_t time_ns;    /* when the request ended, since 1970 */
     uint64_t size_bytes;
 };

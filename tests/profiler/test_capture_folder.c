@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,19 +70,20 @@ static void a_name_says_what_was_slow(void **state)
         int64_t time_ns;
         const char *request;
         uint64_t duration_ns;
+        unsigned number;
         const char *name;
     } cases[] = {
-        {TIME, "Produce", 1203 * NS_PER_MS, "20261123T031502Z-Produce-1203ms.trace"},
-        {TIME + SECOND - 1, "Fetch", NS_PER_MS - 1, "20261123T031502Z-Fetch-0ms.trace"},
-        {TIME, "../a b\"<", NS_PER_MS, "20261123T031502Z-ab-1ms.trace"},
-        {TIME, "/", NS_PER_MS, "20261123T031502Z-request-1ms.trace"},
+        {TIME, "Produce", 1203 * NS_PER_MS, 1, "20261123T031502Z-Produce-1203ms.trace"},
+        {TIME + SECOND - 1, "Fetch", NS_PER_MS - 1, 1, "20261123T031502Z-Fetch-0ms.trace"},
+        {TIME, "../a b\"<", NS_PER_MS, 2, "20261123T031502Z-ab-1ms-2.trace"},
+        {TIME, "/", NS_PER_MS, 10, "20261123T031502Z-request-1ms-10.trace"},
         {TIME, "AbcdefghijklmnopqrstuvwxyzAbcdefghijklmnopqrstuvwxyz", UINT64_MAX,
-         "20261123T031502Z-Abcdefghijklmnopqr-18446744073709ms.trace"},
+         CAPTURES_ALIKE_MAX, "20261123T031502Z-Abcdefghijklmnopqr-18446744073709ms-99.trace"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        char name[64], part[sizeof name + 4];
+        char name[CAPTURE_NAME_BYTES], part[sizeof name + 4];
         int64_t time_ns = 0;
-        capture_name_write(name, cases[i].time_ns, cases[i].request, cases[i].duration_ns);
+        capture_name_write(name, cases[i].time_ns, cases[i].request, cases[i].duration_ns, cases[i].number);
         assert_string_equal(name, cases[i].name);
         assert_true(capture_name_read(name, CAPTURE_ENDING, &time_ns));
         assert_int_equal(time_ns, TIME);
@@ -101,6 +103,9 @@ static const char *const foreign_names[] = {
     " 20261123T031502Z-Produce-1ms.trace", "+20261123T031502Z-Produce-1ms.trace",
     "20261123T031502-Produce-1ms.trace", "20261123T031502Z-Abcdefghijklmnopqrs-1ms.trace",
     "20261123T031502Z-Produce-123456789012345ms.trace", "20261123T031502Z-Pro%64uce-1ms.trace",
+    "20261123T031502Z-Produce-1ms-.trace", "20261123T031502Z-Produce-1ms-1.trace",
+    "20261123T031502Z-Produce-1ms-02.trace", "20261123T031502Z-Produce-1ms-100.trace",
+    "20261123T031502Z-Produce-1-2ms.trace", "20261123T031502Z-Produce-1ms-2-2.trace",
 };
 
 static void other_names_are_none(void **state)
@@ -130,6 +135,55 @@ static void a_folder_is_made_with_all_above_it(void **state)
     assert_true(capture_folder_make(below) < 0);
     mem_free(below);
     mem_free(file);
+    mem_free(path);
+}
+
+/* The next path for a request like the others, and its file. */
+static char *create_file(const char *folder)
+{
+    char *path, *part_path;
+    int fd = capture_folder_create(folder, TIME, "Produce", 7 * NS_PER_MS, &path, &part_path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(rename(part_path, path), 0);
+    mem_free(part_path);
+    return path;
+}
+
+static void a_name_that_comes_again_gets_a_number(void **state)
+{
+    struct fixture *fixture = *state;
+    char *link = mem_printf("%s/20261123T031502Z-Produce-7ms-3.trace", fixture->folder);
+    assert_int_equal(symlink("nowhere", link), 0);
+    write_file(fixture->folder, "20261123T031502Z-Produce-7ms.trace", 5);
+    write_file(fixture->folder, "20261123T031502Z-Produce-7ms-4.trace.tmp", 0); /* somebody writes it */
+
+    char *second = create_file(fixture->folder), *third = create_file(fixture->folder);
+
+    assert_string_equal(strrchr(second, '/'), "/20261123T031502Z-Produce-7ms-2.trace");
+    assert_string_equal(strrchr(third, '/'), "/20261123T031502Z-Produce-7ms-5.trace");
+    struct capture_file *files;
+    assert_int_equal(capture_folder_list(fixture->folder, CAPTURE_ENDING, &files), 3);
+    assert_string_equal(files[0].name, "20261123T031502Z-Produce-7ms.trace");
+    assert_int_equal(files[0].size_bytes, 5);
+    mem_free(files);
+    assert_int_equal(capture_folder_list(fixture->folder, CAPTURE_PART_ENDING, &files), 1);
+    mem_free(files);
+    mem_free(third);
+    mem_free(second);
+    mem_free(link);
+}
+
+static void too_many_alike_are_an_error(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned number = 1; number <= CAPTURES_ALIKE_MAX; number++)
+        mem_free(create_file(fixture->folder));
+    char *path, *part_path;
+    assert_int_equal(capture_folder_create(fixture->folder, TIME, "Produce", 7 * NS_PER_MS, &path, &part_path),
+                     -EEXIST);
+    assert_int_not_equal(access(part_path, F_OK), 0);
+    mem_free(part_path);
     mem_free(path);
 }
 
@@ -235,6 +289,8 @@ int main(void)
         cmocka_unit_test(a_name_says_what_was_slow),
         cmocka_unit_test(other_names_are_none),
         IN_FOLDERS(a_folder_is_made_with_all_above_it),
+        IN_FOLDERS(a_name_that_comes_again_gets_a_number),
+        IN_FOLDERS(too_many_alike_are_an_error),
         IN_FOLDERS(the_list_has_our_files_only_and_the_newest_first),
         IN_FOLDERS(a_folder_that_is_missing_has_no_files),
         IN_FOLDERS(what_is_too_old_or_too_much_goes),
