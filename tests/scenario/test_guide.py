@@ -346,10 +346,10 @@ def two_files_are_compared(reader, command):
 
 @check("takhin-profiler analyze cpu.prof")
 def a_file_is_analyzed(reader, command):
-    """In words, as a table, and by label."""
+    """In words, as a table, and by each label that has several values then."""
     words, rest = re.split(TABLE, reader.output(command))
     reader.assertRegex(words, r"\A(?!File:)\S")
-    reader.assertRegex(rest, r"(?m)^thread:$")
+    reader.assertRegex(rest, r"(?m)^(api|topic|client_id|thread):$")
 
 
 @check("takhin-profiler analyze goroutine.prof")
