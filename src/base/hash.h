@@ -20,17 +20,19 @@ struct hash_secrets {
 };
 extern struct hash_secrets hash_secrets;
 
-/* Begin with what tells the keys of a table apart at a glance: their length, or 0. */
-static inline uint64_t hash_begin(uint64_t first)
-{
-    return hash_secrets.start ^ first;
-}
-
 /* One 64 x 64 -> 128 bit product, folded: eight bytes of text, or an id, a step. */
 static inline uint64_t hash_mix(uint64_t hash, uint64_t word)
 {
     unsigned __int128 product = (unsigned __int128)(hash ^ word) * hash_secrets.factor;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Begin with what tells the keys of a table apart at a glance: their length, or 0. A step of its own: what was only
+ * joined to the secret, the next word could take out again. Keys of which none begins with all of another need no
+ * more: say how many words come wherever that differs. */
+static inline uint64_t hash_begin(uint64_t first)
+{
+    return hash_mix(hash_secrets.start, first);
 }
 
 /* For tables whose places are 32 bits wide. */

@@ -267,9 +267,17 @@ static uint64_t hash_locations(const struct profile *profile, const uint32_t *lo
     return hash;
 }
 
+static bool has_number(const struct profile_label *label)
+{
+    return label->number != 0 || label->unit != 0;
+}
+
+/* The first word says whether others follow: no key has its highest bit. */
 static uint64_t hash_label(uint64_t hash, struct profile_label label)
 {
-    return hash_mix(hash_mix(hash, (uint64_t)label.key << 32 | label.text), (uint64_t)label.number);
+    bool is_longer = has_number(&label);
+    hash = hash_mix(hash, (uint64_t)is_longer << 63 | (uint64_t)label.key << 32 | label.text);
+    return is_longer ? hash_mix(hash_mix(hash, (uint64_t)label.number), label.unit) : hash;
 }
 
 static uint64_t hash_labels(uint64_t hash, const struct profile_label *labels, uint32_t count)
@@ -297,7 +305,7 @@ static void append_label(struct profile *profile, const struct profile_label *la
            label->unit < profile->string_count);
     struct profile_kept_label kept = {.key = label->key & PROFILE_LABEL_KEY_MAX, .text = label->text};
     ASSERT(kept.key == label->key);
-    if (label->number != 0 || label->unit != 0) {
+    if (has_number(label)) {
         RESERVE(profile, label_numbers, label_number, 1);
         kept.has_number = true;
         kept.text = profile->label_number_count;

@@ -51,6 +51,13 @@ static void keys_that_differ_in_length_or_one_byte_have_others(void **state)
     }
 }
 
+static void words_cannot_be_chosen_to_take_one_another_out(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i < 100; i++)
+        assert_true(hash_mix(hash_begin(i), i) != hash_mix(hash_begin(0), 0));
+}
+
 static void nobody_outside_knows_the_hash(void **state)
 {
     (void)state;
@@ -66,6 +73,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_keys_have_one_hash),
         cmocka_unit_test(keys_that_differ_in_length_or_one_byte_have_others),
+        cmocka_unit_test(words_cannot_be_chosen_to_take_one_another_out),
         cmocka_unit_test(nobody_outside_knows_the_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

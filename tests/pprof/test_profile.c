@@ -149,6 +149,32 @@ static void a_label_is_read_back_as_it_was_added(void **state)
     profile_destroy(profile);
 }
 
+/* Were the words of a key only joined before they are hashed, or one of them left out, all of these would fall in one
+ * place, and this would take minutes. */
+static void keys_that_were_chosen_to_collide_do_not(void **state)
+{
+    (void)state;
+    enum { KEYS = 1 << 19 };
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "samples", "count");
+    for (uint32_t i = 1; i < KEYS; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%u", i);
+        assert_int_equal(profile_string(profile, text), i + 2);
+    }
+    int64_t value = 1;
+    for (uint32_t i = 1; i < KEYS; i++) {
+        struct profile_mapping mapping = {.start = i, .limit = i ^ KEYS};
+        struct profile_function function = {.name = i, .file = i ^ 1};
+        struct profile_label label = {.key = 1, .unit = i};
+        assert_int_equal(profile_add_mapping(profile, &mapping), i);
+        assert_int_equal(profile_add_function_record(profile, &function), i);
+        profile_add_sample(profile, NULL, 0, &value, &label, 1);
+    }
+    assert_int_equal(profile->sample_count, KEYS - 1);
+    profile_destroy(profile);
+}
+
 static void appended_samples_stay_apart_until_one_is_added(void **state)
 {
     (void)state;
@@ -199,6 +225,7 @@ int main(void)
         cmocka_unit_test(samples_with_equal_stack_and_labels_add_up),
         cmocka_unit_test(number_labels_with_different_numbers_are_different),
         cmocka_unit_test(a_label_is_read_back_as_it_was_added),
+        cmocka_unit_test(keys_that_were_chosen_to_collide_do_not),
         cmocka_unit_test(appended_samples_stay_apart_until_one_is_added),
         cmocka_unit_test(destroy_accepts_null),
     };
