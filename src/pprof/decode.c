@@ -57,13 +57,20 @@ static void not_protobuf(struct decoder *decoder)
     refuse(decoder, ERR_MALFORMED, "not a profile: neither gzip nor a protocol buffer");
 }
 
+/* Whether so much may still be taken. */
+static bool has_room(struct decoder *decoder, size_t bytes)
+{
+    if (decoder->memory_bytes + bytes > decoder->memory_limit)
+        refuse(decoder, ERR_TOO_LARGE, "the profile has more entries than the memory limit allows");
+    return decoder->error == 0;
+}
+
 /* What a record will take in our tables. */
 static bool charge(struct decoder *decoder, size_t bytes)
 {
+    bool is_free = has_room(decoder, bytes);
     decoder->memory_bytes += bytes;
-    if (decoder->memory_bytes > decoder->memory_limit)
-        refuse(decoder, ERR_TOO_LARGE, "the profile has more entries than the memory limit allows");
-    return decoder->error == 0;
+    return is_free;
 }
 
 static uint32_t string_at(struct decoder *decoder, uint64_t index)
@@ -201,8 +208,10 @@ static struct wire numbers_of(const struct wire_field *field)
 static void decode_sample_locations(struct decoder *decoder, const struct wire_field *field)
 {
     struct wire packed = numbers_of(field);
-    /* A number takes a byte at least. */
-    uint32_t *ids = (uint32_t *)(void *)buf_reserve(&decoder->ids, (field->content.size + 1) * sizeof(*ids)), *at = ids;
+    size_t most_bytes = (field->content.size + 1) * sizeof(uint32_t); /* a number takes a byte at least */
+    if (!has_room(decoder, decoder->ids.size + most_bytes))
+        return;
+    uint32_t *ids = (uint32_t *)(void *)buf_reserve(&decoder->ids, most_bytes), *at = ids;
     bool is_known = true;
     if (field->type == WIRE_TYPE_VARINT)
         is_known = (*at++ = id_map_find(&decoder->locations, field->value)) != 0;
@@ -217,15 +226,20 @@ static void decode_sample_locations(struct decoder *decoder, const struct wire_f
         broken(decoder, "not a valid profile: a sample names a location that is not there");
 }
 
+/* One too many is enough to refuse the sample. */
+static void append_value(struct decoder *decoder, uint64_t value)
+{
+    if (decoder->values.size / sizeof(value) <= decoder->profile->sample_type_count)
+        buf_append(&decoder->values, &value, sizeof(value));
+}
+
 static void decode_sample_values(struct decoder *decoder, const struct wire_field *field)
 {
     struct wire packed = numbers_of(field);
     if (field->type == WIRE_TYPE_VARINT)
-        buf_append(&decoder->values, &field->value, sizeof(field->value));
-    while (packed.at < packed.end) {
-        uint64_t value = wire_varint(&packed);
-        buf_append(&decoder->values, &value, sizeof(value));
-    }
+        append_value(decoder, field->value);
+    while (packed.at < packed.end)
+        append_value(decoder, wire_varint(&packed));
     if (packed.is_broken)
         not_protobuf(decoder);
 }
@@ -240,7 +254,8 @@ static void decode_label(struct decoder *decoder, struct bytes record)
         .number = (int64_t)numbers[LABEL_NUMBER],
         .unit = string_at(decoder, numbers[LABEL_UNIT]),
     };
-    buf_append(&decoder->labels, &label, sizeof(label));
+    if (has_room(decoder, decoder->labels.size + sizeof(label)))
+        buf_append(&decoder->labels, &label, sizeof(label));
 }
 
 static void decode_sample(struct decoder *decoder, struct bytes record)

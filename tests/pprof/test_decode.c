@@ -266,6 +266,40 @@ static void many_small_records_stop_at_the_memory_limit(void **state)
     buf_deinit(&out);
 }
 
+/* A gibibyte of one sample took twelve, before it was counted. */
+static void parts_of_one_sample_stop_at_the_memory_limit(void **state)
+{
+    (void)state;
+    enum { PARTS = 100000 };
+    static const struct {
+        const char *part; /* of a sample, and many times */
+        size_t size;
+    } cases[] = {
+        {"\x1a\x00", 2},         /* a label */
+        {"\x0a\x02\x01\x01", 4}, /* two locations */
+        {"\x08\x01", 2},         /* a location */
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct buf sample, out;
+        buf_init(&sample);
+        buf_init(&out);
+        buf_append(&sample, "\x10\x05", 2); /* its value */
+        for (int j = 0; j < PARTS; j++)
+            buf_append(&sample, cases[i].part, cases[i].size);
+        buf_append(&sample, "\x1a\x02\x08\x09", 4); /* a string that is not there: nobody gets so far */
+        buf_append(&out, "\x0a\x00\x32\x00\x22\x02\x08\x01\x12", 9);
+        for (size_t rest = sample.size; rest > 0; rest >>= 7)
+            buf_append_byte(&out, (uint8_t)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0)));
+        buf_append_bytes(&out, buf_bytes(&sample));
+        struct profile *profile;
+        const char *problem;
+        struct profile_limits limits = {.plain_bytes = (size_t)1 << 20, .memory_bytes = (size_t)100 << 10};
+        assert_int_equal(profile_decode(buf_bytes(&out), limits, &profile, &problem), ERR_TOO_LARGE);
+        buf_deinit(&out);
+        buf_deinit(&sample);
+    }
+}
+
 /* Pieces of profiles: a sample type and its strings, then what each case adds. */
 #define SAMPLE_TYPE "\x0a\x00"
 #define STRINGS "\x32\x00"
@@ -394,6 +428,7 @@ int main(void)
         cmocka_unit_test(gzip_bomb_stops_at_the_limit),
         cmocka_unit_test(exactly_the_limit_is_allowed),
         cmocka_unit_test(many_small_records_stop_at_the_memory_limit),
+        cmocka_unit_test(parts_of_one_sample_stop_at_the_memory_limit),
         cmocka_unit_test(rules_of_the_format_are_checked),
         cmocka_unit_test(ids_with_gaps_and_in_any_order_are_renumbered),
         cmocka_unit_test(a_mapped_file_is_let_go_as_it_is_read),
