@@ -120,7 +120,7 @@ size_t by_label_keys(const struct profile *profile, const char **keys, size_t ca
         uses[key] = false;
     }
     for (uint32_t i = 0; i < profile->sample_label_count; i++) {
-        uint32_t key = profile->sample_labels[i].key;
+        uint32_t key = profile_label_at(profile, i).key;
         if (uses[key])
             add_key(&list, profile_text(profile, key));
         uses[key] = false;

@@ -11,8 +11,8 @@ static void place(struct index *index, struct index_slot slot)
 
 static void grow(struct index *index)
 {
+    ASSERT(index->capacity < INDEX_CAPACITY_MAX);
     struct index grown = {.capacity = index->capacity == 0 ? 64 : index->capacity * 2, .count = index->count};
-    ASSERT(grown.capacity != 0);
     grown.slots = mem_alloc_array(grown.capacity, sizeof(*grown.slots));
     for (uint32_t i = 0; i < index->capacity; i++) {
         if (index->slots[i].position_plus_one != 0)

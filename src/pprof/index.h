@@ -16,6 +16,9 @@ struct index_slot {
     uint32_t position_plus_one; /* 0: empty */
 };
 
+#define INDEX_CAPACITY_MAX ((uint32_t)1 << 31)
+#define INDEX_ENTRIES_MAX (INDEX_CAPACITY_MAX / 2)
+
 /* All zero is an empty index. */
 struct index {
     struct index_slot *slots;
@@ -43,7 +46,7 @@ static ALWAYS_INLINE uint32_t index_find(const struct index *index, uint32_t has
     return NOT_IN_INDEX;
 }
 
-/* What index_find has not found. */
+/* What index_find has not found; at most INDEX_ENTRIES_MAX. */
 void index_insert(struct index *index, uint32_t hash, uint32_t position);
 void index_deinit(struct index *index);
 

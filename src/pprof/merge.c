@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "pprof/filter.h"
+#include "pprof/index.h"
 #include "pprof/measure.h"
 
 #include <math.h>
@@ -385,7 +386,7 @@ static void merge_source(struct merger *merger, const struct source *source)
 
 /* --- the whole --- */
 
-/* Positions in a profile are 32 bits wide, and its arrays grow by half. */
+/* Positions in a profile are 32 bits wide, and an index of as many is at most half full. */
 static bool fits(const struct source *sources, size_t count)
 {
     uint64_t most[9] = {0};
@@ -401,7 +402,7 @@ static bool fits(const struct source *sources, size_t count)
         most[ARRAY_COUNT(more) - 1] += profile->sample_count; /* a label on each sample */
     }
     for (size_t i = 0; i < ARRAY_COUNT(most); i++) {
-        if (most[i] > UINT32_MAX / 2)
+        if (most[i] > INDEX_ENTRIES_MAX)
             return false;
     }
     return true;

@@ -274,6 +274,20 @@ static void a_comparison_keeps_both_sides(void **state)
     profile_destroy(profile);
 }
 
+static void what_no_index_can_hold_is_refused(void **state)
+{
+    (void)state;
+    struct profile many = {.sample_count = ((uint32_t)1 << 29) + 1}; /* nobody looks at them */
+    struct merge_input inputs[] = {{.profile = &many}, {.profile = &many}};
+    struct profile *merged;
+    struct buf problem;
+    buf_init(&problem);
+    assert_int_equal(profile_merge(inputs, ARRAY_COUNT(inputs), &merged, &problem), ERR_TOO_LARGE);
+    assert_null(merged);
+    assert_string_equal(buf_string(&problem), "the profiles are too large to be one");
+    buf_deinit(&problem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +301,7 @@ int main(void)
         cmocka_unit_test(different_things_are_refused),
         cmocka_unit_test(a_profile_less_itself_is_empty_and_keeps_its_program),
         cmocka_unit_test(a_comparison_keeps_both_sides),
+        cmocka_unit_test(what_no_index_can_hold_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
