@@ -51,6 +51,12 @@ class Floors(unittest.TestCase):
                 wrong.append(str(path.relative_to(ROOT)))
         self.assertEqual(wrong, [])
 
+    def test_tables_of_what_others_choose_have_secret_hashes(self):
+        """base/hash.h says why; the keys of the profiler's tables are nobody's choice."""
+        known = [str(path.relative_to(SOURCE)) for path in sorted(SOURCE.rglob("*.[ch]"))
+                 if "#include <uthash.h>" in path.read_text() and path.relative_to(SOURCE).parts[0] != "profiler"]
+        self.assertEqual(known, ["base/hash.h"])
+
     def test_floors_have_no_circle(self):
         allowed = {folder: uses - {folder} for folder, uses in allowed_folders().items()}
         while allowed:

@@ -10,7 +10,8 @@
 
 #include "base/bytes.h"
 
-/* uthash uses it too, where this header is included and not <uthash.h> itself. */
+/* uthash uses it too, where this header is included and not <uthash.h> itself: everywhere but in src/profiler, whose
+ * keys are this program's own addresses, names and numbers. */
 #define HASH_FUNCTION(key, size, hash) ((hash) = hash_finish(hash_bytes(bytes_of(key, size))))
 #include <uthash.h>
 

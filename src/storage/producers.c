@@ -3,6 +3,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "kafka/record_batch.h"
@@ -10,7 +11,6 @@
 #include "storage/files.h"
 
 #include <errno.h>
-#include <uthash.h>
 
 struct sent_batch {
     int32_t last_sequence;

@@ -3,10 +3,9 @@
 #define STORAGE_STORAGE_PRIVATE_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "runtime/lock.h"
 #include "storage/storage.h"
-
-#include <uthash.h>
 
 struct topic_entry {
     struct storage_topic topic;
