@@ -241,6 +241,23 @@ class Pages(AnalyzeTest):
             self.assert_done(self.profile("-remote", server.address, "-flamegraph"))
         self.assertEqual(self.page("cpu.html")["title"], f"cpu profile of {server.address}")
 
+    def test_is_headed_by_the_type_that_was_collected(self):
+        block = (GOLDEN / "go_block.pb.gz").read_bytes()
+        with DebugServer(response("200 OK", block)) as server:
+            for name in ("block", "mutex"):
+                self.assert_done(self.profile("-remote", server.address, "-type", name, "-flamegraph"))
+                self.assertEqual(self.page(f"{name}.html")["title"], f"{name} profile of {server.address}")
+
+    def test_of_a_file_is_headed_by_the_type_as_far_as_that_is_known(self):
+        for name, title in {"takhin_cpu": "cpu profile of takhin", "takhin_heap": "heap profile of takhin",
+                            "takhin_block": "block profile of takhin", "takhin_mutex": "mutex profile of takhin",
+                            "takhin_goroutine": "goroutine profile of takhin", "go_block": "contention profile of shop"
+                            }.items():
+            with self.subTest(name):
+                shutil.copy(GOLDEN / f"{name}.pb.gz", self.folder)
+                self.printed("-flamegraph", "-sample_index=0", f"{name}.pb.gz")
+                self.assertEqual(self.page(f"{name}.pb.gz.html")["title"], title)
+
     def test_commands_are_words_of_a_shell(self):
         for name in ("a b.prof", "it's.prof"):
             self.file(name, PROFILE)

@@ -136,12 +136,12 @@ static int write_page(const char *path, struct bytes page, struct buf *message)
 }
 
 static int draw(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                const char *path, const char *broker, struct buf *message)
+                const char *path, const struct content_origin *origin, struct buf *message)
 {
     struct buf page;
     buf_init(&page);
     char *name = page_path(path);
-    int result = content->draw(read_back, analysis, broker, &page, message);
+    int result = content->draw(read_back, analysis, origin, &page, message);
     if (result == 0)
         result = write_page(name, buf_bytes(&page), message);
     if (result == 0)
@@ -154,24 +154,24 @@ static int draw(const struct analysis *analysis, const struct profiler_content *
 /* --- what is shown --- */
 
 static int show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                const char *path, const char *broker, struct buf *message)
+                const char *path, const struct content_origin *origin, struct buf *message)
 {
     const struct analysis_options *options = analysis->options;
     int result = 0;
     if (options->report || options->json || options->folded)
         result = content->print_analysis(read_back, analysis, path, message);
     if (result == 0 && options->flamegraph && content->draw != NULL)
-        result = draw(analysis, content, read_back, path, broker, message);
+        result = draw(analysis, content, read_back, path, origin, message);
     return result;
 }
 
 int analysis_show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                  const char *path, const char *broker, bool is_quiet, struct buf *message)
+                  const char *path, const struct content_origin *origin, bool is_quiet, struct buf *message)
 {
     const struct analysis_options *options = analysis->options;
     if (!is_quiet && !options->json && !options->folded && (options->report || options->flamegraph))
         putchar('\n');
-    return show(analysis, content, read_back, path, broker, message);
+    return show(analysis, content, read_back, path, origin, message);
 }
 
 /* head: what comes before what is shown. */
@@ -192,7 +192,7 @@ static int analyze(const struct analysis *analysis, const char *path, const char
     }
     if (result == 0) {
         fputs(head, stdout);
-        result = show(analysis, content, read_back, path, NULL, problem);
+        result = show(analysis, content, read_back, path, &(struct content_origin){0}, problem);
     }
     if (read_back != NULL)
         content->destroy(read_back);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+struct content_origin;
 struct profile;
 struct profiler_content;
 
@@ -43,10 +44,11 @@ int analysis_init(struct analysis *analysis, const struct analysis_options *opti
 void analysis_deinit(struct analysis *analysis);
 
 /* Shows what the options ask for of what content->read has read; path is the file's, the page goes beside it:
- * "cpu.prof" has "cpu.html", headed by the broker (NULL: not of one). is_quiet: only what was asked for by a flag. On
- * failure *message says why. */
+ * "cpu.prof" has "cpu.html", headed by the origin. is_quiet: only what was asked for by a flag. On failure *message says
+ * why. */
 int analysis_show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
-                  const char *path, const char *broker, bool is_quiet, struct buf *message) MUST_USE;
+                  const char *path, const struct content_origin *origin, bool is_quiet,
+                  struct buf *message) MUST_USE;
 
 /* takhin-profiler analyze FILE...: each one's analysis to standard output, of a profile or a trace as its content is.
  * *failed_count files could not be read; *message says what was wrong with each, a line or more. 0, or the first error;

@@ -49,13 +49,15 @@ static void show_file(struct collect_file *file, const struct analysis *analysis
 {
     const struct profiler_command *command = file->plan->command;
     const struct analysis_options *options = &command->analysis;
-    const char *path = file->output.path, *broker = file->part_count == 1 ? file->parts[0].target->name : NULL;
+    const char *path = file->output.path;
+    struct content_origin origin = {.type = file->type->name,
+                                    .broker = file->part_count == 1 ? file->parts[0].target->name : NULL};
     bool has_heading = file->plan->file_count > 1 && !options->json && !options->folded;
     struct buf problem;
     buf_init(&problem);
     if (has_heading)
         printf("\n==> %s <==\n", path);
-    file->result = analysis_show(analysis, file->type->content, file->read_back, path, broker,
+    file->result = analysis_show(analysis, file->type->content, file->read_back, path, &origin,
                                  command->quiet || has_heading, &problem);
     if (problem.size > 0)
         buf_printf(message, "%s%s: %s", message->size > 0 ? PROFILER_NEXT_MESSAGE : "", path, buf_string(&problem));

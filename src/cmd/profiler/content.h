@@ -25,6 +25,12 @@ struct content_part {
     const char *broker; /* where it comes from: the value of the label "broker" */
 };
 
+/* What a page is headed with. */
+struct content_origin {
+    const char *type;   /* as it was collected: "block"; NULL: what is read says it, as far as it can */
+    const char *broker; /* NULL: unknown, or several */
+};
+
 struct profiler_content {
     const char *noun; /* "profile" */
     /* Read bytes; *read_back is for the others, and destroy. is_mapped: they are a file's, whose pages may be let go.
@@ -42,10 +48,9 @@ struct profiler_content {
     /* To standard output: words and tables, JSON or folded stacks, as the options say. */
     int (*print_analysis)(void *read_back, const struct analysis *analysis, const char *path,
                           struct buf *message) MUST_USE;
-    /* Append a page that draws it, for the browser. broker: where it comes from, NULL if that is not known, or of
-     * several. NULL: what is of this kind is not drawn. */
-    int (*draw)(void *read_back, const struct analysis *analysis, const char *broker, struct buf *page,
-                struct buf *message) MUST_USE;
+    /* Append a page that draws it, for the browser. NULL: what is of this kind is not drawn. */
+    int (*draw)(void *read_back, const struct analysis *analysis, const struct content_origin *origin,
+                struct buf *page, struct buf *message) MUST_USE;
     void (*destroy)(void *read_back); /* NULL is none */
 };
 

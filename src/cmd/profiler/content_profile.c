@@ -17,6 +17,7 @@
 #include "pprof/merge.h"
 #include "pprof/report.h"
 #include "pprof/simplify.h"
+#include "pprof/tables.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -232,27 +233,60 @@ static void write_brokers(const struct filter *filter, struct buf *names)
     by_label_deinit(&brokers);
 }
 
-/* base_filter: NULL if there is none. */
-static int write_page(const struct filter *filter, const struct filter *base_filter, const char *broker,
-                      struct buf *page)
+/* What a profile is called by what is in it. Those of block and mutex have the same sample types; takhin's comments on
+ * how they were taken are not the same. */
+static const char *type_of(const struct filter *filter)
 {
+    static const struct {
+        const char *beginning, *type;
+    } comments[] = {{"engine: probes where tasks wait,", "block"},
+                    {"engine: probes where locks are let go of,", "mutex"}};
+    const struct profile *profile = filter->profile;
+    for (uint32_t i = 0; i < profile->comment_count; i++) {
+        const char *comment = profile_text(profile, profile->comments[i]);
+        for (size_t j = 0; j < ARRAY_COUNT(comments); j++) {
+            if (strncmp(comment, comments[j].beginning, strlen(comments[j].beginning)) == 0)
+                return comments[j].type;
+        }
+    }
+    enum profile_kind kind = profile_kind(profile);
+    bool has_other_name = kind == PROFILE_KIND_CPU || kind == PROFILE_KIND_HEAP || kind == PROFILE_KIND_CONTENTION;
+    return has_other_name ? profile_kind_name(kind) : filter->type;
+}
+
+/* "block profile of localhost:6060", or of the program where no broker is known. */
+static void write_title(const struct filter *filter, const struct content_origin *origin, struct buf *title)
+{
+    const struct profile *profile = filter->profile;
     struct buf brokers;
     buf_init(&brokers);
     write_brokers(filter, &brokers);
-    if (brokers.size == 0 && broker != NULL)
-        buf_append_string(&brokers, broker);
-    char *title = mem_printf("%s profile of %s", filter->type, buf_string(&brokers));
-    struct flamegraph_options options = {.title = brokers.size > 0 ? title : NULL, .filter = filter,
-                                         .base_filter = base_filter};
+    if (brokers.size == 0 && origin->broker != NULL)
+        buf_append_string(&brokers, origin->broker);
+    else if (brokers.size == 0 && profile->mapping_count > 0)
+        buf_append_string(&brokers, profile_base_name(profile_text(profile, profile->mappings[0].file)));
+    buf_printf(title, "%s profile", origin->type != NULL ? origin->type : type_of(filter));
+    if (brokers.size > 0)
+        buf_printf(title, " of %s", buf_string(&brokers));
+    buf_deinit(&brokers);
+}
+
+/* base_filter: NULL if there is none. */
+static int write_page(const struct filter *filter, const struct filter *base_filter,
+                      const struct content_origin *origin, struct buf *page)
+{
+    struct buf title;
+    buf_init(&title);
+    write_title(filter, origin, &title);
+    struct flamegraph_options options = {.title = buf_string(&title), .filter = filter, .base_filter = base_filter};
     int result = profile_write_flamegraph(filter->profile, base_filter == NULL ? NULL : base_filter->profile,
                                           &options, page);
-    mem_free(title);
-    buf_deinit(&brokers);
+    buf_deinit(&title);
     return result;
 }
 
-static int draw_filtered(const struct filter *filter, const struct analysis *analysis, const char *broker,
-                         struct buf *page, struct buf *message)
+static int draw_filtered(const struct filter *filter, const struct analysis *analysis,
+                         const struct content_origin *origin, struct buf *page, struct buf *message)
 {
     struct filter base_filter;
     struct filter_options options = analysis->options->filter;
@@ -261,7 +295,7 @@ static int draw_filtered(const struct filter *filter, const struct analysis *ana
     int result = has_base ? filter_init(&base_filter, analysis->base, &options, message) : 0;
     if (result != 0)
         return result;
-    result = write_page(filter, has_base ? &base_filter : NULL, broker, page);
+    result = write_page(filter, has_base ? &base_filter : NULL, origin, page);
     if (result == ERR_TOO_LARGE)
         buf_append_string(message, TOO_MANY_STACKS);
     else if (result != 0)
@@ -271,15 +305,15 @@ static int draw_filtered(const struct filter *filter, const struct analysis *ana
     return result;
 }
 
-static int draw(void *read_back, const struct analysis *analysis, const char *broker, struct buf *page,
-                struct buf *message)
+static int draw(void *read_back, const struct analysis *analysis, const struct content_origin *origin,
+                struct buf *page, struct buf *message)
 {
     struct filter filter;
     profile_simplify_names(read_back);
     int result = filter_init(&filter, read_back, &analysis->options->filter, message);
     if (result != 0)
         return result;
-    result = draw_filtered(&filter, analysis, broker, page, message);
+    result = draw_filtered(&filter, analysis, origin, page, message);
     filter_deinit(&filter);
     return result;
 }
