@@ -1,4 +1,4 @@
-/* measure.c: two families of units, and the rounding that pprof's reports use. */
+/* measure.c: three families of units, and the rounding that pprof's reports use. */
 #include "pprof/measure.h"
 
 #include "base/check.h"
@@ -38,9 +38,17 @@ static const struct unit time_units[] = {
     {"hrs", {"hour", "hr"}, 3600e9},
 };
 
+/* Computing as Google counts it. As in pprof, none but GCU is found by the name that it is printed with. */
+static const struct unit computing_units[] = {
+    {"n*GCU", {"nanogcu"}, 1e-9}, {"u*GCU", {"microgcu"}, 1e-6}, {"m*GCU", {"milligcu"}, 1e-3},
+    {"GCU", {"gcu"}, 1},          {"k*GCU", {"kilogcu"}, 1e3},   {"M*GCU", {"megagcu"}, 1e6},
+    {"G*GCU", {"gigagcu"}, 1e9},  {"T*GCU", {"teragcu"}, 1e12},  {"P*GCU", {"petagcu"}, 1e15},
+};
+
 static const struct family families[] = {
     {memory_units, ARRAY_COUNT(memory_units), {.name = "B", .factor = 1}},
     {time_units, ARRAY_COUNT(time_units), {.name = "s", .factor = 1e9}},
+    {computing_units, ARRAY_COUNT(computing_units), {.name = "GCU", .factor = 1}},
 };
 
 static const struct unit *find_unit(const struct family *family, const char *name)
@@ -85,7 +93,7 @@ static struct measured scale_positive(double value, const char *from, const char
             target = &family->fallback;
         return (struct measured){base / target->factor, target->name};
     }
-    static const char *const silent[] = {"count", "sample", "unit", MEASURE_BEST_UNIT};
+    static const char *const silent[] = {"count", "sample", "unit", MEASURE_BEST_UNIT, "auto"};
     for (size_t i = 0; i < ARRAY_COUNT(silent); i++) {
         if (strcmp(to, silent[i]) == 0)
             return (struct measured){value, ""};
@@ -122,6 +130,13 @@ void measure_format(int64_t value, const char *from, const char *to, char *text,
         snprintf(text, capacity, "0");
     else
         snprintf(text, capacity, "%s%s", number, measured.unit);
+}
+
+int measure_width(const char *text, int characters)
+{
+    for (; *text != '\0'; text++)
+        characters += ((unsigned char)*text & 0xc0) == 0x80; /* a character's second byte, or a later one */
+    return characters;
 }
 
 void measure_percentage(int64_t value, int64_t total, char *text, size_t capacity)

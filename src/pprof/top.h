@@ -2,9 +2,14 @@
  *
  * Follows the pprof of Go 1.26 to the byte: one row a function name, those below 0.5 % left out. Not done here:
  * symbols for locations that have none (pprof opens the binary), and mangled names of C++ (see simplify.h for what is).
- * Told otherwise: a profile without mappings that is compared with a base has the base's File line (pprof has none);
- * and a Duration line has no percentage of a time that no 64 bits hold (pprof's is of what they wrap to). Go before
- * 1.20 writes the Time line in another form, has no Doc line, and adds up some totals and notes otherwise. [any] */
+ * Told otherwise: a profile without mappings that is compared with a base has the base's File and Build ID lines
+ * (pprof has none); and a Duration line has no percentage of a time that no 64 bits hold (pprof's is of what they wrap
+ * to).
+ *
+ * The pprof of Go 1.19 prints the same but for this: the Time line has another form, there is no Doc line, a base must
+ * have the same sample types; and a profile that is alone is merged like several: equal samples, mappings and comments
+ * are one, and what no sample has a use for is gone. So the total is less where samples of one stack and labels have
+ * different signs, a mapping may have another's name, and an expression may match nothing. [any] */
 #ifndef PPROF_TOP_H
 #define PPROF_TOP_H
 

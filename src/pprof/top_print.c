@@ -100,8 +100,8 @@ static void print_rows(const struct top *top, struct buf *out)
         measure_percentage(row->flat, top->filter->total, flat_share, sizeof(flat_share));
         measure_percentage(sum, top->filter->total, sum_share, sizeof(sum_share));
         measure_percentage(row->cum, top->filter->total, cum_share, sizeof(cum_share));
-        buf_printf(out, "%10s %s %s %10s %s  %s%s%s\n", flat, flat_share, sum_share, cum, cum_share, row->text,
-                   *row->mark == '\0' ? "" : " ", row->mark);
+        buf_printf(out, "%*s %s %s %*s %s  %s%s%s\n", measure_width(flat, 10), flat, flat_share, sum_share,
+                   measure_width(cum, 10), cum, cum_share, row->text, *row->mark == '\0' ? "" : " ", row->mark);
     }
 }
 

@@ -33,6 +33,10 @@ static void values_print_in_the_asked_unit(void **state)
         {5, "count", "count", "5"},
         {5, "widgets", "widgets", "5widgets"},
         {5, "bytes", "nanoseconds", "5B"},
+        {5, "auto", "auto", "5"},
+        {14895, "GCU", MEASURE_BEST_UNIT, "14.89k*GCU"},
+        {3533261397854, "nanogcus", "GCU", "3533.26GCU"},
+        {1002000449, "gigaGCU", "P*GCU", "1002000449000000000GCU"},
         {INT64_MIN, "count", "count", "-9223372036854775808"},
         {INT64_MAX, "hours", "ns", "33204139332677192908800000000000ns"},
     };

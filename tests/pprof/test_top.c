@@ -78,6 +78,21 @@ static void profile_without_samples_prints_an_empty_table(void **state)
                "      flat  flat%   sum%        cum   cum%\n");
 }
 
+static void columns_are_aligned_by_characters(void **state)
+{
+    (void)state;
+    struct profile *profile = profile_create();
+    profile_add_sample_type(profile, "delay", "μs");
+    struct profile_line line = {profile_add_function(profile, "main", "a.c", 1), 1};
+    uint32_t at = profile_add_location(profile, 0, 0x100, &line, 1);
+    profile_append_sample(profile, &at, 1, &(int64_t){1500}, NULL, 0);
+    assert_top(profile, 0,
+               "Type: delay\n"
+               "Showing nodes accounting for 1500μs, 100% of 1500μs total\n"
+               "      flat  flat%   sum%        cum   cum%\n"
+               "    1500μs   100%   100%     1500μs   100%  main\n");
+}
+
 static void json_has_the_rows_of_the_table(void **state)
 {
     (void)state;
@@ -286,6 +301,7 @@ int main(void)
         cmocka_unit_test(example_prints_the_golden_table),
         cmocka_unit_test(row_limit_keeps_the_heaviest_and_says_so),
         cmocka_unit_test(profile_without_samples_prints_an_empty_table),
+        cmocka_unit_test(columns_are_aligned_by_characters),
         cmocka_unit_test(json_has_the_rows_of_the_table),
         cmocka_unit_test(bad_drop_frames_is_refused_and_prints_nothing),
         cmocka_unit_test(dropped_frames_weigh_on_their_callers),
