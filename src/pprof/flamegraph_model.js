@@ -11,6 +11,10 @@ const UNIT_FAMILIES = [
     {fallback: ['s', 1e9], units: [
         ['ns', 1, 'ns', 'nanosecond'], ['us', 1e3, 'us', 'microsecond'], ['ms', 1e6, 'ms', 'millisecond'],
         ['s', 1e9, 's', 'sec', 'second'], ['hrs', 3600e9, 'hour', 'hr']]},
+    {fallback: ['GCU', 1], units: [
+        ['n*GCU', 1e-9, 'nanogcu'], ['u*GCU', 1e-6, 'microgcu'], ['m*GCU', 1e-3, 'milligcu'], ['GCU', 1, 'gcu'],
+        ['k*GCU', 1e3, 'kilogcu'], ['M*GCU', 1e6, 'megagcu'], ['G*GCU', 1e9, 'gigagcu'], ['T*GCU', 1e12, 'teragcu'],
+        ['P*GCU', 1e15, 'petagcu']]},
 ];
 
 // Ties, which only odd multiples of 1/8 are, go to the even digit as in C: .12, .38, .62, .88.

@@ -122,10 +122,10 @@ class FlamegraphPage(unittest.TestCase):
 
         values = [[0, "count"], [1234, "count"], [1, "nanoseconds"], [999, "nanoseconds"], [12340000000, "nanoseconds"],
                   [7200000000000, "nanoseconds"], [1152, "bytes"], [524288, "bytes"], [-1536, "bytes"], [3, "ms"],
-                  [1125, "milliseconds"], [1375, "milliseconds"]]
+                  [1125, "milliseconds"], [1375, "milliseconds"], [14895, "GCU"], [1536, "milliGCU"]]
         self.assertEqual(self.of(f"{json.dumps(values)}.map(([value, unit]) => formatValue(value, unit))"),
                          ["0", "1234", "1ns", "999ns", "12.34s", "2hrs", "1.12kB", "512kB", "-1.50kB", "3ms", "1.12s",
-                          "1.38s"])
+                          "1.38s", "14.89k*GCU", "1.54GCU"])
         shares = [[0, 0], [0, 9], [1, 1], [999, 1000], [1, 3], [1, 200], [1, 3000000], [1, 30000000]]
         self.assertEqual(self.of(f"{json.dumps(shares)}.map(([value, total]) => formatShare(value, total))"),
                          ["0%", "0%", "100%", "99.90%", "33.33%", "0.5%", "3.3e-05%", "3.3e-06%"])
