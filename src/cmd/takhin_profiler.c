@@ -9,6 +9,7 @@
 #include "config/config.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -118,6 +119,17 @@ static void fill_closed_streams(void)
     close(fd);
 }
 
+/* Who read it, as head does, had enough: the program ends as others do then, without a word. What was to be written to
+ * files has been. */
+static void end_if_unread(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLOUT};
+    if (poll(&state, 1, 0) != 1 || (state.revents & POLLERR) == 0)
+        return;
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+}
+
 int main(int argc, char **argv)
 {
     struct profiler_command command;
@@ -134,6 +146,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "takhin-profiler -h shows all flags.\n");
     buf_deinit(&message);
     if ((fflush(stdout) != 0 || ferror(stdout)) && result == 0) {
+        end_if_unread(STDOUT_FILENO);
         perror("takhin-profiler: standard output");
         return STATUS_FAILED;
     }

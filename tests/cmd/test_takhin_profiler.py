@@ -73,9 +73,13 @@ class Success(ProfilerTest):
     def test_a_snapshot_is_not_said_to_take_time(self):
         with DebugServer(response("200 OK", PROFILE)) as server:
             result = self.profile("-type", "heap", "-remote", server.address)
-            allocs = self.profile("-type", "allocs", "-remote", server.address)
         self.assertEqual(result.stderr, f"collecting a heap profile of {server.address}\n")
-        self.assertEqual(allocs.stderr, f"collecting an allocs profile of {server.address}\n")
+
+    def test_what_is_collected_has_its_article(self):
+        with DebugServer(response("200 OK", PROFILE)) as server:
+            for name, article in (("heap", "a"), ("allocs", "an"), ("fgprof", "an")):
+                result = self.profile("-type", name, "-duration", "1s", "-remote", server.address)
+                self.assertIn(f"collecting {article} {name} profile of ", result.stderr)
 
     def test_no_samples_are_explained(self):
         empty = gzip.compress(PLAIN.replace(b"\x12\x0a\x0a\x01\x01\x12\x05\x07\x80\xbd\xb0\x21", b""))
@@ -319,6 +323,16 @@ class Failure(ProfilerTest):
             result = subprocess.run([PROFILER, "-remote", server.address, "-analyze"], cwd=self.folder, stdout=full,
                                     stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment())
         self.assert_fails(result, "standard output: No space left on device", left=["cpu.prof"])
+
+    def test_who_reads_no_further_ends_it_without_a_word(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with DebugServer(response("200 OK", PROFILE)) as server, open(writing, "wb") as pipe:
+            result = subprocess.run([PROFILER, "-remote", server.address, "-analyze", "-quiet"], cwd=self.folder,
+                                    stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=60,
+                                    env=clean_environment())
+        self.assertEqual((result.returncode, result.stderr), (-signal.SIGPIPE, ""))
+        self.assertEqual(os.listdir(self.folder), ["cpu.prof"])
 
     def test_another_server_is_named_as_such(self):
         page = response("404 Not Found", b"<html>nothing here</html>\n", "Content-Type: text/html")

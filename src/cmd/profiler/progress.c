@@ -24,6 +24,15 @@ static bool can_redraw(void)
     return isatty(STDERR_FILENO) && (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
+/* "a heap profile", "an allocs profile", "an fgprof profile", whose first letter is spelt; "3 profiles". */
+static const char *article_of(const char *subject)
+{
+    if (isdigit((unsigned char)*subject))
+        return "";
+    bool sounds_open = strchr("aeiou", *subject) != NULL || strncmp(subject, "fg", 2) == 0;
+    return sounds_open ? "an " : "a ";
+}
+
 void progress_start(struct progress *progress, bool quiet, const char *subject, int64_t duration_ns, size_t total)
 {
     *progress = (struct progress){.subject = subject, .duration_ns = duration_ns, .total = total,
@@ -34,8 +43,7 @@ void progress_start(struct progress *progress, bool quiet, const char *subject, 
     char duration[64] = "";
     if (duration_ns > 0)
         units_format_duration(duration_ns, duration, sizeof duration);
-    const char *article = isdigit((unsigned char)*subject) ? "" : strchr("aeiou", *subject) != NULL ? "an " : "a ";
-    fprintf(stderr, "collecting %s%s%s%s\n", article, subject, duration_ns > 0 ? " for " : "", duration);
+    fprintf(stderr, "collecting %s%s%s%s\n", article_of(subject), subject, duration_ns > 0 ? " for " : "", duration);
 }
 
 /* A line that wraps could not be redrawn. */
