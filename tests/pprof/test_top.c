@@ -223,7 +223,8 @@ static uint32_t below(uint64_t *random, size_t limit)
 /* A profile of all that a table has to cope with; each number gives another one. */
 static struct profile *varied_profile(uint64_t number)
 {
-    static const char *const units[] = {"nanoseconds", "count", "bytes", "milliseconds", "widgets", "kilobytes"};
+    static const char *const units[] = {"nanoseconds", "GCU",   "bytes",     "milliseconds", "widgets",
+                                        "count",       "μs",    "kilobytes", "microGCU"};
     static const char *const drops[] = {"", "f1.*|malloc", "f2", "(f3|f4|f10)"};
     uint64_t random = number * 2 + 1;
     struct profile *profile = profile_create();
