@@ -48,13 +48,13 @@ struct cpu_window {
 
 /* Free the reader. All CPU time of the window is in the table then: "[lost samples]" stands for samples that found no
  * room, "[between ticks]" for time that was due for a sample while the kernel's tick, on which CPU timers expire, never
- * met the thread at work. Threads that lived for less than the sampler's poll of 100 ms may be missing. Blocks
- * shortly. [any] */
+ * met the thread at work, or before the thread had a timer. Threads that lived for less than the sampler's poll of
+ * 100 ms may be missing. Blocks shortly. [any] */
 struct cpu_window cpu_reader_stop(struct cpu_reader *reader);
 
 struct cpu_stats {
     uint64_t sample_count;    /* taken since start */
-    uint64_t lost_count;      /* no room in a ring, or a new thread that ended before its first sample */
+    uint64_t lost_count;      /* no room in a ring */
     uint64_t truncated_count; /* deeper than UNWIND_DEPTH_MAX */
     uint64_t rootless_count;  /* the walk ended before the root */
     uint64_t handler_ns;      /* CPU time in the signal handler, estimated from one sample in 16 */

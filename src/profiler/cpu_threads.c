@@ -264,6 +264,8 @@ void cpu_threads_scan(struct cpu_threads *threads)
 
 void cpu_threads_settle(struct cpu_threads *threads)
 {
+    if (threads->alive) /* else it is settled already */
+        (void)scan(threads); /* what threads used that came since the last scan is taken along */
     struct thread *thread, *next_thread;
     HASH_ITER(hh, threads->alive, thread, next_thread)
     {

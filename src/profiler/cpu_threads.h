@@ -45,8 +45,8 @@ void cpu_threads_stop(struct cpu_threads *threads);
 void cpu_threads_drain(struct cpu_threads *threads);
 /* Timers for threads that are new, none for those that are gone. */
 void cpu_threads_scan(struct cpu_threads *threads);
-/* End all timers, and take all that was used up to here, also what is due for a sample and has none yet. A signal that
- * is still on its way counts no more. Restart or stop follows. */
+/* End all timers, and take all that was used up to here, also what is due for a sample and has none yet, and by threads
+ * that no scan has found yet. A signal that is still on its way counts no more. Restart or stop follows. */
 void cpu_threads_settle(struct cpu_threads *threads);
 /* After settle: timers for all threads again, with this period. */
 void cpu_threads_restart(struct cpu_threads *threads, uint64_t period_ns);

@@ -224,10 +224,6 @@ void cpu_timer_stop(struct cpu_timer *timer)
     timer_delete(timer->timer);
     atomic_store(&timer->generation, 0);
     timer->state = CPU_TIMER_STOPPED;
-    /* CPU time that no sample came to carry: the thread ended, or hardly ran on. */
-    uint64_t carried_ns = atomic_exchange(&timer->carried_ns, 0);
-    if (carried_ns > 0)
-        count_lost(timer, carried_ns / atomic_load(&timer->period_ns), carried_ns);
 }
 
 bool cpu_timer_is_quiet(const struct cpu_timer *timer)
@@ -239,11 +235,12 @@ uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer)
 {
     ASSERT(timer->state == CPU_TIMER_STOPPED);
     uint64_t now_ns = read_cpu_clock(timer->thread_id), first_expires_ns = timer->armed_at_ns + timer->first_ns;
+    uint64_t carried_ns = atomic_load(&timer->carried_ns);
     if (now_ns < first_expires_ns)
-        return 0;
+        return carried_ns;
     uint64_t period_ns = atomic_load(&timer->period_ns), expired_ns = atomic_load(&timer->expired_ns);
     uint64_t due_ns = ((now_ns - first_expires_ns) / period_ns + 1) * period_ns;
-    return due_ns > expired_ns ? due_ns - expired_ns : 0;
+    return carried_ns + (due_ns > expired_ns ? due_ns - expired_ns : 0);
 }
 
 void cpu_timer_release(struct cpu_timer *timer)

@@ -88,7 +88,8 @@ void cpu_timer_stop(struct cpu_timer *timer);
 /* Stopped, and no handler can write to its ring any more: read the rest of it, then release the slot. */
 bool cpu_timer_is_quiet(const struct cpu_timer *timer);
 /* Of a timer that is quiet: the thread's CPU time since its start for which it should have expired and has not, as the
- * kernel looks at CPU timers on its tick, and the tick met the thread at rest. 0 if the thread is gone. */
+ * kernel looks at CPU timers on its tick, and the tick met the thread at rest (of a thread that is gone, nobody knows);
+ * and what it carried, if no sample came to take it along. */
 uint64_t cpu_timer_unsampled_ns(const struct cpu_timer *timer);
 void cpu_timer_release(struct cpu_timer *timer);
 /* Until no handler runs: every stopped timer is quiet then. */

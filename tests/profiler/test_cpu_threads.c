@@ -1,4 +1,4 @@
-/* test_cpu_threads.c: CPU time is taken once, whether its signal comes before its timer ends or after. */
+/* test_cpu_threads.c: CPU time is taken once, whenever its signal comes, its thread is found, and the rate changes. */
 #include "profiler/cpu_threads.h"
 
 #include "base/clock.h"
@@ -6,6 +6,7 @@
 #include "profiler/symbols.h"
 #include "profiler/unwind.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,20 +15,25 @@
 
 #define PERIOD_NS (20 * NS_PER_MS)
 #define PERIODS 10
+#define BURNT_NS (100 * NS_PER_MS)
 /* So long that no timer expires by itself. */
 #define FOR_EVER_NS (3600 * NS_PER_S)
+#define NEWBORN "newborn"
 
 struct fixture {
     struct unwinder *unwinder;
     struct symbols *symbols;
     struct cpu_threads *threads;
     uint64_t taken_ns;
+    uint64_t newborn_ns; /* of these, what the thread of this name used */
 };
 
 static void add_up(const struct cpu_taken *taken, void *context)
 {
     struct fixture *fixture = context;
     fixture->taken_ns += taken->ns;
+    if (strcmp(taken->key.labels[LABEL_THREAD], NEWBORN) == 0)
+        fixture->newborn_ns += taken->ns;
 }
 
 /* Blocked, signals of timers that have expired are on their way for as long as a test wants. */
@@ -92,11 +98,80 @@ static void a_tick_of_the_old_period_is_not_taken_in_the_new_one(void **state)
     destroy(&fixture);
 }
 
+struct newborn {
+    pthread_t thread;
+    sem_t has_burnt, may_end;
+};
+
+static void *burn_and_stay(void *argument)
+{
+    struct newborn *newborn = argument;
+    pthread_setname_np(pthread_self(), NEWBORN);
+    burn(PERIODS * PERIOD_NS);
+    sem_post(&newborn->has_burnt);
+    while (sem_wait(&newborn->may_end) != 0)
+        continue;
+    return NULL;
+}
+
+static void what_no_scan_has_found_yet_is_taken_at_the_end(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    struct newborn newborn;
+    sem_init(&newborn.has_burnt, 0, 0);
+    sem_init(&newborn.may_end, 0, 0);
+    assert_int_equal(pthread_create(&newborn.thread, NULL, burn_and_stay, &newborn), 0);
+    while (sem_wait(&newborn.has_burnt) != 0)
+        continue;
+
+    cpu_threads_settle(fixture.threads);
+    uint64_t settled_ns = fixture.newborn_ns;
+    cpu_threads_restart(fixture.threads, PERIOD_NS);
+    cpu_threads_stop(fixture.threads);
+
+    assert_in_range(settled_ns, (PERIODS - 1) * PERIOD_NS, UINT64_MAX);
+    assert_in_range(fixture.newborn_ns, settled_ns, settled_ns + PERIOD_NS);
+    assert_int_equal(cpu_threads_count(fixture.threads).lost_count, 0);
+    sem_post(&newborn.may_end);
+    pthread_join(newborn.thread, NULL);
+    block_signal(SIG_UNBLOCK);
+    sem_destroy(&newborn.has_burnt);
+    sem_destroy(&newborn.may_end);
+    destroy(&fixture);
+}
+
+/* Each time true to one period of each thread; with signals that come at once, and with those that never do. */
+static void however_often_the_rate_changes_all_time_is_taken(void **state)
+{
+    (void)state;
+    static const uint64_t periods_ns[] = {4 * NS_PER_MS, 50 * NS_PER_MS, 10 * NS_PER_MS, 20 * NS_PER_MS};
+    struct fixture fixture;
+    start(&fixture);
+    cpu_threads_settle(fixture.threads);
+    for (size_t i = 0; i < 2 * ARRAY_COUNT(periods_ns); i++) {
+        uint64_t period_ns = periods_ns[i % ARRAY_COUNT(periods_ns)], begin_ns = clock_process_cpu_ns();
+        block_signal(i < ARRAY_COUNT(periods_ns) ? SIG_BLOCK : SIG_UNBLOCK);
+        fixture.taken_ns = 0;
+        cpu_threads_restart(fixture.threads, period_ns);
+        uint64_t thread_count = cpu_threads_count(fixture.threads).thread_count;
+        burn(BURNT_NS);
+        cpu_threads_settle(fixture.threads);
+        uint64_t used_ns = clock_process_cpu_ns() - begin_ns;
+        assert_in_range(fixture.taken_ns, BURNT_NS - period_ns, used_ns + thread_count * period_ns);
+    }
+    cpu_threads_stop(fixture.threads);
+    destroy(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tick_that_comes_after_the_end_is_not_taken_again),
         cmocka_unit_test(a_tick_of_the_old_period_is_not_taken_in_the_new_one),
+        cmocka_unit_test(what_no_scan_has_found_yet_is_taken_at_the_end),
+        cmocka_unit_test(however_often_the_rate_changes_all_time_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
