@@ -129,6 +129,19 @@ class Model {
         [this.childStart, this.children] = this.groupByBox(boxes, this.parent);
         const nodes = Int32Array.from({length: this.boxOf.length - 1}, (_, i) => i + 1);
         [this.nodeStart, this.nodesOfBoxes] = this.groupByBox(nodes, this.boxOf);
+        this.markOutermost();
+    }
+
+    // 1 for each box that is under none of the same function.
+    markOutermost() {
+        const {parent, functionOf} = this;
+        this.isOutermost = new Uint8Array(this.boxCount);
+        for (let box = ROOT + 1; box < this.boxCount; box++) {
+            let caller = parent[box];
+            while (caller !== ROOT && functionOf[caller] !== functionOf[box])
+                caller = parent[caller];
+            this.isOutermost[box] = caller === ROOT;
+        }
     }
 
     groupByBox(items, boxOfItem) {
@@ -249,26 +262,15 @@ class Model {
             side.functionCum = new Float64Array(this.functionCount);
         }
         this.boxesOfFunction = new Int32Array(this.functionCount);
-        const onPath = new Int32Array(this.functionCount), stack = [ROOT];
-        while (stack.length > 0) {
-            const box = stack.pop();
-            if (box < 0) {
-                onPath[this.functionOf[~box]]--;
-                continue;
+        for (let box = ROOT + 1; box < this.boxCount; box++) {
+            if (this.weight[box] > 0)
+                this.boxesOfFunction[this.functionOf[box]]++;
+        }
+        for (const {flat, cum, functionFlat, functionCum} of sides) {
+            for (let box = ROOT + 1; box < this.boxCount; box++) {
+                functionFlat[this.functionOf[box]] += flat[box];
+                functionCum[this.functionOf[box]] += this.isOutermost[box] * cum[box];
             }
-            const id = this.functionOf[box];
-            if (box !== ROOT) {
-                if (this.weight[box] > 0)
-                    this.boxesOfFunction[id]++;
-                for (const side of sides) {
-                    side.functionFlat[id] += side.flat[box];
-                    side.functionCum[id] += onPath[id] === 0 ? side.cum[box] : 0;
-                }
-                onPath[id]++;
-                stack.push(~box);
-            }
-            for (let i = this.childStart[box]; i < this.childStart[box + 1]; i++)
-                stack.push(this.children[i]);
         }
     }
 

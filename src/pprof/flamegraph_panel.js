@@ -138,10 +138,13 @@ class Panel {
         const {model} = this, {functionFlat, functionCum} = model.now;
         const weigh = {flat: id => functionFlat[id], cum: id => functionCum[id],
                        change: id => this.functionChange(id)}[this.sortBy];
-        const weights = model.names.map((name, id) => Math.abs(weigh(id)));
+        const weights = Float64Array.from(model.names, (name, id) =>
+            model.boxesOfFunction[id] > 0 ? Math.abs(weigh(id)) : -1);
         const byWeight = (a, b) => weights[b] - weights[a] || Math.abs(functionCum[b]) - Math.abs(functionCum[a]) ||
                                    (model.names[a] < model.names[b] ? -1 : 1);
-        return [...model.names.keys()].filter(id => model.boxesOfFunction[id] > 0).sort(byWeight).slice(0, limit);
+        // Of a hundred thousand functions few are compared by more than their weights.
+        const least = Math.max(0, weights.slice().sort().at(-limit) ?? 0);
+        return [...weights.keys()].filter(id => weights[id] >= least).sort(byWeight).slice(0, limit);
     }
 
     functionRow(id, columns) {
