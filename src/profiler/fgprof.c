@@ -5,12 +5,14 @@
 #include "profiler/type.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "profiler/collection.h"
 #include "profiler/own_thread.h"
 #include "profiler/tasks.h"
 #include "profiler/wait_frames.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -33,6 +35,8 @@ struct wall_window {
     uint64_t period_ns;
     uint64_t start_ns, last_ns; /* when it opened, and when the last look began */
     uint64_t look_count, cost_ns;
+    uint64_t blind_count; /* looks that saw no threads, */
+    int list_error;       /* and why the last of them did not */
 
     pthread_t ticker;
     pthread_mutex_t lock; /* of is_stopping */
@@ -72,6 +76,10 @@ static uint64_t look(struct wall_window *window)
     uint64_t cost_ns = thread_cpu_ns() - cpu_ns + answer_count * ANSWER_COST_NS;
     window->last_ns = start_ns;
     window->look_count++;
+    if (window->dump->list_error < 0) {
+        window->blind_count++;
+        window->list_error = window->dump->list_error;
+    }
     window->cost_ns += cost_ns;
     return cost_ns;
 }
@@ -147,6 +155,10 @@ static void collect(struct collection *collection)
     collection_comment(collection, "overhead: %.4f %% of a processor, %.3f ms a look",
                        100.0 * (double)window->cost_ns / (double)(duration_ns + 1),
                        (double)window->cost_ns / (double)window->look_count / (double)NS_PER_MS);
+    if (window->blind_count > 0)
+        collection_comment(collection, "threads that are missing: all that run no task, in %" PRIu64 " of %" PRIu64
+                           " looks, as they could not be listed: %s", window->blind_count, window->look_count,
+                           error_text(window->list_error));
     window_destroy(window);
 }
 

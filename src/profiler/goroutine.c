@@ -3,6 +3,7 @@
 #include "profiler/type.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/probe.h"
 #include "profiler/collection.h"
 #include "profiler/goroutine_dump.h"
@@ -70,6 +71,9 @@ static void collect(struct collection *collection)
     if (dump->left_out_count > 0)
         collection_comment(collection, "threads that are missing: %zu, more than are asked at once",
                            dump->left_out_count);
+    if (dump->list_error < 0)
+        collection_comment(collection, "threads that are missing: all that run no task, as they could not be listed: "
+                           "%s", error_text(dump->list_error));
     task_dump_destroy(dump);
 }
 

@@ -339,7 +339,7 @@ static void look_again(struct task_dump *dump, struct sight *sight, uint64_t tim
     }
     struct unwinder *unwinder = profiler_unwinder(memory->profiler);
     if (thread_count > 0)
-        thread_stacks_ask(unwinder, threads, thread_count, timeout_ns, take_moved_thread, dump);
+        (void)thread_stacks_ask(unwinder, threads, thread_count, timeout_ns, take_moved_thread, dump);
     mem_free(threads);
 }
 
@@ -409,7 +409,9 @@ static void fill(struct task_dump *dump, uint64_t timeout_ns)
     struct task_dump_memory *memory = dump->memory;
     begin(dump);
     struct unwinder *unwinder = profiler_unwinder(memory->profiler);
-    dump->left_out_count = thread_stacks_ask(unwinder, NULL, 0, timeout_ns * 3 / 4, take_thread, dump);
+    ssize_t left_out_count = thread_stacks_ask(unwinder, NULL, 0, timeout_ns * 3 / 4, take_thread, dump);
+    dump->left_out_count = left_out_count > 0 ? (size_t)left_out_count : 0;
+    dump->list_error = left_out_count < 0 ? (int)left_out_count : 0;
     memory->now_ns = clock_monotonic_ns();
     visit_tasks(&sight, take_task);
     for (unsigned looks = 1; looks < LOOKS_MAX && memory->running_count > 0; looks++)

@@ -34,6 +34,7 @@ struct task_dump {
     size_t truncated_count, rootless_count; /* stacks that are not whole */
     size_t silent_count;                    /* records without a stack */
     size_t left_out_count;                  /* threads beyond those that can be asked: no records */
+    int list_error;                         /* negative: threads could not be listed; none that runs no task is here */
     uint64_t took_ns;                       /* to make it */
     struct task_dump_memory *memory;
 };

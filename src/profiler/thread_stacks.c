@@ -118,21 +118,21 @@ static unsigned ask(unsigned index, pid_t thread_id)
     return index;
 }
 
-static unsigned ask_all(size_t *left_out_count)
+/* -errno: the kernel's list of threads cannot be read, for want of a file descriptor. */
+static int ask_all(unsigned *count, size_t *left_out_count)
 {
-    unsigned count = 0;
     DIR *threads = opendir("/proc/self/task");
     if (!threads)
-        return 0;
+        return -errno;
     for (struct dirent *entry; (entry = readdir(threads));) {
         pid_t id = (pid_t)atoi(entry->d_name); /* 0 for "." and ".." */
-        if (id > 0 && count == THREAD_STACKS_MAX)
+        if (id > 0 && *count == THREAD_STACKS_MAX)
             ++*left_out_count;
         else if (id > 0)
-            count = ask(count, id);
+            *count = ask(*count, id);
     }
     closedir(threads);
-    return count;
+    return 0;
 }
 
 static bool is_awaited(const struct slot *slot)
@@ -240,8 +240,8 @@ static void deliver(struct slot *slot, thread_stack_take_fn *take, void *context
         take(&stack, context);
 }
 
-size_t thread_stacks_ask(struct unwinder *unwinder, const pid_t *ids, size_t count, uint64_t timeout_ns,
-                         thread_stack_take_fn *take, void *context)
+ssize_t thread_stacks_ask(struct unwinder *unwinder, const pid_t *ids, size_t count, uint64_t timeout_ns,
+                          thread_stack_take_fn *take, void *context)
 {
     unsigned asked_count = 0;
     size_t left_out_count = 0;
@@ -251,7 +251,7 @@ size_t thread_stacks_ask(struct unwinder *unwinder, const pid_t *ids, size_t cou
     if (++generation == 0)
         generation = 1;
     if (!ids)
-        asked_count = ask_all(&left_out_count);
+        rc = ask_all(&asked_count, &left_out_count);
     for (size_t i = 0; ids && i < count; i++) {
         if (asked_count == THREAD_STACKS_MAX)
             left_out_count++;
@@ -264,5 +264,5 @@ size_t thread_stacks_ask(struct unwinder *unwinder, const pid_t *ids, size_t cou
     for (unsigned i = 0; i < asked_count; i++)
         deliver(&slots[i], take, context);
     pthread_mutex_unlock(&lock);
-    return left_out_count;
+    return rc < 0 ? rc : (ssize_t)left_out_count;
 }

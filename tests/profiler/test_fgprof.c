@@ -1,5 +1,6 @@
 /* test_fgprof.c: the wall-clock profile gives each task and thread all of the window's time, running or not. */
 #include "burn.h"
+#include "file_limit.h"
 #include "one_profiler.h"
 #include "parked_threads.h"
 #include "profiler/own_thread.h"
@@ -153,6 +154,23 @@ static void wait_for_own_threads(unsigned count)
         sched_yield();
 }
 
+static void looks_that_see_no_threads_are_told_of(void **state)
+{
+    (void)state;
+    source_add(1, "waits", "mutex lock", 0);
+    struct rlimit limit;
+    struct collection *collection = open_fgprof(0);
+    forbid_files(&limit);
+    struct profile *profile = finish(collection); /* its last look is one of them */
+    allow_files(&limit);
+
+    const char *missing = comment_with(profile, "threads that are missing: all that run no task, in ");
+    assert_non_null(missing);
+    assert_non_null(strstr(missing, " looks, as they could not be listed: Too many open files"));
+    assert_int_equal(labelled_ns(profile, "reason", "mutex lock"), profile->duration_ns);
+    profile_destroy(profile);
+}
+
 static void it_has_a_thread_only_while_somebody_collects(void **state)
 {
     (void)state;
@@ -186,6 +204,7 @@ int main(void)
         TEST(what_waits_and_what_runs_both_get_the_whole_window),
         TEST(a_thread_that_does_not_answer_takes_nothing_from_the_totals),
         TEST(dear_looks_are_rarer_and_weigh_more),
+        TEST(looks_that_see_no_threads_are_told_of),
         TEST(it_has_a_thread_only_while_somebody_collects),
         TEST(a_rate_beyond_the_limits_is_refused),
     };

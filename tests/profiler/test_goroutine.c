@@ -1,5 +1,7 @@
 /* test_goroutine.c: the rows of goroutine and goroutineleak, and their texts, which tools for Go's must read. */
 #include "../pprof/go_tool.h"
+#include "burn.h"
+#include "file_limit.h"
 #include "one_profiler.h"
 #include "parked_threads.h"
 #include "profiler/goroutine_dump.h"
@@ -62,6 +64,26 @@ static void tasks_of_one_stack_and_labels_are_one_sample(void **state)
     assert_int_equal(labelled_count(profile, "reason", "data wait"), 1);
     assert_int_equal(labelled_count(profile, "thread", "reactor-0"), 3);
     profile_destroy(profile);
+}
+
+static void a_profile_without_its_threads_says_so(void **state)
+{
+    (void)state;
+    source_add(1, "connection", "IO wait", 0);
+    struct rlimit limit;
+    forbid_files(&limit);
+    struct profile *profile = take("goroutine", &plain);
+    allow_files(&limit);
+    struct profile *whole = take("goroutine", &plain);
+
+    assert_true(has_comment(profile, "threads that are missing: all that run no task, as they could not be listed: "
+                                     "Too many open files"));
+    assert_int_equal(profile->sample_count, 1);
+    assert_int_equal(labelled_count(profile, "reason", "IO wait"), 1);
+    assert_false(has_comment(whole, "threads that are missing"));
+    assert_true(whole->sample_count > 1);
+    profile_destroy(profile);
+    profile_destroy(whole);
 }
 
 static void a_delta_has_the_tasks_that_came(void **state)
@@ -414,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(tasks_of_one_stack_and_labels_are_one_sample),
+        TEST(a_profile_without_its_threads_says_so),
         TEST(a_delta_has_the_tasks_that_came),
         TEST(only_long_parked_tasks_may_have_leaked),
         TEST(a_parked_task_says_for_how_long_in_steps),

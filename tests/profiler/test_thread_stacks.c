@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "burn.h"
+#include "file_limit.h"
 #include "parked_threads.h"
 #include "profiler/cpu_timer.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -252,6 +254,26 @@ static void a_late_request_disturbs_nobody(void **state)
     free(timers);
 }
 
+static void without_a_descriptor_to_list_them_by_it_says_why_none_was_asked(void **state)
+{
+    (void)state;
+    struct answers *answers = calloc(1, sizeof *answers);
+    pid_t self = (pid_t)syscall(SYS_gettid);
+    struct rlimit limit;
+    forbid_files(&limit);
+
+    ssize_t of_all = thread_stacks_ask(unwinder, NULL, 0, PATIENCE_NS, keep, answers);
+    size_t all_count = answers->count;
+    ssize_t of_one = thread_stacks_ask(unwinder, &self, 1, PATIENCE_NS, keep, answers);
+    allow_files(&limit);
+
+    assert_int_equal(of_all, -EMFILE);
+    assert_int_equal(all_count, 0);
+    assert_int_equal(of_one, 0);
+    assert_int_equal(answers->count, 1);
+    free(answers);
+}
+
 static void on_signal(int number)
 {
     (void)number;
@@ -352,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_the_kernel_holds_is_told_by_its_state),
         cmocka_unit_test(a_thread_that_has_ended_is_left_out),
         cmocka_unit_test(a_late_request_disturbs_nobody),
+        cmocka_unit_test(without_a_descriptor_to_list_them_by_it_says_why_none_was_asked),
         cmocka_unit_test(the_signal_goes_back_to_whom_it_was_taken_from),
         cmocka_unit_test(askers_threads_and_timers_get_along),
     };
