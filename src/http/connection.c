@@ -17,9 +17,7 @@
 #define READ_BUFFER_BYTES (64u * 1024)
 /* A client that takes nothing of its answer for so long is given up. */
 #define WRITE_TIMEOUT_MS 30000
-/* After a refusal: how long and how much of what the client still sends is read and thrown away. Closing with unread
- * bytes would make the kernel send a reset, which can overtake the refusal. */
-#define LINGER_MS 500
+/* How much of what the client still sends after a refusal is read and thrown away. */
 #define LINGER_BYTES (4u * 1024 * 1024)
 
 static void append_date(struct buf *head)
@@ -188,9 +186,10 @@ static int read_request(struct stream *stream, struct http_reader *reader, const
     }
 }
 
-static void linger(struct stream *stream)
+/* After a refusal. Closing with unread bytes would make the kernel send a reset, which can overtake the refusal. */
+static void linger(struct stream *stream, uint64_t timeout_ms)
 {
-    uint64_t deadline = clock_monotonic_ns() + LINGER_MS * NS_PER_MS;
+    uint64_t deadline = clock_monotonic_ns() + timeout_ms * NS_PER_MS;
     struct bytes view;
     for (size_t dropped = 0; dropped < LINGER_BYTES; dropped += view.size) {
         if (stream_read(stream, 1, remaining_ms(deadline), &view) != 0)
@@ -205,7 +204,7 @@ static void refuse_request(struct stream *stream, const struct http_port_setup *
               refusal.status, refusal.text);
     struct http_exchange exchange = {.stream = stream, .error_headers = setup->error_headers, .close = true};
     http_respond_error(&exchange, refusal.status, "%s", refusal.text);
-    linger(stream);
+    linger(stream, setup->linger_ms);
 }
 
 /* False once the connection is to be closed. */

@@ -162,6 +162,8 @@ int http_port_open(struct http_port **opened, struct reactor *reactor, const str
         port->setup.idle_timeout_ms = HTTP_IDLE_TIMEOUT_MS;
     if (port->setup.request_timeout_ms == 0)
         port->setup.request_timeout_ms = HTTP_REQUEST_TIMEOUT_MS;
+    if (port->setup.linger_ms == 0)
+        port->setup.linger_ms = HTTP_LINGER_MS;
     list_init(&port->connections);
     pthread_mutex_init(&port->lock, NULL);
     pthread_cond_init(&port->changed, NULL);

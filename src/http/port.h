@@ -65,10 +65,12 @@ struct http_port_setup {
     unsigned connections_max;        /* one more ends a silent one or is told 503; 0: HTTP_CONNECTIONS_MAX */
     uint64_t idle_timeout_ms;        /* between requests; 0: HTTP_IDLE_TIMEOUT_MS */
     uint64_t request_timeout_ms;     /* from the first byte of a request to its last; 0: HTTP_REQUEST_TIMEOUT_MS */
+    uint64_t linger_ms;              /* who still sends after a refusal has so long to read it; 0: HTTP_LINGER_MS */
 };
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_IDLE_TIMEOUT_MS 60000
 #define HTTP_REQUEST_TIMEOUT_MS 10000
+#define HTTP_LINGER_MS 500
 
 /* Listen on this reactor. Blocks until that is done, so not on a reactor's thread. Negative: libuv's code, logged. */
 int http_port_open(struct http_port **port, struct reactor *reactor, const struct http_port_setup *setup) MUST_USE;

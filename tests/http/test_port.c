@@ -259,14 +259,17 @@ static void what_is_refused_is_told_before_the_close(void **state)
 static void a_refusal_is_read_by_one_who_still_sends(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    open_default(&fixture);
+    struct fixture fixture = {0};
+    struct http_port_setup setup = default_setup(&fixture);
+    setup.linger_ms = CLIENT_TIMEOUT_S * 1000; /* however late this machine lets the client have its turn */
+    open_port(&fixture, &setup);
     int fd = client_connect(fixture.number);
     size_t size = 1u << 20;
     char *head = mem_alloc(size);
     memset(head, 'a', size);
     memcpy(head, "GET /", 5);
     client_send_bytes(fd, head, size);
+    shutdown(fd, SHUT_WR); /* so that the port need not wait for more */
 
     char *answer = client_receive_all(fd);
 
