@@ -107,6 +107,14 @@ static const struct debug_form page_form = {
     .write = write_page, .answer = answer_page, .begin = begin_page, .end = end_page, .fail = fail_page,
 };
 
+/* Nobody waits for a page that is not sent, and nothing is collected for it. */
+static void answer_page_head(struct http_exchange *exchange)
+{
+    struct http_response response = make_response(exchange);
+    if (http_respond_begin(exchange, &response) == 0)
+        http_respond_end(exchange);
+}
+
 void debug_answer_ui(struct http_exchange *exchange)
 {
     struct debug_port *debug = exchange->context;
@@ -125,5 +133,8 @@ void debug_answer_ui(struct http_exchange *exchange)
         return;
     }
     query.takes_part = true; /* Go's error is for Go's tools, which take no pages */
-    debug_take_profile(exchange, type, &query, &page_form);
+    if (exchange->is_head && query.window_ms > 0)
+        answer_page_head(exchange);
+    else
+        debug_take_profile(exchange, type, &query, &page_form);
 }

@@ -138,11 +138,15 @@ static void head_has_the_headers_and_no_body(void **state)
 {
     (void)state;
     struct fixture fixture;
-    open_debug(&fixture, "127.0.0.1");
-    char *head = client_request(fixture.number, "HEAD", UI "?type=heap");
-    assert_starts_with(head, HEAD("200 OK", "text/html; charset=utf-8", "Content-Security-Policy: "));
-    assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
-    mem_free(head);
+    open_debug_for(&fixture, "127.0.0.1", 3600000);
+    static const char *const paths[] = {UI "?type=heap", UI "?type=heap&seconds=3600", UI "?type=cpu&seconds=3600"};
+    for (size_t i = 0; i < ARRAY_COUNT(paths); i++) { /* nor does it take the time */
+        char *head = client_request(fixture.number, "HEAD", paths[i]);
+        assert_starts_with(head, HEAD("200 OK", "text/html; charset=utf-8", "Content-Security-Policy: "));
+        assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
+        mem_free(head);
+    }
+    assert_int_equal(cpu_sampler_stats(profiler_cpu(fixture.profiler)).thread_count, 0);
     close_debug(&fixture);
 }
 
