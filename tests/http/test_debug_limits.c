@@ -1,30 +1,40 @@
 /* test_debug_limits.c: what many clients may cost together: who waits for a turn, and how much waits to be sent. */
 #include "http/debug_port.h"
 
+#include "base/probe.h"
 #include "debug_fixture.h"
+#include "pprof/flamegraph.h"
 #include "runtime/task.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <uv.h>
 
-/* A function whose name makes an answer of many bytes out of a request of few. */
+/* A function whose name takes more than a MiB: whatever has it is a large answer to a small request. It waits for a
+ * millisecond, or so a profile is told. */
+#define GLUE(a, b) a##b
+#define TWICE(text) GLUE(text, text)
+#define FOUR_TIMES(text) TWICE(TWICE(text))
+#define SIXTEEN_TIMES(text) FOUR_TIMES(FOUR_TIMES(text))
 #define LONG_NAME \
-    a_function_whose_name_is_so_long_that_a_list_of_addresses_of_which_each_is_answered_by_this_name_makes_an_\
-answer_that_is_many_times_as_large_as_the_list_and_that_no_socket_takes_in_as_a_whole_while_its_client_reads_none_of_it
-int LONG_NAME(int number);
-int LONG_NAME(int number)
+    SIXTEEN_TIMES(SIXTEEN_TIMES(SIXTEEN_TIMES(FOUR_TIMES( \
+        a_function_whose_name_is_so_long_that_no_answer_which_has_it_is_a_small_one_))))
+NOINLINE int LONG_NAME(void);
+int LONG_NAME(void)
 {
-    return number + 1;
+    const struct probe_sink *sink = probe_sink_now();
+    uint64_t now_ns = clock_monotonic_ns();
+    sink->waited("condition wait", now_ns - NS_PER_MS, now_ns);
+    return 0;
 }
 
-/* Its answer is some 14 MiB. */
+/* Its answer is some 19 MiB, which no socket takes in as a whole while its client reads none of it. */
 static struct buf write_symbol_request(void)
 {
     struct buf addresses, request;
     buf_init(&addresses);
     buf_init(&request);
-    while (addresses.size < 900 * 1024)
+    for (int i = 0; i < 16; i++)
         buf_printf(&addresses, "%#lx+", (unsigned long)(uintptr_t)LONG_NAME);
     buf_printf(&request, "POST /debug/pprof/symbol HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
                          "Content-Length: %zu\r\n\r\n", addresses.size);
@@ -92,6 +102,34 @@ static void what_slow_readers_hold_is_bounded(void **state)
     close_debug(&fixture);
 }
 
+/* A port whose limits a test sees and sets. */
+struct own_port {
+    struct debug_port debug;
+    struct reactor *reactor;
+    struct http_port *port;
+    uint16_t number;
+};
+
+static void open_own_port(struct own_port *own, const struct http_route *routes, unsigned route_count)
+{
+    assert_int_equal(reactor_start(&own->reactor, &(struct reactor_options){.name = "debug"}), 0);
+    assert_int_equal(http_port_open(&own->port, own->reactor, &(struct http_port_setup){
+        .name = "test",
+        .host = "127.0.0.1",
+        .routes = routes,
+        .route_count = route_count,
+        .context = &own->debug,
+    }), 0);
+    own->number = http_port_number(own->port);
+}
+
+static void close_own_port(struct own_port *own)
+{
+    http_port_close(own->port);
+    reactor_stop(own->reactor);
+    reactor_join(own->reactor);
+}
+
 #define PIECE_BYTES (20u << 20) /* more than any socket takes while nobody reads */
 
 static void answer_with_a_piece(struct http_exchange *exchange)
@@ -124,34 +162,63 @@ static void a_piece_counts_until_its_client_has_read_it(void **state)
     static const struct http_route routes[] = {
         {"/piece", HTTP_ALLOW_GET, answer_with_a_piece}, {"/unsent", HTTP_ALLOW_GET, answer_unsent_bytes},
     };
-    struct debug_port debug = {.profiler = NULL};
-    struct reactor *reactor;
-    struct http_port *port;
-    debug_limits_init(&debug.limits);
-    assert_int_equal(reactor_start(&reactor, &(struct reactor_options){.name = "debug"}), 0);
-    assert_int_equal(http_port_open(&port, reactor, &(struct http_port_setup){
-        .name = "test",
-        .host = "127.0.0.1",
-        .routes = routes,
-        .route_count = ARRAY_COUNT(routes),
-        .context = &debug,
-    }), 0);
-    uint16_t number = http_port_number(port);
-    int fd = send_get(number, "/piece");
+    struct own_port own = {.port = NULL};
+    debug_limits_init(&own.debug.limits);
+    open_own_port(&own, routes, ARRAY_COUNT(routes));
+    int fd = send_get(own.number, "/piece");
     assert_int_equal(await_status(fd), 200);
-    AWAIT(ask_unsent_bytes(number) == PIECE_BYTES);
+    AWAIT(ask_unsent_bytes(own.number) == PIECE_BYTES);
 
     struct buf text;
     struct bytes body;
     receive_answer(fd, &text, &body);
 
     assert_true(body.size > PIECE_BYTES);
-    assert_int_equal(ask_unsent_bytes(number), 0);
+    assert_int_equal(ask_unsent_bytes(own.number), 0);
     buf_deinit(&text);
     close(fd);
-    http_port_close(port);
-    reactor_stop(reactor);
-    reactor_join(reactor);
+    close_own_port(&own);
+}
+
+/* Its head has said 200 already. */
+static void a_page_that_has_begun_says_that_there_is_no_room_for_it(void **state)
+{
+    (void)state;
+    static const struct http_route routes[] = {{"/ui", HTTP_ALLOW_GET, debug_answer_ui}};
+    const struct profiler_options options = {
+        .enabled = true,
+        .cpu_hz = 100,
+        .max_duration_ns = 3600 * (int64_t)NS_PER_S,
+    };
+    struct own_port own = {.port = NULL};
+    assert_int_equal(profiler_create(&own.debug.profiler, &options), 0);
+    debug_limits_init(&own.debug.limits);
+    own.debug.limits.unsent_bytes = 200u << 20;
+    open_own_port(&own, routes, ARRAY_COUNT(routes));
+    int fd = send_get(own.number, "/ui?type=block&seconds=3600&rate=1");
+    struct buf text, page;
+    buf_init(&text);
+    buf_init(&page);
+    while (!strstr(buf_string(&text), "<progress></progress></div>\n"))
+        assert_true(client_receive_some(fd, &text));
+
+    LONG_NAME();
+    shutdown(fd, SHUT_WR);
+    while (client_receive_some(fd, &text))
+        ;
+
+    assert_starts_with(buf_string(&text), "HTTP/1.1 200 OK\r\n");
+    const char *body = strstr(buf_string(&text), "\r\n\r\n") + 4;
+    assert_true(client_unchunk(bytes_of_string(body), &page));
+    assert_memory_equal(page.data, flamegraph_page_start.data, flamegraph_page_start.size);
+    const char *end = "</div>\n<p>an answer of 1 MiB has no room beside 200 MiB that clients have yet to read; "
+                      "try again later</p>\n";
+    assert_string_equal(buf_string(&page) + page.size - strlen(end), end);
+    buf_deinit(&page);
+    buf_deinit(&text);
+    close(fd);
+    close_own_port(&own);
+    profiler_destroy(own.debug.profiler);
 }
 
 /* What never comes must fail the test, not hang it. */
@@ -246,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_slow_readers_hold_is_bounded),
         cmocka_unit_test(a_piece_counts_until_its_client_has_read_it),
+        cmocka_unit_test(a_page_that_has_begun_says_that_there_is_no_room_for_it),
         cmocka_unit_test(four_work_at_once_and_who_waits_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
