@@ -7,9 +7,10 @@
  * to).
  *
  * The pprof of Go 1.19 prints the same but for this: the Time line has another form, there is no Doc line, a base must
- * have the same sample types; and a profile that is alone is merged like several: equal samples, mappings and comments
- * are one, and what no sample has a use for is gone. So the total is less where samples of one stack and labels have
- * different signs, a mapping may have another's name, and an expression may match nothing. [any] */
+ * have the same sample types, samples without a stack are not asked for their labels; and a profile that is alone is
+ * merged like several: equal samples, mappings and comments are one, and what no sample has a use for is gone. So the
+ * total is less where samples of one stack and labels have different signs, a mapping may have another's name, and an
+ * expression may match nothing. [any] */
 #ifndef PPROF_TOP_H
 #define PPROF_TOP_H
 
