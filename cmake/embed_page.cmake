@@ -4,7 +4,7 @@
 # that nothing else in it can ever run.
 file(READ ${SOURCE}.html page)
 file(READ ${SOURCE}.css style)
-foreach(part _model _canvas _panel "")
+foreach(part _model _canvas _panel _address "")
   file(READ ${SOURCE}${part}.js text)
   string(APPEND script "${text}")
 endforeach()

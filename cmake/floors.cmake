@@ -63,5 +63,5 @@ add_custom_command(
   COMMAND ${CMAKE_COMMAND} -DSOURCE=${page} -DOUTPUT=${PPROF_GENERATED}/pprof/flamegraph_page.c
           -P ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake
   DEPENDS ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake ${page}.html ${page}.css ${page}_model.js ${page}_canvas.js
-          ${page}_panel.js ${page}.js)
+          ${page}_panel.js ${page}_address.js ${page}.js)
 target_sources(pprof PRIVATE ${PPROF_GENERATED}/pprof/flamegraph_page.c)

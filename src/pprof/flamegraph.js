@@ -20,7 +20,8 @@ class Page {
         this.fillComments();
         this.listen();
         this.takeTheme();
-        this.recall();
+        this.address = new Address(this);
+        this.address.recall();
     }
 
     // --- from a choice to what is seen ---
@@ -52,7 +53,7 @@ class Page {
         element('whole').disabled = this.picture.focus === ROOT;
         this.picture.draw();
         this.tellNothing();
-        this.remember();
+        this.address.remember();
         this.point(-1);
         this.mark();
         this.fillDetails();
@@ -88,52 +89,6 @@ class Page {
             caller = this.model.parent[caller];
         const isNarrow = this.model.weight[box] / this.model.weight[caller] * this.picture.width < NARROWEST;
         return isNarrow ? this.model.parent[box] : caller;
-    }
-
-    // --- the address: what is shown stands behind its '#', so that it can be sent, reloaded, and gone back from ---
-
-    // Back leads to another zoom, type or filter; what is typed makes no step of its own.
-    address() {
-        const {model, picture} = this, address = new URLSearchParams();
-        if (model.type !== model.data.type)
-            address.set('type', model.data.types[model.type][0]);
-        for (const [key, value] of model.filter)
-            address.set((value === null ? 'without.' : 'label.') + key, value || '');
-        if (picture.focus !== ROOT)
-            address.set('zoom', model.stackOf(picture.focus));
-        const step = address.toString();
-        if (element('search').value !== '')
-            address.set(this.isRegex ? 'regex' : 'search', element('search').value);
-        if (picture.flames)
-            address.set('flames', '1');
-        return {step, text: address.toString()};
-    }
-
-    remember() {
-        const {step, text} = this.address();
-        if (text !== location.hash.slice(1))
-            history[step === this.step || this.isRecalled ? 'replaceState' : 'pushState'](null, '', '#' + text);
-        this.step = step;
-    }
-
-    recall() {
-        const {model} = this, address = new URLSearchParams(location.hash.slice(1));
-        const type = model.data.types.findIndex(([name]) => name === address.get('type'));
-        model.type = type < 0 ? model.data.type : type;
-        model.filter.clear();
-        for (const [name, value] of address) {
-            const [, kind, key] = name.match(/^(label|without)\.([^]*)$/) || [];
-            if (model.labelKeys.includes(key))
-                model.filter.set(key, kind === 'label' ? value : null);
-        }
-        this.picture.flames = address.has('flames');
-        element('type').value = model.type;
-        element('direction').setAttribute('aria-pressed', this.picture.flames);
-        element('search').value = address.get('regex') || address.get('search') || '';
-        element('regex').setAttribute('aria-pressed', address.has('regex'));
-        this.isRecalled = true;
-        this.refresh(address.get('zoom') || '');
-        this.isRecalled = false;
     }
 
     place(marker, box) {
@@ -273,7 +228,7 @@ class Page {
     searchAndDraw() {
         this.search();
         this.picture.draw();
-        this.remember();
+        this.address.remember();
     }
 
     findFunction(name) {
@@ -446,7 +401,7 @@ class Page {
             if (box >= 0)
                 this.focus(box);
         });
-        addEventListener('popstate', () => this.recall());
+        addEventListener('popstate', () => this.address.recall());
         document.addEventListener('keydown', event => this.onKey(event));
         element('search').addEventListener('input', () => this.searchAndDraw());
         element('regex').addEventListener('click', () => {
