@@ -126,6 +126,8 @@ static void decode_sample_type(struct decoder *decoder, struct bytes record)
 {
     struct profile_value_type type = read_value_type(decoder, record);
     struct profile *profile = decoder->profile;
+    if (profile->sample_type_count == PROFILE_SAMPLE_TYPES_MAX)
+        refuse(decoder, ERR_TOO_LARGE, "the profile has more sample types than the limit allows");
     if (charge(decoder, sizeof(type)))
         profile_add_sample_type(profile, profile_text(profile, type.type), profile_text(profile, type.unit));
 }

@@ -18,6 +18,9 @@ struct profile_limits {
 #define PROFILE_LIMITS_DEFAULT \
     ((struct profile_limits){.plain_bytes = (size_t)256 << 20, .memory_bytes = (size_t)2 << 30})
 
+/* Those that exist have up to ten, and each is looked for among the others by its name. */
+#define PROFILE_SAMPLE_TYPES_MAX 1000
+
 /* Read a profile: protobuf, plain or in gzip (any number of members, one after another). On success *profile is the
  * caller's (profile_destroy). Ids are renumbered from 1 in the order of the input; doubles become one,
  * but for samples, which stay as they are.

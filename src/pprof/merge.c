@@ -42,6 +42,7 @@ struct sorted_label {
 struct merger {
     struct profile *merged;
     struct known_mapping *known_mappings;
+    struct index comments; /* by their strings */
     struct arena arena;
 
     /* Of the source at hand: what has become of its things. Ids, or a string's index plus one; 0: not asked for yet. */
@@ -171,13 +172,19 @@ static int settle_period(struct merger *merger, const struct source *sources, si
 
 /* --- headers --- */
 
-static bool has_comment(const struct profile *profile, const char *text)
+static bool is_comment(const void *profile, uint32_t position, const void *string)
 {
-    for (uint32_t i = 0; i < profile->comment_count; i++) {
-        if (strcmp(profile_text(profile, profile->comments[i]), text) == 0)
-            return true;
-    }
-    return false;
+    return ((const struct profile *)profile)->comments[position] == *(const uint32_t *)string;
+}
+
+/* Unless it is there. */
+static void merge_comment(struct merger *merger, const char *text)
+{
+    uint32_t string = profile_string(merger->merged, text), hash = hash_finish(hash_begin(string));
+    if (index_find(&merger->comments, hash, is_comment, merger->merged, &string) != NOT_IN_INDEX)
+        return;
+    index_insert(&merger->comments, hash, merger->merged->comment_count);
+    profile_add_comment(merger->merged, text);
 }
 
 /* The default that a profile has, once it has the result's sample types. */
@@ -200,11 +207,8 @@ static void merge_header(struct merger *merger, const struct source *source, boo
     if (merged->time_ns == 0 || profile->time_ns < merged->time_ns)
         merged->time_ns = profile->time_ns;
     merged->duration_ns = (int64_t)((uint64_t)merged->duration_ns + (uint64_t)profile->duration_ns);
-    for (uint32_t i = 0; i < profile->comment_count; i++) {
-        const char *comment = profile_text(profile, profile->comments[i]);
-        if (!has_comment(merged, comment))
-            profile_add_comment(merged, comment);
-    }
+    for (uint32_t i = 0; i < profile->comment_count; i++)
+        merge_comment(merger, profile_text(profile, profile->comments[i]));
     if (merged->default_sample_type == 0)
         merged->default_sample_type = profile_string(merged, default_type(merger, source));
     if (merged->doc_url == 0)
@@ -437,6 +441,7 @@ static int merge_sources(struct source *sources, size_t count, struct profile **
     for (size_t i = 0; i < ARRAY_COUNT(buffers); i++)
         buf_deinit(buffers[i]);
     HASH_CLEAR(hh, merger.known_mappings);
+    index_deinit(&merger.comments);
     arena_deinit(&merger.arena);
     if (result != 0) {
         profile_destroy(merger.merged);

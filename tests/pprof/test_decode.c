@@ -266,6 +266,23 @@ static void many_small_records_stop_at_the_memory_limit(void **state)
     buf_deinit(&out);
 }
 
+static void more_sample_types_than_anybody_has_are_refused(void **state)
+{
+    (void)state;
+    struct profile *profile;
+    const char *problem;
+    struct buf out;
+    buf_init(&out);
+    buf_append(&out, "\x32\x00", 2); /* a string */
+    for (int i = 0; i < PROFILE_SAMPLE_TYPES_MAX; i++)
+        buf_append(&out, "\x0a\x00", 2);
+    assert_int_equal(profile_decode(buf_bytes(&out), PROFILE_LIMITS_DEFAULT, &profile, &problem), 0);
+    profile_destroy(profile);
+    buf_append(&out, "\x0a\x00", 2);
+    assert_int_equal(profile_decode(buf_bytes(&out), PROFILE_LIMITS_DEFAULT, &profile, &problem), ERR_TOO_LARGE);
+    buf_deinit(&out);
+}
+
 /* A gibibyte of one sample took twelve, before it was counted. */
 static void parts_of_one_sample_stop_at_the_memory_limit(void **state)
 {
@@ -428,6 +445,7 @@ int main(void)
         cmocka_unit_test(gzip_bomb_stops_at_the_limit),
         cmocka_unit_test(exactly_the_limit_is_allowed),
         cmocka_unit_test(many_small_records_stop_at_the_memory_limit),
+        cmocka_unit_test(more_sample_types_than_anybody_has_are_refused),
         cmocka_unit_test(parts_of_one_sample_stop_at_the_memory_limit),
         cmocka_unit_test(rules_of_the_format_are_checked),
         cmocka_unit_test(ids_with_gaps_and_in_any_order_are_renumbered),

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 static struct profile *merged_of(const struct merge_input *inputs, size_t count)
 {
@@ -274,6 +275,26 @@ static void a_comparison_keeps_both_sides(void **state)
     profile_destroy(profile);
 }
 
+/* Were each looked for among all, this would take an hour. */
+static void comments_are_there_once(void **state)
+{
+    (void)state;
+    enum { COMMENTS = 1 << 19 };
+    struct profile *profile = example_cpu();
+    uint32_t before = profile->comment_count;
+    for (unsigned i = 0; i < COMMENTS; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%u", i);
+        profile_add_comment(profile, text);
+    }
+    struct merge_input inputs[] = {{.profile = profile}, {.profile = profile}};
+    struct profile *merged = merged_of(inputs, ARRAY_COUNT(inputs));
+    assert_int_equal(merged->comment_count, before + COMMENTS);
+    assert_string_equal(profile_text(merged, merged->comments[merged->comment_count - 1]), "524287");
+    profile_destroy(merged);
+    profile_destroy(profile);
+}
+
 static void what_no_index_can_hold_is_refused(void **state)
 {
     (void)state;
@@ -301,6 +322,7 @@ int main(void)
         cmocka_unit_test(different_things_are_refused),
         cmocka_unit_test(a_profile_less_itself_is_empty_and_keeps_its_program),
         cmocka_unit_test(a_comparison_keeps_both_sides),
+        cmocka_unit_test(comments_are_there_once),
         cmocka_unit_test(what_no_index_can_hold_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
