@@ -47,8 +47,8 @@ struct cpu_threads {
     void *context;
     bool is_installed;   /* SIGPROF is ours, from the first start on */
     DIR *tasks;          /* /proc/self/task, between start and stop */
-    uint64_t scan_count; /* since start or restart */
-    uint64_t last_scan_ns;
+    uint64_t scan_count;
+    uint64_t whole_scan_ns; /* when the last scan was, if it gave each thread a timer; 0: there is none */
     uint64_t period_ns;
     struct thread *alive;
     struct list ended;
@@ -229,8 +229,8 @@ static int scan(struct cpu_threads *threads)
 {
     int rc = 0;
     uint64_t refused_count = 0;
-    uint64_t absent_ns = threads->scan_count > 0 ? threads->last_scan_ns : 0;
-    threads->last_scan_ns = clock_monotonic_ns();
+    uint64_t absent_ns = threads->whole_scan_ns;
+    threads->whole_scan_ns = clock_monotonic_ns();
     threads->scan_count++;
     rewinddir(threads->tasks);
     for (struct dirent *entry; (entry = readdir(threads->tasks));) {
@@ -247,6 +247,8 @@ static int scan(struct cpu_threads *threads)
     }
     if (refused_count > threads->refused_count)
         threads->refused_count = refused_count;
+    if (refused_count > 0)
+        threads->whole_scan_ns = 0; /* whom the next one finds need not be new */
     struct thread *thread, *next_thread;
     HASH_ITER(hh, threads->alive, thread, next_thread)
     {
@@ -280,7 +282,7 @@ void cpu_threads_settle(struct cpu_threads *threads)
 /* As scan. */
 static int give_timers(struct cpu_threads *threads, uint64_t period_ns)
 {
-    threads->scan_count = 0; /* no thread is new: what it used so far is not for its first sample */
+    threads->whole_scan_ns = 0; /* no thread is new: what it used so far is not for its first sample */
     threads->period_ns = period_ns;
     return scan(threads);
 }

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 #define PERIOD_NS (20 * NS_PER_MS)
@@ -114,17 +115,31 @@ static void *burn_and_stay(void *argument)
     return NULL;
 }
 
+/* When it returns, the thread has burnt its time. */
+static void newborn_start(struct newborn *newborn)
+{
+    sem_init(&newborn->has_burnt, 0, 0);
+    sem_init(&newborn->may_end, 0, 0);
+    assert_int_equal(pthread_create(&newborn->thread, NULL, burn_and_stay, newborn), 0);
+    while (sem_wait(&newborn->has_burnt) != 0)
+        continue;
+}
+
+static void newborn_end(struct newborn *newborn)
+{
+    sem_post(&newborn->may_end);
+    pthread_join(newborn->thread, NULL);
+    sem_destroy(&newborn->has_burnt);
+    sem_destroy(&newborn->may_end);
+}
+
 static void what_no_scan_has_found_yet_is_taken_at_the_end(void **state)
 {
     (void)state;
     struct fixture fixture;
-    start(&fixture);
     struct newborn newborn;
-    sem_init(&newborn.has_burnt, 0, 0);
-    sem_init(&newborn.may_end, 0, 0);
-    assert_int_equal(pthread_create(&newborn.thread, NULL, burn_and_stay, &newborn), 0);
-    while (sem_wait(&newborn.has_burnt) != 0)
-        continue;
+    start(&fixture);
+    newborn_start(&newborn);
 
     cpu_threads_settle(fixture.threads);
     uint64_t settled_ns = fixture.newborn_ns;
@@ -134,11 +149,39 @@ static void what_no_scan_has_found_yet_is_taken_at_the_end(void **state)
     assert_in_range(settled_ns, (PERIODS - 1) * PERIOD_NS, UINT64_MAX);
     assert_in_range(fixture.newborn_ns, settled_ns, settled_ns + PERIOD_NS);
     assert_int_equal(cpu_threads_count(fixture.threads).lost_count, 0);
-    sem_post(&newborn.may_end);
-    pthread_join(newborn.thread, NULL);
+    newborn_end(&newborn);
     block_signal(SIG_UNBLOCK);
-    sem_destroy(&newborn.has_burnt);
-    sem_destroy(&newborn.may_end);
+    destroy(&fixture);
+}
+
+static void who_gets_no_timer_again_is_counted_and_is_not_new_when_it_does(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct newborn newborn;
+    struct rlimit limit, none;
+    start(&fixture);
+    newborn_start(&newborn);
+    cpu_threads_scan(fixture.threads);
+    uint64_t thread_count = cpu_threads_count(fixture.threads).thread_count;
+    cpu_threads_settle(fixture.threads);
+    uint64_t settled_ns = fixture.newborn_ns;
+
+    getrlimit(RLIMIT_SIGPENDING, &limit);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+    cpu_threads_restart(fixture.threads, PERIOD_NS);
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    assert_int_equal(cpu_threads_count(fixture.threads).thread_count, 0);
+    burn((PERIODS + 1) * PERIOD_NS); /* more than the other has used in its life */
+    cpu_threads_scan(fixture.threads);
+
+    assert_int_equal(cpu_threads_count(fixture.threads).thread_count, thread_count);
+    assert_int_equal(cpu_threads_count(fixture.threads).refused_count, thread_count);
+    cpu_threads_stop(fixture.threads);
+    assert_in_range(fixture.newborn_ns, settled_ns, settled_ns + PERIOD_NS);
+    newborn_end(&newborn);
+    block_signal(SIG_UNBLOCK);
     destroy(&fixture);
 }
 
@@ -171,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_tick_that_comes_after_the_end_is_not_taken_again),
         cmocka_unit_test(a_tick_of_the_old_period_is_not_taken_in_the_new_one),
         cmocka_unit_test(what_no_scan_has_found_yet_is_taken_at_the_end),
+        cmocka_unit_test(who_gets_no_timer_again_is_counted_and_is_not_new_when_it_does),
         cmocka_unit_test(however_often_the_rate_changes_all_time_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
