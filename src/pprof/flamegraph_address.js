@@ -1,5 +1,5 @@
-// flamegraph_address.js: what the page shows stands behind the '#' of its address, so that it can be sent, reloaded, and
-// gone back from.
+// flamegraph_address.js: what the page shows stands behind the '#' of its address, so that it can be sent, reloaded,
+// and gone back from.
 
 class Address {
     constructor(page) {

@@ -134,13 +134,20 @@ class Model {
 
     // 1 for each box that is under none of the same function.
     markOutermost() {
-        const {parent, functionOf} = this;
         this.isOutermost = new Uint8Array(this.boxCount);
-        for (let box = ROOT + 1; box < this.boxCount; box++) {
-            let caller = parent[box];
-            while (caller !== ROOT && functionOf[caller] !== functionOf[box])
-                caller = parent[caller];
-            this.isOutermost[box] = caller === ROOT;
+        const onPath = new Int32Array(this.functionCount), stack = [ROOT]; // ~box: all under it has been seen
+        while (stack.length > 0) {
+            const box = stack.pop();
+            if (box < 0) {
+                onPath[this.functionOf[~box]]--;
+                continue;
+            }
+            if (box !== ROOT) {
+                this.isOutermost[box] = onPath[this.functionOf[box]]++ === 0;
+                stack.push(~box);
+            }
+            for (let i = this.childStart[box]; i < this.childStart[box + 1]; i++)
+                stack.push(this.children[i]);
         }
     }
 

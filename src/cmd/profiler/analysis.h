@@ -44,8 +44,8 @@ int analysis_init(struct analysis *analysis, const struct analysis_options *opti
 void analysis_deinit(struct analysis *analysis);
 
 /* Shows what the options ask for of what content->read has read; path is the file's, the page goes beside it:
- * "cpu.prof" has "cpu.html", headed by the origin. is_quiet: only what was asked for by a flag. On failure *message says
- * why. */
+ * "cpu.prof" has "cpu.html", headed by the origin. is_quiet: only what was asked for by a flag. On failure *message
+ * says why. */
 int analysis_show(const struct analysis *analysis, const struct profiler_content *content, void *read_back,
                   const char *path, const struct content_origin *origin, bool is_quiet,
                   struct buf *message) MUST_USE;
