@@ -136,7 +136,7 @@ static int start_reactors(struct broker *broker)
     broker->reactors = mem_alloc_array(wanted, sizeof *broker->reactors);
     broker->heartbeats = mem_alloc_array(wanted, sizeof *broker->heartbeats);
     for (unsigned i = 0; i < wanted; i++) {
-        char name[16];
+        char name[sizeof "reactor-4294967295"];
         snprintf(name, sizeof name, "reactor-%u", i);
         int rc = reactor_start(&broker->reactors[i], &(struct reactor_options){.name = name});
         if (rc < 0)

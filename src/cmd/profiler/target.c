@@ -40,8 +40,8 @@ static void cut_slashes(char *text)
 /* The scheme's end, "http://" having 7; 0: there is none. */
 static size_t scheme_length(const char *text)
 {
-    const char *separator = strstr(text, "://");
-    return separator != NULL ? (size_t)(separator + 3 - text) : 0;
+    size_t length = strcspn(text, ":/");
+    return strncmp(text + length, "://", 3) == 0 ? length + 3 : 0;
 }
 
 /* Part of a URL as memory of libcurl's; NULL: it has none. */
