@@ -1,7 +1,7 @@
 /* load.c: a load of real Kafka clients (librdkafka): producers and consumers over several topics, with figures.
  *
- * Every message starts with a header that says when it was handed to the producer and which one it is. So a consumer can
- * tell how long it took, and whether each message came exactly once and in its place.
+ * Every message starts with a header that says when it was handed to the producer and which one it is. So a consumer
+ * can tell how long it took, and whether each message came exactly once and in its place.
  * Two latencies are printed: ack (produce() to delivery report) and end to end (produce() to the consumer). */
 #include <errno.h>
 #include <inttypes.h>
@@ -315,9 +315,10 @@ static struct options options_parse(int argc, char **argv)
                               .topic_count = 4, .partition_count = 2, .duration_s = 10, .message_size = 200,
                               .consume = true};
     static const struct option names[] = {
-        {"brokers", 1, NULL, 'b'}, {"mock", 0, NULL, 'm'},       {"duration", 1, NULL, 'd'}, {"messages", 1, NULL, 'n'},
-        {"size", 1, NULL, 's'},    {"rate", 1, NULL, 'r'},       {"topics", 1, NULL, 't'},   {"partitions", 1, NULL, 'p'},
-        {"prefix", 1, NULL, 'x'},  {"codec", 1, NULL, 'c'},      {"acks", 1, NULL, 'a'},     {"no-consume", 0, NULL, 'P'},
+        {"brokers", 1, NULL, 'b'},    {"mock", 0, NULL, 'm'},  {"duration", 1, NULL, 'd'},
+        {"messages", 1, NULL, 'n'},   {"size", 1, NULL, 's'},  {"rate", 1, NULL, 'r'},
+        {"topics", 1, NULL, 't'},     {"partitions", 1, NULL, 'p'}, {"prefix", 1, NULL, 'x'},
+        {"codec", 1, NULL, 'c'},      {"acks", 1, NULL, 'a'},  {"no-consume", 0, NULL, 'P'},
         {"idempotent", 0, NULL, 'i'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long_only(argc, argv, "h", names, NULL)) != -1;)
@@ -339,7 +340,8 @@ static struct options options_parse(int argc, char **argv)
         default: fputs(usage, stderr); exit(2);
         }
     if (optind < argc || options.topic_count < 1 || options.topic_count > TOPICS_MAX || options.partition_count < 1 ||
-        options.message_size < (int64_t)sizeof(struct header) || options.message_size > 900000 || options.duration_s <= 0) {
+        options.message_size < (int64_t)sizeof(struct header) || options.message_size > 900000 ||
+        options.duration_s <= 0) {
         fputs(usage, stderr);
         exit(2);
     }

@@ -90,9 +90,9 @@ static void append_page(struct buf *page, const struct entry *entries, size_t co
         buf_printf(page, "<li><div class=profile-name>%s: </div> %s</li>\n", entries[i].name, entries[i].summary);
     buf_append_string(page, "</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
-                            "addresses too. A flame graph is the same, drawn in the browser, and takes the same parameters. "
-                            "<code>seconds=5</code> asks what comes in five seconds, beside what is held at their end; "
-                            "<code>rate</code> looks more closely meanwhile. How closely otherwise: "
+                            "addresses too. A flame graph is the same, drawn in the browser, and takes the same "
+                            "parameters. <code>seconds=5</code> asks what comes in five seconds, beside what is held at "
+                            "their end; <code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"
                             "</body>\n</html>\n");
 }

@@ -74,8 +74,8 @@ struct codec_schema {
     size_t field_count;
 };
 
-/* Read one message. *message (schema->struct_bytes) is overwritten. Bytes behind it are ignored, as by Kafka: librdkafka
- * sends three with a flexible Metadata request for all topics (still so in 2.16).
+/* Read one message. *message (schema->struct_bytes) is overwritten. Bytes behind it are ignored, as by Kafka:
+ * librdkafka sends three with a flexible Metadata request for all topics (still so in 2.16).
  * ERR_TRUNCATED, ERR_MALFORMED, or ERR_TOO_LARGE beyond CODEC_DECODED_BYTES_MAX. Unknown tagged fields are skipped. */
 int codec_decode(const struct codec_schema *schema, int16_t version, bool flexible, struct bytes input,
                  struct arena *arena, void *message) MUST_USE;

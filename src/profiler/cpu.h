@@ -25,8 +25,8 @@ struct cpu_sampler *cpu_sampler_create(struct unwinder *unwinder, struct symbols
 /* No reader may be left. */
 void cpu_sampler_destroy(struct cpu_sampler *sampler);
 
-/* Until stop, samples go to the table (columns samples and CPU time in ns), which stays the caller's and is not touched
- * by anyone else meanwhile. They are taken at `hz` or faster: the fastest reader decides. Any number of readers at once.
+/* Until stop, samples go to the table (columns samples and CPU time in ns), which stays the caller's and is touched by
+ * nobody else meanwhile. They are taken at `hz` or faster: the fastest reader decides. Any number of readers at once.
  * ERR_OUT_OF_RANGE for a rate beyond the limits, ERR_BUSY if another sampler of this process has the signal, a negative
  * errno if the kernel refuses timers. Blocks shortly: offload it. [any] */
 int cpu_reader_start(struct cpu_sampler *sampler, int hz, struct stack_table *stacks, struct cpu_reader **reader)

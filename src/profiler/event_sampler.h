@@ -5,8 +5,8 @@
  * budget is shared between octaves of durations, so that neither many short ones nor many long ones drown the rest.
  * The share of an octave follows from what the windows of time before have seen, never from the event at hand; and what
  * is chosen weighs the inverse of its probability: so both the number of events and their time add up right on
- * average, however rates and load change. What a burst has chosen beyond the budget is cut: its weight is known too, and
- * whoever adds that up has totals that are still right.
+ * average, however rates and load change. What a burst has chosen beyond the budget is cut: its weight is known too,
+ * and whoever adds that up has totals that are still right.
  *
  * Any number of threads at once, without a lock; an event that is not chosen costs some ns. A static sampler that
  * is zeroed chooses nothing. [any], not in a signal handler */

@@ -1,4 +1,5 @@
-/* place_table.h: places in code that were looked up once, with their texts: symbols.c's memory. One thread at a time. */
+/* place_table.h: places in code that were looked up once, with their texts: the memory of symbols.c. One thread at a
+ * time. */
 #ifndef PROFILER_PLACE_TABLE_H
 #define PROFILER_PLACE_TABLE_H
 

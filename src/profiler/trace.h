@@ -24,7 +24,7 @@ struct trace_query {
     uint64_t last_ns;     /* what was recorded in the time before now */
     bool full_stacks;     /* not with last_ns: what is recorded already has the stacks it has */
     bool is_reserved;     /* never too many: for one at a time that nobody has asked for, a capture */
-    /* Called on the collection's own thread when there are more bytes to take, or none will come any more. NULL: none. */
+    /* Called on the collection's own thread when there are more bytes to take, or none will come any more. Or NULL. */
     void (*notify)(void *context);
     void *context;
 };

@@ -48,7 +48,7 @@ struct trace_thread {
 };
 
 /* Read what was recorded in the last `last_ns`, or, if 0, what comes from now on; until trace_reader_stop. Recording
- * goes on as long as there is a reader. full_stacks: every event has its stack, from now on and while it reads. [any] */
+ * goes on as long as there is a reader. full_stacks: each event has its stack, from now on and while it reads. [any] */
 struct trace_reader *trace_reader_open(struct trace_recorder *recorder, uint64_t last_ns, bool full_stacks);
 void trace_reader_close(struct trace_reader *reader);
 

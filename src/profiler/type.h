@@ -40,7 +40,7 @@ struct profile_type {
     struct {
         const char *label, *unit; /* of stack_key.number; unit NULL: none; label NULL: keys have no number */
     } number;
-    /* Frames that a viewer hides, with all that they call: a regular expression (profile.proto, drop_frames); or NULL. */
+    /* Frames that a viewer hides, with all they call: a regular expression (profile.proto, drop_frames); or NULL. */
     const char *drop_frames;
     /* Collected over a window that the request names, such as CPU samples. The others say what there is (or was so far)
      * at one moment; a window makes a delta of them. */

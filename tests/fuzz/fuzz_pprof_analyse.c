@@ -1,4 +1,4 @@
-/* fuzz_pprof_analyse.c: any bytes as a profile, looked at in all the ways that there are; the first bytes choose which. */
+/* fuzz_pprof_analyse.c: any bytes as a profile, looked at in all ways that there are; the first bytes choose which. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "pprof/decode.h"
@@ -11,8 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The expressions that are asked for; the input brings one of its own. */
 static const char *choose(uint8_t choice, const char *own)
 {
-    const char *const expressions[] = {NULL, "", "a", "^f[0-9]+$", "(?i)main|\\bx", own, own, "api=Fetch,x", "4kb:", ":1s",
-                                       "latency=1ms:2s", "10"};
+    const char *const expressions[] = {NULL, "", "a", "^f[0-9]+$", "(?i)main|\\bx", own, own, "api=Fetch,x", "4kb:",
+                                       ":1s", "latency=1ms:2s", "10"};
     return expressions[choice % ARRAY_COUNT(expressions)];
 }
 

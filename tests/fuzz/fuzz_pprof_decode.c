@@ -1,4 +1,4 @@
-/* fuzz_pprof_decode.c: any bytes as a profile; what is accepted must encode, decode to the same, and have a top table. */
+/* fuzz_pprof_decode.c: any bytes as a profile; what is accepted must encode, decode to the same, and have a table. */
 #include "base/buf.h"
 #include "pprof/decode.h"
 #include "pprof/encode.h"

@@ -118,9 +118,9 @@ static char *expected_index(void)
                             "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n<br>\n"
                             "<p>\nProfile Descriptions:\n<ul>\n%s</ul>\n</p>\n"
                             "<p><code>go tool pprof</code> opens what the links behind a name save, and takes their "
-                            "addresses too. A flame graph is the same, drawn in the browser, and takes the same parameters. "
-                            "<code>seconds=5</code> asks what comes in five seconds, beside what is held at their end; "
-                            "<code>rate</code> looks more closely meanwhile. How closely otherwise: "
+                            "addresses too. A flame graph is the same, drawn in the browser, and takes the same "
+                            "parameters. <code>seconds=5</code> asks what comes in five seconds, beside what is held at "
+                            "their end; <code>rate</code> looks more closely meanwhile. How closely otherwise: "
                             "<a href='/debug/profiler/config'>/debug/profiler/config</a>.</p>\n"
                             "</body>\n</html>\n",
                             buf_string(&rows), buf_string(&descriptions));

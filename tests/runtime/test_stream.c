@@ -694,7 +694,7 @@ static void a_canceled_reader_closes_its_stream(void **state)
     assert_int_equal(reader.rc, UV_ECANCELED);
 }
 
-/* A number goes from stream to stream's closing to another thread's file: ThreadSanitizer must see it closed between. */
+/* The number of a closed stream is another thread's file next: ThreadSanitizer must see it closed between. */
 
 struct churn {
     atomic_bool stopping, stopped;

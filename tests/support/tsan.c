@@ -11,8 +11,8 @@ const char *__tsan_default_suppressions(void)
     return "race:ld-linux-x86-64.so";
 }
 
-/* libuv closes descriptors by syscall(SYS_close): whoever gets the same number next would seem to race with libuv's last
- * use of it. It finds this function instead, which closes by close(), where ThreadSanitizer looks. */
+/* libuv closes descriptors by syscall(SYS_close): whoever gets the same number next would seem to race with libuv's
+ * last use of it. It finds this function instead, which closes by close(), where ThreadSanitizer looks. */
 long syscall(long number, ...)
 {
     va_list list;

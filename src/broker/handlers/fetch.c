@@ -13,8 +13,8 @@
 
 #include <uv.h>
 
-/* What a response carries at most, as with Kafka's fetch.max.bytes: a frame's size is an int32, and a client may ask for
- * as much. */
+/* What a response carries at most, as with Kafka's fetch.max.bytes: a frame's size is an int32, and a client may ask
+ * for as much. */
 #define RESPONSE_BYTES_MAX (55u * 1024 * 1024)
 /* How often a long poll looks whether its client is still there. */
 #define GONE_CHECK_MS 1000
