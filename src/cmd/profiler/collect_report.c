@@ -11,8 +11,8 @@
 /* Standard output, unless that is a script's, or the profile's itself. */
 static FILE *stream_of(const struct profiler_command *command)
 {
-    bool is_profile_s = command->output != NULL && output_is_standard(command->output);
-    return command->analysis.json || command->analysis.folded || is_profile_s ? stderr : stdout;
+    bool has_profile = command->output != NULL && output_is_standard(command->output);
+    return command->analysis.json || command->analysis.folded || has_profile ? stderr : stdout;
 }
 
 static size_t count_held(const struct collect_file *file)
