@@ -204,12 +204,17 @@ class UnderLoad(unittest.TestCase):
 
     def test_tasks_and_threads_are_in_the_goroutine_profile_with_their_state(self):
         profile = self.profiles["goroutine", "plain"]
-        functions = {frame.function for entry in profile.entries for frame in entry.frames}
-        self.assertIn("accept_connections", functions)
         self.assertTrue(all("reason" in entry.labels for entry in profile.entries))
         threads = {entry.labels["thread"] for entry in profile.entries}
         self.assertLessEqual({"reactor-0", "reactor-1", "debug", "takhin"}, threads)
-        self.assertGreaterEqual(profile.total("goroutine", lambda e: e.labels["reason"] == "accept"), 4)
+
+        def acceptors(reasons):
+            return profile.total("goroutine", lambda e: e.labels["reason"] in reasons and any(
+                frame.function in ("accept_connections", "accept_until_canceled") for frame in e.frames))
+
+        # The debug port's may be at work: this profile is one of many that are asked for at once.
+        self.assertEqual(acceptors(("accept", "runnable", "running")), 4)
+        self.assertGreaterEqual(acceptors(("accept",)), 3)
 
     def test_waits_for_data_are_in_the_block_profile_of_fetch(self):
         profile = self.profiles["block", "plain"]

@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import functools
 import http.client
-import itertools
 import json
 import pathlib
 import re
@@ -21,8 +20,9 @@ from support.trace_tool import TRACE_TOOLS
 
 import confluent_kafka
 
-# The load lasts so long, and each producer waits at least so often for what it has sent: a slow machine does little.
-LOAD_S, PRODUCERS, ROUNDS = 1.0, 3, 40
+# The load lasts so long, and each producer waits at least so often for what it has sent: a slow machine does little. On
+# a fast one it waits at most so often: a trace ends at 32 MiB, and as chrome has it, a request takes 3.6 KB.
+LOAD_S, PRODUCERS, ROUNDS, ROUNDS_MAX, ROUND_MESSAGES = 1.0, 3, 40, 500, 5
 # The load has to begin and end inside of the traces; a slow machine gets longer ones.
 WINDOWS_S = (4, 12, 60)
 FORMATS = {"v1": "", "v2": "&version=1.22", "chrome": "&format=chrome", "perfetto": "&format=perfetto"}
@@ -41,10 +41,10 @@ def load(broker):
     def produce(number):
         producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "acks": "all", "linger.ms": 0,
                                              "client.id": f"producer-{number}"})
-        for round_number in itertools.count():
+        for round_number in range(ROUNDS_MAX):
             if over.is_set() and round_number >= ROUNDS:
                 break
-            for _ in range(5):
+            for _ in range(ROUND_MESSAGES):
                 producer.produce("orders", b"x" * 200, partition=0)
             if producer.flush(30) != 0:
                 raise AssertionError("messages were not acknowledged")
@@ -150,6 +150,8 @@ class UnderLoad(Traced):
                 download.finish()
             cls.headers = {name: download.headers for name, download in downloads.items()}
             cls.counted = {name: value - before.get(name, 0) for name, value in cls.broker.metrics().items()}
+            if cls.counted["takhin_profiler_traces_cut_total"] != 0:
+                raise AssertionError("a trace was cut")
             if fits:
                 return
         raise AssertionError(f"the load takes longer than {window_s} s")
