@@ -16,7 +16,8 @@ TAKHIN = BUILD / "takhin"
 PROFILER = BUILD / "takhin-profiler"
 LOAD = BUILD / "bench" / "takhin-load"
 
-START_TIMEOUT_S = 30
+# How long anything is waited for that has to happen: far longer than a slow machine takes.
+TIMEOUT_S = 120
 
 
 def clean_environment(**changes):
@@ -65,7 +66,7 @@ class Broker:
         return self
 
     def _await_ready(self, start):
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             text = self.log_path.read_bytes()[start:].decode(errors="replace")
             self.ports = {service: int(port)
@@ -85,8 +86,8 @@ class Broker:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def await_log(self, pattern, timeout_s=10):
-        deadline = time.monotonic() + timeout_s
+    def await_log(self, pattern):
+        deadline = time.monotonic() + TIMEOUT_S
         while not (found := re.search(pattern, self.log())):
             if time.monotonic() > deadline:
                 raise AssertionError(f"no {pattern!r} in the log:\n{self.log()}")
@@ -96,7 +97,7 @@ class Broker:
     def url(self, service, path):
         return f"http://127.0.0.1:{self.ports[service]}{path}"
 
-    def get(self, service, path, timeout_s=60):
+    def get(self, service, path, timeout_s=TIMEOUT_S):
         with urllib.request.urlopen(self.url(service, path), timeout=timeout_s) as response:
             return response.read()
 
@@ -126,11 +127,11 @@ class Broker:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
             try:
-                self.process.wait(30)
+                self.process.wait(TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError(f"the broker did not stop in 30 s:\n{self.log()[-4000:]}")
+                raise AssertionError(f"the broker did not stop in {TIMEOUT_S} s:\n{self.log()[-4000:]}")
         code, self.process = self.process.returncode, None
         if code not in (0, -signal.SIGKILL):
             raise AssertionError(f"the broker ended with {code}:\n{self.log()[-8000:]}")
@@ -142,7 +143,7 @@ class Broker:
         self.process = None
 
 
-def run(*command, timeout_s=120, check=True, **options):
+def run(*command, timeout_s=TIMEOUT_S, check=True, **options):
     """Run a command to its end; its output as text."""
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout_s,
                             **options)
