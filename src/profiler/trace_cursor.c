@@ -113,10 +113,13 @@ void trace_cursor_find(struct trace_cursor *cursor, struct trace_recorder *recor
             cursor->has_ended = true;
             return;
         }
-        uint64_t earliest_ticks = cursor->ticks > start_ticks ? cursor->ticks : start_ticks;
         follow_time(cursor, chunk, record);
         cursor->position += 1 + trace_more(record);
-        if (trace_type(record) == TRACE_CLOCK || cursor->ticks < start_ticks)
+        if (trace_type(record) == TRACE_CLOCK)
+            continue;
+        uint64_t earliest_ticks = cursor->record_ticks > start_ticks ? cursor->record_ticks : start_ticks;
+        cursor->record_ticks = cursor->ticks;
+        if (cursor->ticks < start_ticks)
             continue;
         cursor->head = record;
         cursor->begin_ticks =

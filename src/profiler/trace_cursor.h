@@ -14,6 +14,7 @@ struct trace_cursor {
     uint64_t last_sequence;    /* of a window */
     uint32_t position;         /* in the chunk: of the record after the head */
     uint64_t ticks;            /* of the head, or of the last record if there is none */
+    uint64_t record_ticks;     /* as `ticks`, but not of a TRACE_CLOCK: that stands before what ended a silence */
     /* The head, if it has one. */
     const struct trace_record *head;
     uint64_t begin_ticks;      /* when it happened: of a call, its beginning */

@@ -606,6 +606,28 @@ static void a_call_comes_when_it_began(void **state)
     trace_reader_close(reader);
 }
 
+/* It is the silence of its thread that makes it special: seconds, on most machines. */
+static void a_call_that_lasts_longer_than_records_count_has_its_length(void **state)
+{
+    (void)state;
+    struct trace_item item;
+    trace_recorder_configure(recorder, 1 << 20);
+    record_numbers(1, 1);
+    uint64_t begun = trace_call_begin(), begun_ns = clock_monotonic_ns();
+    usleep(100);
+    uint64_t took_ns = clock_monotonic_ns() - begun_ns;
+    trace_writer.last_ticks -= 1ull << 40; /* as if it were long ago */
+    trace_call_end("fdatasync", begun);
+
+    struct trace_reader *reader = trace_reader_open(recorder, FOREVER_NS, false);
+    expect_number(reader, &item, 1);
+    assert_int_equal(next_item(reader, &item), TRACE_PROGRESS_ITEM);
+    assert_int_equal(trace_type(item.record), TRACE_CALL);
+    assert_true(item.call_ns > took_ns / 2); /* another clock's */
+    assert_int_equal(next_item(reader, &item), TRACE_PROGRESS_END);
+    trace_reader_close(reader);
+}
+
 static void silence_is_no_item(void **state)
 {
     (void)state;
@@ -835,6 +857,7 @@ int main(void)
         TEST(a_new_session_knows_nothing_of_the_old),
         TEST(it_records_as_long_as_somebody_reads),
         TEST(a_call_comes_when_it_began),
+        TEST(a_call_that_lasts_longer_than_records_count_has_its_length),
         TEST(silence_is_no_item),
         TEST(damaged_records_end_only_their_threads_part),
         TEST(memory_is_counted_while_it_records),
