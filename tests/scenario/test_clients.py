@@ -5,7 +5,7 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import Broker, run
+from support.broker import TIMEOUT_S, Broker, run
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -52,26 +52,28 @@ class Kcat(unittest.TestCase):
         self.assertIn('topic "listed" with 1 partitions', listing)
 
     def test_an_offset_is_found_by_time(self):
-        kcat(self.broker, "-P", "-t", "timed", input="old\n")
-        time.sleep(0.05)
-        between = int(time.time() * 1000)
-        time.sleep(0.05)
-        kcat(self.broker, "-P", "-t", "timed", input="new\n")
-        self.assertIn("timed [0] offset 1", kcat(self.broker, "-Q", "-t", f"timed:0:{between}").stdout)
+        now_ms = int(time.time() * 1000)
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.broker.address})
+        for timestamp in (now_ms - 2000, now_ms):
+            producer.produce("timed", b"x", timestamp=timestamp)
+        self.assertEqual(producer.flush(TIMEOUT_S), 0)
+        self.assertIn("timed [0] offset 1", kcat(self.broker, "-Q", "-t", f"timed:0:{now_ms - 1000}").stdout)
 
     def test_a_long_poll_answers_as_soon_as_there_is_data(self):
-        kcat(self.broker, "-P", "-t", "tail", input="first\n")
-        tail = subprocess.Popen(["kcat", "-b", self.broker.address, "-C", "-t", "tail", "-o", "end", "-c", "1", "-q",
-                                 "-X", "fetch.wait.max.ms=20000"], stdout=subprocess.PIPE, text=True)
-        try:
-            time.sleep(1)  # into its long poll; earlier or later, the assertion below holds all the same
-            start = time.monotonic()
-            kcat(self.broker, "-P", "-t", "tail", input="second\n")
-            self.assertEqual(tail.communicate(timeout=15)[0], "second\n")
-            self.assertLess(time.monotonic() - start, 10)
-        finally:
-            tail.kill()
-            tail.wait()
+        with Broker() as broker:
+            kcat(broker, "-P", "-t", "tail", input="first\n")
+            tail = subprocess.Popen(["kcat", "-b", broker.address, "-C", "-t", "tail", "-o", "end", "-c", "1", "-q",
+                                     "-X", f"fetch.wait.max.ms={2 * TIMEOUT_S * 1000}", "-X",
+                                     "socket.timeout.ms=300000"], stdout=subprocess.PIPE, text=True)
+            try:
+                deadline = time.monotonic() + TIMEOUT_S
+                while b"\nstorage_waiter_wait(" not in broker.get("profiler", "/debug/pprof/goroutine?debug=2"):
+                    self.assertLess(time.monotonic(), deadline, "it does not wait")
+                kcat(broker, "-P", "-t", "tail", input="second\n")
+                self.assertEqual(tail.communicate(timeout=TIMEOUT_S)[0], "second\n")
+            finally:
+                tail.kill()
+                tail.wait()
 
 
 class Librdkafka(unittest.TestCase):
@@ -90,7 +92,7 @@ class Librdkafka(unittest.TestCase):
         consumer.assign([confluent_kafka.TopicPartition(topic, partition, confluent_kafka.OFFSET_BEGINNING)
                          for partition in range(partitions)])
         messages = []
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + TIMEOUT_S
         while len(messages) < count and time.monotonic() < deadline:
             message = consumer.poll(0.5)
             if message is not None:
@@ -101,29 +103,29 @@ class Librdkafka(unittest.TestCase):
 
     def test_topics_are_created_and_deleted(self):
         topic = confluent_kafka.admin.NewTopic("made", num_partitions=3, replication_factor=1)
-        self.admin.create_topics([topic])["made"].result(10)
-        self.assertEqual(len(self.admin.list_topics("made", timeout=10).topics["made"].partitions), 3)
+        self.admin.create_topics([topic])["made"].result(TIMEOUT_S)
+        self.assertEqual(len(self.admin.list_topics("made", timeout=TIMEOUT_S).topics["made"].partitions), 3)
         with self.assertRaises(confluent_kafka.KafkaException) as raised:
-            self.admin.create_topics([topic])["made"].result(10)
+            self.admin.create_topics([topic])["made"].result(TIMEOUT_S)
         self.assertEqual(raised.exception.args[0].code(), confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS)
-        self.admin.delete_topics(["made"])["made"].result(10)
-        self.assertNotIn("made", self.admin.list_topics(timeout=10).topics)
+        self.admin.delete_topics(["made"])["made"].result(TIMEOUT_S)
+        self.assertNotIn("made", self.admin.list_topics(timeout=TIMEOUT_S).topics)
 
     def test_too_many_replicas_are_refused(self):
         topic = confluent_kafka.admin.NewTopic("replicated", num_partitions=1, replication_factor=3)
         with self.assertRaises(confluent_kafka.KafkaException) as raised:
-            self.admin.create_topics([topic])["replicated"].result(10)
+            self.admin.create_topics([topic])["replicated"].result(TIMEOUT_S)
         self.assertEqual(raised.exception.args[0].code(), confluent_kafka.KafkaError.INVALID_REPLICATION_FACTOR)
 
     def test_an_idempotent_producer_delivers_each_message_once_and_in_order(self):
         errors = []
         producer = confluent_kafka.Producer({"bootstrap.servers": self.broker.address, "enable.idempotence": True,
                                              "linger.ms": 1, "batch.num.messages": 50})
-        self.admin.create_topics([confluent_kafka.admin.NewTopic("once", 2, 1)])["once"].result(10)
+        self.admin.create_topics([confluent_kafka.admin.NewTopic("once", 2, 1)])["once"].result(TIMEOUT_S)
         for i in range(5000):
             producer.produce("once", str(i), partition=i % 2, on_delivery=lambda error, _: error and errors.append(error))
             producer.poll(0)
-        self.assertEqual(producer.flush(30), 0)
+        self.assertEqual(producer.flush(TIMEOUT_S), 0)
         self.assertEqual(errors, [])
         messages = self.consume("once", 2, 5000)
         for partition in range(2):
@@ -136,7 +138,7 @@ class Librdkafka(unittest.TestCase):
             producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "message.max.bytes": 2000000})
             for size in (300000, 1000):
                 producer.produce("limited", b"x" * size, on_delivery=lambda error, _: errors.append(error))
-                self.assertEqual(producer.flush(30), 0)
+                self.assertEqual(producer.flush(TIMEOUT_S), 0)
             self.assertEqual(errors[0].code(), confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE)
             self.assertIsNone(errors[1])
 
@@ -144,21 +146,22 @@ class Librdkafka(unittest.TestCase):
         producer = confluent_kafka.Producer({"bootstrap.servers": self.broker.address, "acks": 0})
         for i in range(100):
             producer.produce("unacked", str(i))
-        self.assertEqual(producer.flush(30), 0)
+        self.assertEqual(producer.flush(TIMEOUT_S), 0)
         self.assertEqual([int(m.value()) for m in self.consume("unacked", 1, 100)], list(range(100)))
 
 
 class KafkaPython(unittest.TestCase):
     def test_produce_and_consume(self):
         with Broker() as broker:
-            admin = kafka.admin.KafkaAdminClient(bootstrap_servers=broker.address, api_version=(2, 5, 0))
+            client = {"bootstrap_servers": broker.address, "api_version": (2, 5, 0)}
+            admin = kafka.admin.KafkaAdminClient(**client, api_version_auto_timeout_ms=TIMEOUT_S * 1000)
             admin.create_topics([kafka.admin.NewTopic("python", 2, 1)])
-            producer = kafka.KafkaProducer(bootstrap_servers=broker.address, api_version=(2, 5, 0), acks="all")
+            producer = kafka.KafkaProducer(**client, acks="all")
             for i in range(200):
                 producer.send("python", str(i).encode(), partition=i % 2)
-            producer.flush(30)
-            consumer = kafka.KafkaConsumer(bootstrap_servers=broker.address, api_version=(2, 5, 0),
-                                           auto_offset_reset="earliest", consumer_timeout_ms=10000)
+            producer.flush(TIMEOUT_S)
+            consumer = kafka.KafkaConsumer(**client, auto_offset_reset="earliest",
+                                           consumer_timeout_ms=TIMEOUT_S * 1000)
             consumer.assign([kafka.TopicPartition("python", 0), kafka.TopicPartition("python", 1)])
             values = []
             for message in consumer:
@@ -166,8 +169,8 @@ class KafkaPython(unittest.TestCase):
                 if len(values) == 200:
                     break
             self.assertEqual(sorted(values), list(range(200)))
-            for client in (consumer, producer, admin):
-                client.close()
+            for end in (consumer, producer, admin):
+                end.close()
 
 
 if __name__ == "__main__":

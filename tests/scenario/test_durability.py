@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import Broker, run
+from support.broker import TIMEOUT_S, Broker, run
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -26,7 +26,7 @@ def consume_all(address, topic, partitions):
                      for partition in range(partitions)])
     values = {partition: [] for partition in range(partitions)}
     at_end = set()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + TIMEOUT_S
     while len(at_end) < partitions:
         assert time.monotonic() < deadline, f"the ends were not reached: {at_end}"
         message = consumer.poll(1)
@@ -48,8 +48,7 @@ class Load:
         self.acknowledged = {partition: [] for partition in range(PARTITIONS)}
         self.stop = threading.Event()
         self.producer = confluent_kafka.Producer({"bootstrap.servers": address, "acks": "all", "retries": 0,
-                                                  "linger.ms": 2, "message.timeout.ms": 3000,
-                                                  "log_level": 0}, logger=None)
+                                                  "linger.ms": 2, "log_level": 0}, logger=None)
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
@@ -77,7 +76,7 @@ class Load:
         self.stop.set()
         self.thread.join()
         self.producer.purge()  # nobody is there to take what is left
-        self.producer.flush(10)
+        self.producer.flush(TIMEOUT_S)
 
 
 class Kill(unittest.TestCase):
@@ -92,9 +91,9 @@ class Kill(unittest.TestCase):
                 broker.start()
                 if kill == 0:
                     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.address})
-                    admin.create_topics([confluent_kafka.admin.NewTopic("kept", PARTITIONS, 1)])["kept"].result(10)
+                    admin.create_topics([confluent_kafka.admin.NewTopic("kept", PARTITIONS, 1)])["kept"].result(TIMEOUT_S)
                 load = Load(broker.address, first)
-                deadline = time.monotonic() + 20
+                deadline = time.monotonic() + TIMEOUT_S
                 while load.count() < 500 + kill * 37:  # not always at the same place
                     self.assertLess(time.monotonic(), deadline, "nothing is acknowledged any more")
                     time.sleep(0.005)
@@ -132,7 +131,6 @@ class Damage(unittest.TestCase):
             run("kcat", "-b", self.broker.address, "-P", "-t", "hurt", input=f"{i}\n")
         self.broker.kill()
         self.log = pathlib.Path(self.folder, "data", "hurt-0", "00000000000000000000.log")
-        self.batch_bytes = self.log.stat().st_size // self.BATCHES
 
     def restart_and_expect(self, batches):
         self.broker.start()

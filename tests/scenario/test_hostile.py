@@ -4,11 +4,10 @@ import random
 import socket
 import struct
 import sys
-import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import Broker, run
+from support.broker import TIMEOUT_S, Broker, run
 
 API_VERSIONS_V0 = struct.pack(">hhih4s", 18, 0, 7, 4, b"test")
 
@@ -41,7 +40,7 @@ class Hostile(unittest.TestCase):
         cls.broker.__exit__()
 
     def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.broker.ports["kafka"]), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", self.broker.ports["kafka"]), timeout=TIMEOUT_S)
         self.addCleanup(connection.close)
         return connection
 
@@ -52,7 +51,7 @@ class Hostile(unittest.TestCase):
             pass
 
     def assert_alive(self):
-        run("kcat", "-b", self.broker.address, "-L", timeout_s=30)
+        run("kcat", "-b", self.broker.address, "-L")
 
     def test_a_frame_beyond_the_limit_closes(self):
         for size in (-1, 0, 2**31 - 1, 2 * 1024 * 1024):
@@ -63,12 +62,13 @@ class Hostile(unittest.TestCase):
         self.assert_alive()
 
     def test_garbage_closes_with_one_line_in_the_log(self):
-        before = self.broker.log().count("\n")
-        connection = self.connect()
-        connection.sendall(frame(b"\xff" * 100))
-        self.assert_closed(connection)
-        self.assertLessEqual(self.broker.log().count("\n") - before, 1)
-        self.assert_alive()
+        with Broker() as broker:
+            with socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S) as connection:
+                connection.sendall(frame(b"\xff" * 100))
+                self.assert_closed(connection)
+            broker.stop()
+            [line] = [line for line in broker.log().splitlines() if "peer=" in line]
+        self.assertRegex(line, r" warning connection closed peer=127\.0\.0\.1:\d+ .*reason=")
 
     def test_random_requests_never_hurt(self):
         random.seed(20260101)
@@ -118,7 +118,7 @@ class Hostile(unittest.TestCase):
             connections = []
             try:
                 for _ in range(20):
-                    connections.append(socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=10))
+                    connections.append(socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S))
                 served = 0
                 for connection in connections:
                     try:
@@ -134,7 +134,7 @@ class Hostile(unittest.TestCase):
 
     def test_an_idle_connection_is_closed(self):
         with Broker(kafka_connection_timeout="1s") as broker:
-            with socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=10) as connection:
+            with socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S) as connection:
                 self.assert_closed(connection)
 
 
@@ -144,7 +144,6 @@ class Footprint(unittest.TestCase):
     @unittest.skipIf(os.environ.get("TAKHIN_SANITIZE"), "a sanitizer's memory is not ours")
     def test_an_idle_broker_is_small(self):
         with Broker() as broker:
-            time.sleep(0.2)
             with open(f"/proc/{broker.process.pid}/status") as status:
                 resident_kib = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
             self.assertLess(resident_kib, 10 * 1024)

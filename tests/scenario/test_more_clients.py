@@ -72,7 +72,7 @@ class MoreClients(unittest.TestCase):
 
     def pass_the_matrix(self, client, prefix, kinds):
         """The program checks what it sees; then kcat, another client, finds the same messages in what it produced."""
-        printed = run(*client, self.broker.address, prefix).stdout.splitlines()
+        printed = run(*client, self.broker.address, prefix, timeout_s=600).stdout.splitlines()
         self.assertEqual(sorted(printed), sorted([f"ok {prefix}-{kind}" for kind in kinds] + ["ok admin"]))
         wanted = sorted(f"key-{i} value-{i} trace={i}" for i in range(MESSAGES))
         with concurrent.futures.ThreadPoolExecutor() as pool:

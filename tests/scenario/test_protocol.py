@@ -5,10 +5,10 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import Broker
-from support.wire import (API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, FETCH, FIND_COORDINATOR, INIT_PRODUCER_ID,
-                          LIST_OFFSETS, METADATA, NO_TAGS, PRODUCE, Connection, array, batch, compact, pack, records,
-                          string)
+from support.broker import TIMEOUT_S, Broker
+from support.wire import (ANSWER_TIMEOUT_S, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, FETCH, FIND_COORDINATOR,
+                          INIT_PRODUCER_ID, LIST_OFFSETS, METADATA, NO_TAGS, PRODUCE, Connection, array, batch,
+                          compact, pack, records, string)
 
 (NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_NOT_AVAILABLE,
  INVALID_TOPIC_EXCEPTION, INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS,
@@ -17,7 +17,7 @@ from support.wire import (API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, FETCH, FIN
  FETCH_SESSION_ID_NOT_FOUND, INVALID_RECORD, UNKNOWN_TOPIC_ID) = (
     0, 1, 2, 3, 15, 17, 21, 35, 36, 37, 38, 39, 40, 42, 43, 45, 47, 48, 70, 87, 100)
 
-LONG_MS = 60_000  # longer than a test waits for an answer: what comes has been woken
+LONG_MS = 2000 * ANSWER_TIMEOUT_S  # longer than a test waits for an answer: what comes has been woken
 
 
 class Protocol(unittest.TestCase):
@@ -254,7 +254,7 @@ class Fetch(Protocol):
             return sum(float(value) for value in re.findall(r"^takhin_tasks\{.*\} (\S+)$", metrics, re.MULTILINE))
 
         def await_tasks(wanted):
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + TIMEOUT_S
             while (found := tasks()) != wanted and time.monotonic() < deadline:
                 time.sleep(0.05)
             self.assertEqual(found, wanted)

@@ -61,7 +61,7 @@ public class Matrix {
         try (var consumer = new KafkaConsumer<>(config, new StringDeserializer(), new StringDeserializer())) {
             consumer.assign(partitions(topic));
             consumer.seekToBeginning(partitions(topic));
-            long deadline = System.nanoTime() + 30_000_000_000L;
+            long deadline = System.nanoTime() + 120_000_000_000L;
             while (values.size() < MESSAGES && System.nanoTime() < deadline)
                 for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofSeconds(1))) {
                     check(record.key(), record.value().replace("value", "key"));

@@ -6,7 +6,13 @@ const { Kafka, CompressionTypes, logLevel } = require('kafkajs')
 const [address, prefix] = process.argv.slice(2)
 const MESSAGES = 200
 const PARTITIONS = 2
-const kafka = new Kafka({ clientId: 'kafkajs-matrix', brokers: [address], logLevel: logLevel.WARN })
+const kafka = new Kafka({
+  clientId: 'kafkajs-matrix',
+  brokers: [address],
+  connectionTimeout: 120000,
+  requestTimeout: 120000,
+  logLevel: logLevel.WARN,
+})
 const admin = kafka.admin()
 
 const messages = first =>

@@ -9,6 +9,7 @@ ADDRESS, PREFIX = sys.argv[1:]
 MESSAGES = 200
 PARTITIONS = 2
 FIRST = int(time.time() * 1000) - 60_000
+TIMEOUT_S = 120
 CLIENT = {"bootstrap.servers": ADDRESS}
 # Its other requests wait behind a long poll on the same connection.
 CONSUMER = {**CLIENT, "group.id": "none", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
@@ -29,7 +30,7 @@ def produce(topic, settings):
     for i in range(MESSAGES):
         producer.produce(topic, f"value-{i}", f"key-{i}", i % PARTITIONS, timestamp=FIRST + i,
                          headers={"trace": str(i)}, on_delivery=lambda error, _: error and errors.append(error))
-    check(producer.flush(30), 0)
+    check(producer.flush(TIMEOUT_S), 0)
     check(errors, [])
 
 
@@ -37,7 +38,7 @@ def consume(topic):
     consumer = confluent_kafka.Consumer(CONSUMER)
     consumer.assign(partitions(topic, confluent_kafka.OFFSET_BEGINNING))
     values = set()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_S
     while len(values) < MESSAGES and time.monotonic() < deadline:
         message = consumer.poll(1)
         if message is not None:
@@ -46,7 +47,7 @@ def consume(topic):
             values.add(message.value().decode())
     check(values, {f"value-{i}" for i in range(MESSAGES)})
     check(consumer.get_watermark_offsets(partitions(topic, 0)[0]), (0, MESSAGES // PARTITIONS))
-    found = consumer.offsets_for_times(partitions(topic, FIRST + 100), timeout=10)
+    found = consumer.offsets_for_times(partitions(topic, FIRST + 100), timeout=TIMEOUT_S)
     # Batches that are compressed are not unpacked: the first record of the one that holds it.
     check([entry.error for entry in found], [None] * PARTITIONS)
     if topic == f"{PREFIX}-none":
@@ -55,14 +56,14 @@ def consume(topic):
 
 
 def administer(admin):
-    check(len(admin.list_topics(f"{PREFIX}-none", timeout=10).topics[f"{PREFIX}-none"].partitions), PARTITIONS)
+    check(len(admin.list_topics(f"{PREFIX}-none", timeout=TIMEOUT_S).topics[f"{PREFIX}-none"].partitions), PARTITIONS)
     newest = admin.list_offsets({partitions(f"{PREFIX}-none", 0)[0]: kafka_admin.OffsetSpec.max_timestamp()})
-    check([future.result(10).offset for future in newest.values()], [MESSAGES // PARTITIONS - 1])
+    check([future.result(TIMEOUT_S).offset for future in newest.values()], [MESSAGES // PARTITIONS - 1])
     doomed = f"{PREFIX}-doomed"
-    admin.create_topics([kafka_admin.NewTopic(doomed, 1, 1)])[doomed].result(10)
-    check(doomed in admin.list_topics(timeout=10).topics, True)
-    admin.delete_topics([doomed])[doomed].result(10)
-    check(doomed in admin.list_topics(timeout=10).topics, False)
+    admin.create_topics([kafka_admin.NewTopic(doomed, 1, 1)])[doomed].result(TIMEOUT_S)
+    check(doomed in admin.list_topics(timeout=TIMEOUT_S).topics, True)
+    admin.delete_topics([doomed])[doomed].result(TIMEOUT_S)
+    check(doomed in admin.list_topics(timeout=TIMEOUT_S).topics, False)
 
 
 def main():
@@ -72,7 +73,7 @@ def main():
     admin = kafka_admin.AdminClient(CLIENT)
     for kind, settings in kinds.items():
         topic = f"{PREFIX}-{kind}"
-        admin.create_topics([kafka_admin.NewTopic(topic, PARTITIONS, 1)])[topic].result(10)
+        admin.create_topics([kafka_admin.NewTopic(topic, PARTITIONS, 1)])[topic].result(TIMEOUT_S)
         produce(topic, settings)
         consume(topic)
         print(f"ok {topic}", flush=True)
