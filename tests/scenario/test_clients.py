@@ -123,7 +123,8 @@ class Librdkafka(unittest.TestCase):
                                              "linger.ms": 1, "batch.num.messages": 50})
         self.admin.create_topics([confluent_kafka.admin.NewTopic("once", 2, 1)])["once"].result(TIMEOUT_S)
         for i in range(5000):
-            producer.produce("once", str(i), partition=i % 2, on_delivery=lambda error, _: error and errors.append(error))
+            producer.produce("once", str(i), partition=i % 2,
+                             on_delivery=lambda error, _: error and errors.append(error))
             producer.poll(0)
         self.assertEqual(producer.flush(TIMEOUT_S), 0)
         self.assertEqual(errors, [])

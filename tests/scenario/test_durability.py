@@ -91,7 +91,8 @@ class Kill(unittest.TestCase):
                 broker.start()
                 if kill == 0:
                     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.address})
-                    admin.create_topics([confluent_kafka.admin.NewTopic("kept", PARTITIONS, 1)])["kept"].result(TIMEOUT_S)
+                    topic = confluent_kafka.admin.NewTopic("kept", PARTITIONS, 1)
+                    admin.create_topics([topic])["kept"].result(TIMEOUT_S)
                 load = Load(broker.address, first)
                 deadline = time.monotonic() + TIMEOUT_S
                 while load.count() < 500 + kill * 37:  # not always at the same place

@@ -30,6 +30,10 @@ def receive_frame(connection):
     return receive(connection, struct.unpack(">i", receive(connection, 4))[0])
 
 
+def connect(broker):
+    return socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S)
+
+
 class Hostile(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -40,7 +44,7 @@ class Hostile(unittest.TestCase):
         cls.broker.__exit__()
 
     def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.broker.ports["kafka"]), timeout=TIMEOUT_S)
+        connection = connect(self.broker)
         self.addCleanup(connection.close)
         return connection
 
@@ -63,7 +67,7 @@ class Hostile(unittest.TestCase):
 
     def test_garbage_closes_with_one_line_in_the_log(self):
         with Broker() as broker:
-            with socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S) as connection:
+            with connect(broker) as connection:
                 connection.sendall(frame(b"\xff" * 100))
                 self.assert_closed(connection)
             broker.stop()
@@ -118,7 +122,7 @@ class Hostile(unittest.TestCase):
             connections = []
             try:
                 for _ in range(20):
-                    connections.append(socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S))
+                    connections.append(connect(broker))
                 served = 0
                 for connection in connections:
                     try:
@@ -134,7 +138,7 @@ class Hostile(unittest.TestCase):
 
     def test_an_idle_connection_is_closed(self):
         with Broker(kafka_connection_timeout="1s") as broker:
-            with socket.create_connection(("127.0.0.1", broker.ports["kafka"]), timeout=TIMEOUT_S) as connection:
+            with connect(broker) as connection:
                 self.assert_closed(connection)
 
 
