@@ -79,7 +79,6 @@ say() {
 begin() {
     curl -sS -g -o "$folder/$1.part" -w '%{http_code}' --connect-timeout 5 --max-time "$3" "http://$2" \
         >"$folder/$1.status" 2>"$folder/$1.error" &
-    running="$running $!"
 }
 
 # File, address, what curl runs as. The file appears when it is whole; of what is not there, log.txt says why.
@@ -101,7 +100,6 @@ settle() {
 fetch() {
     begin "$@"
     settle "$1" "$2" "$!"
-    running=
 }
 
 # The whole files stay, and are packed. Never returns.
@@ -130,8 +128,10 @@ finish() {
 interrupt() {
     interrupted=yes
     say "Interrupted: what is not whole by now is left out."
-    # shellcheck disable=SC2086 # a list of numbers
-    kill $running 2>/dev/null
+    # The shell's own list: it has the one, too, that was begun this very moment.
+    jobs -p >"$folder/running.part"
+    # shellcheck disable=SC2046 # a list of numbers
+    kill $(cat "$folder/running.part") 2>/dev/null
     wait
     finish
 }
@@ -162,7 +162,6 @@ collect_timed() {
         settle "$1" "$2" "$3"
         shift 3
     done
-    running=
 }
 
 # Traces that takhin has saved by itself; its list begins with the newest, and a name needs no quoting.
@@ -178,7 +177,6 @@ collect_captures() {
 }
 
 pprof=$profiler/debug/pprof
-running=
 interrupted=
 trap interrupt INT TERM
 
