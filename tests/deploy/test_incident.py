@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
@@ -52,10 +53,11 @@ class Incident(unittest.TestCase):
     def test_captures_come_along(self):
         captures = self.root / "captures"
         captures.mkdir()
-        names = [f"20260102T03040{i}Z-Produce-12{i}ms.trace" for i in range(3)]
+        today = time.strftime("%Y%m%d", time.gmtime())  # the old ones are removed
+        names = [f"{today}T00000{i}Z-Produce-12{i}ms.trace" for i in range(3)]
         for name in names:
             (captures / name).write_bytes(name.encode())
-        with Broker(profiler_capture_dir=captures, profiler_capture_age="20000h") as broker:
+        with Broker(profiler_capture_dir=captures) as broker:
             result = run_incident(broker, self.incidents, "-s", "1")
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         saved = self.folder() / "captures"
