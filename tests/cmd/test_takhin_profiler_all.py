@@ -21,6 +21,7 @@ DEFAULT_NAMES = sorted("trace.out" if name == "trace" else f"{name}.prof" for na
 TIMED = ["cpu", "block", "mutex", "fgprof", "trace"]
 CONFIG = {"mem_rate": 524288, "block_rate": 10000}
 LARGE = gzip.compress(PLAIN + b"\xfa\x01" + varint(1 << 18) + os.urandom(1 << 18))  # more than a pipe holds
+PATIENCE_S = 60
 TIME = r"\d{8}T\d{6}Z"
 
 
@@ -62,7 +63,7 @@ class Types(ManyTest):
 
         def answer(request):
             if request.path != "/debug/profiler/config":
-                together.wait(30)
+                together.wait(PATIENCE_S)
             return takhin(request)
 
         with DebugServer(answer) as server:
@@ -165,7 +166,7 @@ class Types(ManyTest):
 
         def answer(request):
             if "pprof" in request.path:
-                together.wait(30)
+                together.wait(PATIENCE_S)
             return takhin(request)
 
         with DebugServer(answer) as server:
@@ -241,15 +242,15 @@ class Types(ManyTest):
         def answer(request):
             if "/heap" in request.path:
                 return response("200 OK", LARGE)
-            is_writing.wait(30)
+            is_writing.wait(PATIENCE_S)
             return takhin(request)
 
         with DebugServer(answer) as server:
-            child = self.start("-type", "all", "-duration", "1s", "-timeout", "5s", "-remote", server.address)
+            child = self.start("-type", "all", "-duration", "1s", "-timeout", "9s", "-remote", server.address)
             with open(self.folder / "heap.prof", "rb", buffering=0) as disk:
                 disk.read(1)
                 is_writing.set()
-                time.sleep(6.5)  # longer than any answer may take
+                time.sleep(10.5)  # longer than any answer may take
                 while disk.read(1 << 16):
                     pass
             _, errors = child.communicate(timeout=60)
@@ -367,24 +368,25 @@ class Brokers(ManyTest):
 
 
 class Interrupt(ManyTest):
-    """Ctrl-C, once all that takes time has been asked for."""
+    """Ctrl-C, once all types have been asked for."""
 
-    def collect(self, answers, *arguments):
+    def collect(self, answers):
         """Starts the program; `answers` are the timed types that answer who shuts its sending side. It is interrupted
-        as soon as everything is asked for."""
-        asked = threading.Barrier(len(TIMED) + 1)
+        as soon as every type is asked for."""
+        asked = threading.Barrier(len(TYPES) + 1)
 
         def answer(request):
+            if request.path != "/debug/profiler/config":
+                asked.wait(PATIENCE_S)
             if not is_timed(request):
                 return takhin(request)
-            asked.wait(30)
             if not any(f"/{path}?" in request.path for path in answers):
                 return None
             return takhin(request) if request.wait_until_client_is_done() else None
 
         server = self.enterContext(DebugServer(answer))
-        child = self.start("-type", "all", "-output-dir", "out", "-remote", server.address, *arguments)
-        asked.wait(30)
+        child = self.start("-type", "all", "-duration", "20m", "-output-dir", "out", "-remote", server.address)
+        asked.wait(PATIENCE_S)
         child.send_signal(signal.SIGINT)
         return child
 
@@ -392,7 +394,7 @@ class Interrupt(ManyTest):
         child = self.collect(["profile", "block", "mutex", "fgprof", "trace"])
         output, errors = child.communicate(timeout=60)
         self.assertEqual(child.returncode, 0, errors)
-        self.assertEqual(len(re.findall(rf"^interrupted: out/\w+_{TIME}.prof holds 1s of the 30s$", output, re.M)), 4)
+        self.assertEqual(len(re.findall(rf"^interrupted: out/\w+_{TIME}.prof holds 1s of the 1200s$", output, re.M)), 4)
         files = self.manifest()["files"]
         self.assertEqual({file["type"]: file["cut_short"] for file in files},
                          {name: name in TIMED for name in TYPES})

@@ -13,7 +13,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support.broker import PROFILER, clean_environment  # noqa: E402
-from support.debug_server import DebugServer, PROFILE, TRACE, make_certificate, response  # noqa: E402
+from support.debug_server import PROFILE, TRACE, DebugServer, deaf_address, make_certificate, response  # noqa: E402
 
 OK = response("200 OK", PROFILE, "Server: takhin/0.4.0")
 REFUSED = response("401 Unauthorized", b"who are you?\n", 'WWW-Authenticate: Basic realm="takhin"')
@@ -348,12 +348,12 @@ class Interrupt(RemoteTest):
     def test_a_trace_that_others_read_is_of_less_than_was_asked(self):
         newer = b"go 1.26 trace\0\0\0" + TRACE[16:]
         with DebugServer(lambda request: request.wait_until_client_is_done() and response("200 OK", newer)) as server:
-            child = self.begin("-type", "trace", "-remote", server.address)
+            child = self.begin("-type", "trace", "-duration", "20m", "-remote", server.address)
             self.assertTrue(server.asked.wait(PATIENCE_S))
             child.send_signal(signal.SIGINT)
             output, errors = child.communicate(timeout=PATIENCE_S)
         self.assertEqual(child.returncode, 0, errors)
-        self.assertIn("\ninterrupted: trace.out holds less than the 5s\n", output)
+        self.assertIn("\ninterrupted: trace.out holds less than the 1200s\n", output)
 
     def test_a_trace_is_kept_if_its_end_came(self):
         for is_last in (True, False):
@@ -366,7 +366,7 @@ class Interrupt(RemoteTest):
                     request.wait_until_client_is_done()
                     return b"%x\r\n%s\r\n" % (len(TRACE) - 70, TRACE[70:]) + (b"0\r\n\r\n" if is_last else b"")
 
-                status, _, errors = self.interrupt(answer, "-type", "trace", asked=begun)
+                status, _, errors = self.interrupt(answer, "-type", "trace", "-duration", "20m", asked=begun)
                 self.assertEqual(status, 0 if is_last else 1, errors)
                 self.assertEqual(os.listdir(self.folder), ["trace.out"] if is_last else [])
                 if is_last:
@@ -401,13 +401,7 @@ class Interrupt(RemoteTest):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_who_was_not_reached_yet_is_not_waited_for(self):
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, DebugServer(OK) as quick:
-            waiting = [socket.socket() for _ in range(4)]  # more than the queue takes
-            for one in waiting:
-                self.addCleanup(one.close)
-                one.setblocking(False)
-                one.connect_ex(deaf.getsockname())
-            address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        with deaf_address() as address, DebugServer(OK) as quick:
             child = self.begin("-type", "heap", "-split", "-remote", f"{quick.address},{address}")
             child.stdout.readline()  # what the other one said is written
             child.send_signal(signal.SIGINT)
@@ -423,11 +417,11 @@ class Interrupt(RemoteTest):
     def test_who_sends_slowly_is_waited_for(self):
         def answer(request):
             request.wait_until_client_is_done()
-            for part in (PROFILE[:20], PROFILE[20:]):
-                time.sleep(5)  # both together are longer than silence may last
-                request.connection.sendall(chunks(part, is_last=False) if part == PROFILE[:20] else
-                                           chunks(part).split(b"\r\n\r\n", 1)[1])
-            return b""
+            request.connection.sendall(chunks(is_last=False))
+            for byte in PROFILE:
+                time.sleep(9 / len(PROFILE))  # all together are longer than silence may last
+                request.connection.sendall(b"1\r\n%c\r\n" % byte)
+            return b"0\r\n\r\n"
 
         status, _, errors = self.interrupt(answer, "-duration", "20m")
         self.assertEqual(status, 0, errors)

@@ -63,7 +63,7 @@ class TerminalTest(ProfilerTest):
 class Bar(TerminalTest):
     def test_has_the_time_left(self):
         with DebugServer(None) as server:
-            child = self.begin("-duration", "20s", "-remote", server.address)
+            child = self.begin("-duration", "20m", "-remote", server.address)
             shown = self.watch(r"\[#*\.+\] \d+s left")
             self.give_up(child)
         self.assertEqual(len(re.search(r" \[(#*\.+)\] \d+s left", shown)[1]), 30)
@@ -77,7 +77,7 @@ class Bar(TerminalTest):
 
     def test_is_one_for_all(self):
         with DebugServer(OK) as quick, DebugServer(lambda request: request.wait_until_client_is_done() and OK) as slow:
-            child = self.begin("-duration", "20s", "-remote", f"{quick.address},{slow.address}")
+            child = self.begin("-duration", "20m", "-remote", f"{quick.address},{slow.address}")
             shown = self.watch(r"\d+s left, 1 of 2 done")
             self.assertTrue(slow.asked.wait(60))
             child.send_signal(signal.SIGINT)
@@ -88,7 +88,7 @@ class Bar(TerminalTest):
 
     def test_says_that_it_finishes(self):
         with DebugServer(None) as server:
-            child = self.begin("-duration", "20s", "-remote", server.address)
+            child = self.begin("-duration", "20m", "-remote", server.address)
             self.assertTrue(server.asked.wait(60))
             self.watch(r"\d+s left")
             child.send_signal(signal.SIGINT)
@@ -100,7 +100,7 @@ class Bar(TerminalTest):
     def test_counts_what_comes_bit_by_bit(self):
         part = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (1 << 20) + b"x" * (1 << 20) + b"\r\n"
         with DebugServer(lambda request: request.connection.sendall(part)) as server:
-            child = self.begin("-type", "trace", "-duration", "20s", "-remote", server.address)
+            child = self.begin("-type", "trace", "-duration", "20m", "-remote", server.address)
             self.watch(r"1\.0 MiB")
             child.send_signal(signal.SIGINT)
             self.watch("finishing")

@@ -1,6 +1,8 @@
 """A debug port of our own for the tests of takhin-profiler, and what it answers."""
+import contextlib
 import gzip
 import pathlib
+import select
 import socket
 import ssl
 import subprocess
@@ -137,6 +139,15 @@ class DebugServer:
             self.ended.wait(60)
         else:
             connection.sendall(answer)
+
+
+@contextlib.contextmanager
+def deaf_address():
+    """HOST:PORT of one whose queue of connections is full: packets of another one are dropped."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        with socket.create_connection(listener.getsockname()):
+            select.select([listener], [], [])  # until it is in the queue, which takes no more
+            yield "%s:%d" % listener.getsockname()
 
 
 def make_certificate(folder, name="localhost"):
