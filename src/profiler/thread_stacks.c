@@ -26,6 +26,8 @@
 #define LONGEST_NAP_NS NS_PER_MS
 /* The kernel drops a signal if the thread has another SIGPROF pending, so who does not answer is asked again. */
 #define ASK_AGAIN_NS (10 * NS_PER_MS)
+/* In a longer nap the machine stood still, or gave this thread no processor: others had no time to answer, either. */
+#define COUNTED_NAP_NS (5 * NS_PER_MS)
 
 enum slot_state {
     SLOT_FREE,
@@ -164,15 +166,17 @@ static uint64_t true_clock_ns(void)
 
 static void wait_for_answers(unsigned count, uint64_t timeout_ns)
 {
-    uint64_t start_ns = true_clock_ns(), asked_ns = start_ns, now_ns = start_ns, nap_ns = FIRST_NAP_NS;
-    while (!all_are_done(count) && now_ns - start_ns < timeout_ns) {
-        if (now_ns - asked_ns >= ASK_AGAIN_NS) {
+    uint64_t waited_ns = 0, asked_ns = 0, nap_ns = FIRST_NAP_NS;
+    while (!all_are_done(count) && waited_ns < timeout_ns) {
+        if (waited_ns - asked_ns >= ASK_AGAIN_NS) {
             ask_again(count);
-            asked_ns = now_ns;
+            asked_ns = waited_ns;
         }
+        uint64_t begin_ns = true_clock_ns();
         nanosleep(&(struct timespec){.tv_nsec = (long)nap_ns}, NULL);
+        uint64_t took_ns = true_clock_ns() - begin_ns;
+        waited_ns += took_ns < COUNTED_NAP_NS ? took_ns : COUNTED_NAP_NS;
         nap_ns = nap_ns * 2 < LONGEST_NAP_NS ? nap_ns * 2 : LONGEST_NAP_NS;
-        now_ns = true_clock_ns();
     }
 }
 

@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ struct test_thread {
 static NOINLINE UNUSED void test_thread_compute(struct test_thread *self)
 {
     volatile uint64_t sink = 0;
+    atomic_store(&self->id, (int)syscall(SYS_gettid));
     while (!atomic_load_explicit(&self->stops, memory_order_relaxed)) {
         for (int i = 0; i < 1000; i++)
             sink = sink + 1;
@@ -39,6 +42,7 @@ static NOINLINE UNUSED void test_thread_compute(struct test_thread *self)
 
 static NOINLINE UNUSED void test_thread_read(struct test_thread *self)
 {
+    atomic_store(&self->id, (int)syscall(SYS_gettid)); /* who has started it waits until it sleeps */
 #if defined(__SANITIZE_THREAD__)
     while (!atomic_load(&self->stops))
         usleep(1000); /* read is none of those calls */
@@ -59,7 +63,6 @@ static inline void *test_thread_main(void *argument)
         sigaddset(&blocked, SIGPROF);
         pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     }
-    atomic_store(&self->id, (int)syscall(SYS_gettid));
     if (self->reads)
         test_thread_read(self);
     else
@@ -67,11 +70,22 @@ static inline void *test_thread_main(void *argument)
     return NULL;
 }
 
+/* What the kernel says that it does: 'R', 'S', 'D' ... (proc(5), /proc/PID/stat). */
+static inline char thread_state(int thread_id)
+{
+    char path[64], stat[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_id);
+    FILE *file = fopen(path, "r");
+    ASSERT(file && fgets(stat, sizeof stat, file));
+    fclose(file);
+    return strrchr(stat, ')')[2];
+}
+
 static inline void test_thread_start(struct test_thread *self)
 {
     ASSERT(pipe(self->pipe) == 0);
     ASSERT(pthread_create(&self->thread, NULL, test_thread_main, self) == 0);
-    while (atomic_load(&self->id) == 0)
+    while (atomic_load(&self->id) == 0 || (self->reads && thread_state(self->id) != 'S'))
         sched_yield();
 }
 
@@ -80,6 +94,9 @@ static inline void test_thread_end(struct test_thread *self)
     atomic_store(&self->stops, true);
     ASSERT(write(self->pipe[1], "x", 1) == 1);
     ASSERT(pthread_join(self->thread, NULL) == 0);
+    /* Joined is when it has let go of its stack; until it is off the kernel's list too, a look may find it silent. */
+    while (syscall(SYS_tgkill, getpid(), self->id, 0) == 0)
+        sched_yield();
     close(self->pipe[0]);
     close(self->pipe[1]);
 }

@@ -156,27 +156,16 @@ struct hang {
 static void *hang_in_the_kernel(void *argument)
 {
     struct hang *hang = argument;
-    int fd = hang->pipe[0];
-    atomic_store(&hang->id, (int)syscall(SYS_gettid));
+    int fd = hang->pipe[0], id = (int)syscall(SYS_gettid);
     pid_t child = vfork();
     if (child == 0) {
         char byte;
+        atomic_store(&hang->id, id); /* from the child, as then this thread does hang */
         syscall(SYS_read, fd, &byte, 1);
         _exit(0);
     }
     waitpid(child, NULL, 0);
     return NULL;
-}
-
-static char state_of(int thread_id)
-{
-    char path[64], stat[256] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_id);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    assert_non_null(fgets(stat, sizeof stat, file));
-    fclose(file);
-    return strrchr(stat, ')')[2];
 }
 
 static void a_thread_that_the_kernel_holds_is_told_by_its_state(void **state)
@@ -188,7 +177,7 @@ static void a_thread_that_the_kernel_holds_is_told_by_its_state(void **state)
     assert_int_equal(pipe(hang.pipe), 0);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, hang_in_the_kernel, &hang), 0);
-    while (atomic_load(&hang.id) == 0 || state_of(hang.id) != 'D')
+    while (atomic_load(&hang.id) == 0 || thread_state(hang.id) != 'D')
         sched_yield();
 
     struct answers *answers = ask_all(HASTE_NS);
@@ -200,6 +189,59 @@ static void a_thread_that_the_kernel_holds_is_told_by_its_state(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
     close(hang.pipe[0]);
     close(hang.pipe[1]);
+    free(answers);
+}
+
+/* Once it is set, each look at the clock finds that an hour has gone by. */
+static atomic_bool hours_go_by;
+static _Atomic int hours;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int rc = (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_MONOTONIC && atomic_load(&hours_go_by))
+        now->tv_sec += 3600 * atomic_fetch_add(&hours, 1);
+    return rc;
+}
+
+struct late_hearer {
+    _Atomic int id;
+    atomic_bool stops;
+};
+
+static void *hear_after_two_hours(void *argument)
+{
+    struct late_hearer *hearer = argument;
+    sigset_t profiling;
+    sigemptyset(&profiling);
+    sigaddset(&profiling, SIGPROF);
+    pthread_sigmask(SIG_BLOCK, &profiling, NULL);
+    atomic_store(&hearer->id, (int)syscall(SYS_gettid));
+    while (atomic_load(&hours) < 2)
+        sched_yield();
+    pthread_sigmask(SIG_UNBLOCK, &profiling, NULL);
+    while (!atomic_load(&hearer->stops))
+        usleep(1000);
+    return NULL;
+}
+
+static void a_machine_that_stood_still_is_given_time_to_answer(void **state)
+{
+    (void)state;
+    struct late_hearer hearer = {.id = 0};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, hear_after_two_hours, &hearer), 0);
+    while (atomic_load(&hearer.id) == 0)
+        sched_yield();
+
+    atomic_store(&hours_go_by, true);
+    struct answers *answers = ask_one(hearer.id, PATIENCE_NS);
+    atomic_store(&hours_go_by, false);
+
+    assert_int_equal(answers->count, 1);
+    assert_null(answers->stack[0].silence);
+    atomic_store(&hearer.stops, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
     free(answers);
 }
 
@@ -372,6 +414,7 @@ int main(void)
         cmocka_unit_test(only_those_that_are_named_are_asked),
         cmocka_unit_test(a_deaf_thread_is_told_by_its_state),
         cmocka_unit_test(a_thread_that_the_kernel_holds_is_told_by_its_state),
+        cmocka_unit_test(a_machine_that_stood_still_is_given_time_to_answer),
         cmocka_unit_test(a_thread_that_has_ended_is_left_out),
         cmocka_unit_test(a_late_request_disturbs_nobody),
         cmocka_unit_test(without_a_descriptor_to_list_them_by_it_says_why_none_was_asked),
