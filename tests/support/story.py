@@ -14,7 +14,7 @@ from support.wire import API_VERSIONS, CREATE_TOPICS, Connection, array, pack, s
 
 import confluent_kafka
 
-DEADLINE_S = 30
+DEADLINE_S = 120
 
 
 class Story(unittest.TestCase):
