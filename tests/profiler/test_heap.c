@@ -16,8 +16,8 @@
 #define SEED 42
 #define RANGE_BYTES ((size_t)4 << 30)
 
-/* For 5 % to be four times the spread of an estimate, it takes so many samples. */
-#define SAMPLES 6400
+/* For 5 % to be five times the spread of an estimate, it takes so many samples. */
+#define SAMPLES 10000
 
 #define ONCE(rate, size) ((size_t)(SAMPLES * (rate) / (size) > SAMPLES ? SAMPLES * (rate) / (size) : SAMPLES))
 
@@ -74,7 +74,7 @@ static void a_mixture_of_sizes_is_estimated_right(void **state)
     int64_t bytes = 0;
     uint32_t random = 1;
     struct totals before = totals_now();
-    heap_set_rate(2048);
+    heap_set_rate(256);
     for (size_t i = 0; i < ARRAY_COUNT(blocks); i++) {
         random = random * 1664525 + 1013904223;
         size_t size = 16u << (random >> 29); /* 16 to 2048 */
@@ -97,7 +97,7 @@ static void a_change_of_rate_skews_nothing(void **state)
 {
     (void)state;
     static void *blocks[120000];
-    const int64_t rates[] = {512, 8192, 64, 2048};
+    const int64_t rates[] = {512, 2048, 64, 1024};
     const size_t size = 200, part = ARRAY_COUNT(blocks) / ARRAY_COUNT(rates);
     struct totals before = totals_now();
     /* Often, too: a change throws away how far it was to the next sample. */

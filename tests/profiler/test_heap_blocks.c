@@ -200,7 +200,7 @@ static void free_memory_goes_back_to_the_system(void **state)
     assert_true(stats_now().held_bytes <= before + (1 << 16));
 }
 
-/* Of the mappings that sampled blocks are in. */
+/* Of the mappings that sampled blocks are in, swapped out or not. */
 static uint64_t resident_bytes(void)
 {
     uintptr_t range = atomic_load(&heap_gate.range_base), start = 0, end;
@@ -211,7 +211,8 @@ static uint64_t resident_bytes(void)
     while (fgets(line, sizeof line, file)) {
         if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) == 2)
             continue;
-        if (start - range < RANGE_BYTES && sscanf(line, "Rss: %" SCNu64, &kib) == 1)
+        if (start - range < RANGE_BYTES &&
+            (sscanf(line, "Rss: %" SCNu64, &kib) == 1 || sscanf(line, "Swap: %" SCNu64, &kib) == 1))
             sum_kib += kib;
     }
     fclose(file);
