@@ -1,5 +1,7 @@
 """The execution trace of a broker under real load: every go tool trace of this machine opens it, each page of it shows
 what happened, and its sums are those that the broker counted itself."""
+import bisect
+import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -7,7 +9,7 @@ import http.client
 import json
 import pathlib
 import re
-import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -20,13 +22,11 @@ from support.trace_tool import TRACE_TOOLS
 
 import confluent_kafka
 
-# The load lasts so long, and each producer waits at least so often for what it has sent: a slow machine does little. On
-# a fast one it waits at most so often: a trace ends at 32 MiB, and as chrome has it, a request takes 3.6 KB.
-LOAD_S, PRODUCERS, ROUNDS, ROUNDS_MAX, ROUND_MESSAGES = 1.0, 3, 40, 500, 5
-# The load has to begin and end inside of the traces; a slow machine gets longer ones.
-WINDOWS_S = (4, 12, 60)
+# So much of it that producers wait for each other and for fsync; and, whatever the machine does, so little that the
+# trace fits its 32 MiB: as chrome has it, a request takes 3.6 KB.
+PRODUCERS, CONSUMERS, ROUNDS, ROUND_MESSAGES = 3, 2, 100, 5
+DEADLINE_S = 120
 FORMATS = {"v1": "", "v2": "&version=1.22", "chrome": "&format=chrome", "perfetto": "&format=perfetto"}
-CLIENTS = 5
 # What go tool trace calls so, of the reasons in runtime/task.h.
 NETWORK = ("accept", "IO wait", "IO wait (write)")
 SYNC = ("mutex lock", "rwlock read", "rwlock write", "condition wait", "group wait", "offload queue", "offload",
@@ -34,50 +34,57 @@ SYNC = ("mutex lock", "rwlock read", "rwlock write", "condition wait", "group wa
 
 
 def load(broker):
-    """Producers that share a partition and consumers that wait for what they produce; kcat in both roles. Returns when
-    all of them have closed their connections."""
-    over = threading.Event()
+    """Producers that share a partition and consumers that wait for what they produce, to its end; kcat in both roles.
+    Returns when the broker has ended all of their connections, and so their requests."""
+    ready = threading.Barrier(PRODUCERS + CONSUMERS)  # all of them, and from then on they meet
+    produced = threading.Event()
 
     def produce(number):
         producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "acks": "all", "linger.ms": 0,
                                              "client.id": f"producer-{number}"})
-        for round_number in range(ROUNDS_MAX):
-            if over.is_set() and round_number >= ROUNDS:
-                break
+        for number_of_round in range(ROUNDS):
             for _ in range(ROUND_MESSAGES):
                 producer.produce("orders", b"x" * 200, partition=0)
-            if producer.flush(30) != 0:
+            if producer.flush(DEADLINE_S) != 0:
                 raise AssertionError("messages were not acknowledged")
+            if number_of_round == 0:
+                ready.wait(DEADLINE_S)
 
     def consume(number):
         consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.address, "group.id": "none",
-                                             "enable.auto.commit": False, "client.id": f"consumer-{number}"})
+                                             "enable.auto.commit": False, "enable.partition.eof": True,
+                                             "client.id": f"consumer-{number}"})
         consumer.assign([confluent_kafka.TopicPartition("orders", 0, confluent_kafka.OFFSET_BEGINNING)])
-        while not over.is_set():
-            consumer.poll(0.1)
+        is_ready = at_end = False
+        while not (at_end and produced.is_set()):
+            if message := consumer.poll(0.1):
+                at_end = message.error() and message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF
+            if at_end and not is_ready:
+                ready.wait(DEADLINE_S)
+                is_ready = True
         consumer.close()
 
-    def end_soon():
-        time.sleep(LOAD_S)
-        over.set()
-
-    with concurrent.futures.ThreadPoolExecutor(CLIENTS + 1) as pool:
-        jobs = [*map(lambda i: pool.submit(produce, i), range(PRODUCERS)),
-                *map(lambda i: pool.submit(consume, i), range(CLIENTS - PRODUCERS)), pool.submit(end_soon)]
-        run("kcat", "-b", broker.address, "-P", "-t", "lines", input="line\n" * 1000)
-        lines = run("kcat", "-b", broker.address, "-C", "-t", "lines", "-o", "beginning", "-e", "-q").stdout
-        for job in jobs:
+    for topic in ("orders", "lines"):  # which the consumers find, then
+        run("kcat", "-b", broker.address, "-P", "-t", topic, input="line\n" * 1000)
+    with concurrent.futures.ThreadPoolExecutor(PRODUCERS + CONSUMERS) as pool:
+        producers = [pool.submit(produce, number) for number in range(PRODUCERS)]
+        consumers = [pool.submit(consume, number) for number in range(CONSUMERS)]
+        concurrent.futures.wait(producers)
+        produced.set()
+        for job in producers + consumers:
             job.result()
+    lines = run("kcat", "-b", broker.address, "-C", "-t", "lines", "-o", "beginning", "-e", "-q").stdout
     if lines.count("line\n") < 1000:
         raise AssertionError("kcat has not read what it wrote")
+    broker.await_metrics(lambda metrics: metrics["takhin_connections"] == 0)
 
 
 class Download:
     """A trace on its way into a file."""
 
     def __init__(self, broker, path, file):
-        self.path, self.file = path, file
-        self.connection = http.client.HTTPConnection("127.0.0.1", broker.ports["profiler"], timeout=120)
+        self.file = file
+        self.connection = http.client.HTTPConnection("127.0.0.1", broker.ports["profiler"], timeout=DEADLINE_S)
         self.connection.request("GET", path)
         self.answer = self.connection.getresponse()  # by when it records
         if self.answer.status != 200:
@@ -87,8 +94,13 @@ class Download:
         self.thread.start()
 
     def _read(self):
-        with open(self.file, "wb") as file:
-            shutil.copyfileobj(self.answer, file)
+        with open(self.file, "wb", buffering=0) as file:
+            while data := self.answer.read1():
+                file.write(data)
+
+    def end(self):
+        """The trace of what has been until now is enough."""
+        self.connection.sock.shutdown(socket.SHUT_WR)
 
     def finish(self):
         self.thread.join()
@@ -116,7 +128,8 @@ class Traced(unittest.TestCase):
         cls.stack = contextlib.ExitStack()
         cls.addClassCleanup(cls.stack.close)
         cls.folder = pathlib.Path(cls.stack.enter_context(tempfile.TemporaryDirectory(prefix="takhin-test-")))
-        cls.broker = cls.stack.enter_context(Broker(server_threads=2, storage_log_flush_messages=20, **cls.settings))
+        cls.broker = cls.stack.enter_context(Broker(server_threads=2, storage_log_flush_messages=20,
+                                                    profiler_max_duration="1h", **cls.settings))
         cls.collect()
         cls.viewers = [(tool, name, cls.stack.enter_context(tool.viewer(cls.folder / name)))
                        for tool in TRACE_TOOLS for name in ("v1", "v2") if tool.reads(name == "v2")]
@@ -138,23 +151,33 @@ class UnderLoad(Traced):
 
     @classmethod
     def collect(cls):
-        for window_s in WINDOWS_S:
-            before = cls.broker.metrics()
-            begin = time.monotonic()  # of no trace: each begins a little later, and ends as much later
-            downloads = {name: cls.download(name, f"seconds={window_s}") for name in FORMATS}
-            load(cls.broker)
-            fits = time.monotonic() < begin + window_s
-            cls.threads = {int(stat.split()[0]): stat.split("(")[1].split(")")[0]
-                           for stat in cls.broker.of_each_thread("stat")}
-            for download in downloads.values():
-                download.finish()
-            cls.headers = {name: download.headers for name, download in downloads.items()}
-            cls.counted = {name: value - before.get(name, 0) for name, value in cls.broker.metrics().items()}
-            if cls.counted["takhin_profiler_traces_cut_total"] != 0:
-                raise AssertionError("a trace was cut")
-            if fits:
-                return
-        raise AssertionError(f"the load takes longer than {window_s} s")
+        before = cls.broker.metrics()
+        downloads = {name: cls.download(name, "seconds=3600") for name in FORMATS}
+        load(cls.broker)
+        cls.await_memory(cls.folder / "chrome")
+        cls.threads = {int(stat.split()[0]): stat.split("(")[1].split(")")[0]
+                       for stat in cls.broker.of_each_thread("stat")}
+        for download in downloads.values():
+            download.end()
+            download.finish()
+        cls.headers = {name: download.headers for name, download in downloads.items()}
+        cls.counted = {name: value - before.get(name, 0) for name, value in cls.broker.metrics().items()}
+        if cls.counted["takhin_profiler_traces_cut_total"] != 0:
+            raise AssertionError("a trace was cut")
+
+    @staticmethod
+    def await_memory(chrome):
+        """Memory is counted now and then: what has come into this trace is in those that were begun before, too."""
+        deadline = time.monotonic() + DEADLINE_S
+        while b'"heap bytes"' not in chrome.read_bytes():
+            if time.monotonic() > deadline:
+                raise AssertionError("memory is not in the trace")
+            time.sleep(0.02)
+
+    def latency_buckets(self, api):
+        """{seconds: how many requests took so long or less}"""
+        pattern = re.compile(rf'takhin_request_latency_seconds_bucket\{{api="{api}",le="(.*)"\}}$')
+        return {float(found.group(1)): count for name, count in self.counted.items() if (found := pattern.match(name))}
 
     def test_headers_are_those_of_go(self):
         for name, headers in self.headers.items():
@@ -184,10 +207,11 @@ class UnderLoad(Traced):
         tasks.pop("", None)  # the parent of all, says 1.26
         self.assertEqual(tasks, {api: count for api, count in counts.items() if count > 0})
         for api in ("Produce", "Fetch"):
-            durations = viewer.task_durations_s(api)
+            durations = sorted(viewer.task_durations_s(api))
             self.assertEqual(len(durations), counts[api])
-            seconds = self.counted[f'takhin_request_latency_seconds_sum{{api="{api}"}}']
-            self.assertAlmostEqual(sum(durations), seconds, delta=0.05 * seconds)
+            # Clocks are read one after the other: a few requests lose their processor just in between.
+            for bound, count in self.latency_buckets(api).items():
+                self.assertAlmostEqual(bisect.bisect_right(durations, bound), count, delta=1 + 0.1 * counts[api])
 
     @with_each_viewer
     def test_a_request_says_whose_it_was_and_what_it_did(self, tool, name, viewer):
@@ -210,7 +234,7 @@ class UnderLoad(Traced):
     @with_each_viewer
     def test_goroutines_are_the_tasks_by_their_names(self, tool, name, viewer):
         count_of = {name: count for name, (count, _) in viewer.goroutines().items()}
-        self.assertGreaterEqual(count_of["kafka connection"], CLIENTS + 2)
+        self.assertGreaterEqual(count_of["kafka connection"], PRODUCERS + CONSUMERS + 3)  # kcat's
         self.assertLessEqual({"accept", "pool worker", "profiler"}, set(count_of))
 
     @with_each_viewer
@@ -220,7 +244,9 @@ class UnderLoad(Traced):
         self.assertLessEqual({"Proc 0", "Proc 1", "Proc 2", "Proc 3"}, lanes)
         started = {event["args"].get("ThreadID", event["args"].get("thread")) for event in events
                    if event["name"] == "proc start"}
-        self.assertLessEqual({"reactor-0", "reactor-1", "debug", "pool-0"}, {self.threads.get(id) for id in started})
+        names = {self.threads.get(id, "") for id in started}
+        self.assertLessEqual({"reactor-0", "reactor-1", "debug"}, names)
+        self.assertTrue(any(name.startswith("pool-") for name in names), names)
 
     @with_each_viewer
     def test_the_timeline_has_tasks_calls_arrows_and_the_heap(self, tool, name, viewer):
@@ -271,6 +297,7 @@ class UnderLoad(Traced):
 
 class AfterTheFact(Traced):
     """A trace of what has been, from the start of the broker on: all that it has counted by then is there."""
+    settings = {"profiler_trace_buffer": "256MiB"}
 
     @classmethod
     def collect(cls):
@@ -278,34 +305,47 @@ class AfterTheFact(Traced):
         cls.counted = {}
         for name in ("v1", "v2"):
             cls.broker.get("profiler", "/debug/profiler/config")  # ends what its port has waited for somebody
-            cls.counted[name] = cls.broker.metrics()
+            before = cls.broker.metrics()
             cls.download(name, "last=1h").finish()
+            cls.counted[name] = before, cls.broker.metrics()
+
+    def expect_as_counted(self, seconds, name, of, is_all=True):
+        """`of` finds it in metrics; the last of it may have been counted after the trace. not is_all: it is a part."""
+        before, after = map(of, self.counted[name])
+        self.assertGreater(before, 0)
+        self.assertGreater(seconds, 0.95 * before if is_all else 0)
+        self.assertLess(seconds, 1.05 * after)
 
     @with_each_viewer
     def test_profiles_agree_with_what_the_broker_counted(self, tool, name, viewer):
-        counted = self.counted[name]
-        parked = of_label(counted, "takhin_task_wait_seconds_total", "reason")
-        wanted = {
-            "net": sum(parked[reason] for reason in NETWORK),
-            "sync": sum(parked[reason] for reason in SYNC),
-            "syscall": sum(of_label(counted, "takhin_blocking_call_seconds_total", "call").values()),
-            "sched": counted["takhin_task_runnable_seconds_total"],
+        def parked(reasons):
+            def seconds(metrics):
+                parked = of_label(metrics, "takhin_task_wait_seconds_total", "reason")
+                return sum(parked[reason] for reason in reasons)
+
+            return seconds
+
+        kinds = {
+            "net": parked(NETWORK),
+            "sync": parked(SYNC),
+            "syscall": lambda metrics: sum(of_label(metrics, "takhin_blocking_call_seconds_total", "call").values()),
+            "sched": lambda metrics: metrics["takhin_task_runnable_seconds_total"],
         }
-        for kind, seconds in wanted.items():
+        for kind, of in kinds.items():
             with self.subTest(kind):
-                self.assertGreater(seconds, 0)
-                total = sum(wait.ns for wait in tool.waits(kind, self.folder / name)) / 1e9
-                self.assertAlmostEqual(total, seconds, delta=0.05 * seconds)
+                seconds = sum(wait.ns for wait in tool.waits(kind, self.folder / name)) / 1e9
+                leaves_yields_out = kind == "sched" and tool.is_old
+                self.expect_as_counted(seconds, name, of, is_all=not leaves_yields_out)
 
     @with_each_viewer
     def test_each_reason_to_wait_agrees(self, tool, name, viewer):
-        parked = of_label(self.counted[name], "takhin_task_wait_seconds_total", "reason")
-        shown = dict.fromkeys(parked, 0)
+        shown = collections.Counter()
         for wait in tool.waits("net", self.folder / name) + tool.waits("sync", self.folder / name):
             shown[wait.frames[0].function.strip("[]")] += wait.ns / 1e9
         for reason in ("IO wait", "mutex lock", "fsync", "data wait", "file work"):
             with self.subTest(reason):
-                self.assertAlmostEqual(shown[reason], parked[reason], delta=0.05 * parked[reason])
+                self.expect_as_counted(shown[reason], name, lambda metrics: metrics[
+                    f'takhin_task_wait_seconds_total{{reason="{reason}"}}'])
 
 
 class FullStacks(Traced):
@@ -314,8 +354,9 @@ class FullStacks(Traced):
     @classmethod
     def collect(cls):
         for name in ("v1", "v2"):
-            download = cls.download(name, "seconds=2&stacks=full")
+            download = cls.download(name, "seconds=3600&stacks=full")
             load(cls.broker)
+            download.end()
             download.finish()
 
     @with_each_viewer

@@ -107,6 +107,15 @@ class Broker:
                 if not line.startswith("#"))
         return {name: float(value) for name, value in rows}
 
+    def await_metrics(self, is_reached):
+        """The first metrics of which is_reached(metrics) is true."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not is_reached(metrics := self.metrics()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the metrics do not get there:\n{metrics}")
+            time.sleep(0.01)
+        return metrics
+
     def of_each_thread(self, file, name=""):
         """What /proc says in this file about each of its threads whose name begins so; without those that end
         meanwhile."""

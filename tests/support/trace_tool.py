@@ -16,7 +16,7 @@ from support.go_tool import GO_TOOLS, environment, program, version
 from support.profile_proto import Frame, parse
 
 READS_V2 = (1, 22)
-START_TIMEOUT_S = 120
+ANSWER_TIMEOUT_S = 600
 
 Wait = collections.namedtuple("Wait", "frames count ns")
 Region = collections.namedtuple("Region", "name function file line count")
@@ -44,7 +44,7 @@ class Viewer:
     def get(self, path):
         """A path as a page's link has it."""
         path = html.unescape(path).replace(" ", "%20")
-        with urllib.request.urlopen(self.address + path, timeout=START_TIMEOUT_S) as answer:
+        with urllib.request.urlopen(self.address + path, timeout=ANSWER_TIMEOUT_S) as answer:
             return answer.read()
 
     def page(self, path):
@@ -93,21 +93,25 @@ class TraceTool:
     def __str__(self):
         return "go{}.{} tool trace".format(*self.version)
 
+    @property
+    def is_old(self):
+        return self.version < READS_V2
+
     def reads(self, version_2):
-        return not version_2 or self.version >= READS_V2
+        return not (version_2 and self.is_old)
 
     def waits(self, kind, trace):
         """kind: net, sync, syscall, sched."""
         result = subprocess.run([self.program, f"-pprof={kind}", trace], capture_output=True, env=self.environment,
-                                timeout=START_TIMEOUT_S)
+                                timeout=ANSWER_TIMEOUT_S)
         if result.returncode != 0:
             raise AssertionError(f"{self} -pprof={kind}: {result.stderr.decode()}")
         return decode_profile(result.stdout)
 
     def parse_events(self, trace):
         """How many events it prints; an error of its own is an AssertionError."""
-        option = "-d" if self.version < READS_V2 else "-d=parsed"
-        return len(run(self.program, option, trace, env=self.environment, timeout_s=START_TIMEOUT_S)
+        option = "-d" if self.is_old else "-d=parsed"
+        return len(run(self.program, option, trace, env=self.environment, timeout_s=ANSWER_TIMEOUT_S)
                    .stdout.splitlines())
 
     @contextlib.contextmanager
@@ -132,7 +136,7 @@ class TraceTool:
         return log.read()
 
     def _await_address(self, process, log):
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while time.monotonic() < deadline:
             ended = process.poll() is not None
             text = self._read(log)
