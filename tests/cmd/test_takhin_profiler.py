@@ -1,9 +1,11 @@
 """takhin-profiler against a small server of our own: what it asks for, what it writes, and each way it can fail."""
+import contextlib
 import gzip
 import os
 import pathlib
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -236,6 +238,12 @@ class Success(ProfilerTest):
         self.assertEqual((self.folder / "cpu.prof").stat().st_mode & 0o777, 0o640)
 
 
+def has_v6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
 class Address(ProfilerTest):
     def test_url_is_taken_as_copied(self):
         with DebugServer(response("200 OK", PROFILE)) as server:
@@ -244,6 +252,7 @@ class Address(ProfilerTest):
                     result = self.profile("-remote", remote)
                     self.assertEqual(result.returncode, 0, result.stderr)
 
+    @unittest.skipUnless(has_v6(), "no ::1 on this machine")
     def test_ipv6_address_stands_in_brackets(self):
         with DebugServer(response("200 OK", PROFILE), host="::1") as server:
             result = self.profile("-remote", f"[::1]:{server.port}")
