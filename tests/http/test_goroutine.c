@@ -1,6 +1,7 @@
 /* test_goroutine.c: dumps of the runtime's real tasks, whatever their reactors are doing. */
 #include "../profiler/burn.h"
 #include "../profiler/task_records.h"
+#include "../support/task_test.h"
 #include "base/mem.h"
 #include "profiler/tasks.h"
 #include "runtime/lock.h"
@@ -63,12 +64,18 @@ static void shepherd(void *argument)
     wait_for_the_end(flock);
 }
 
-/* Returns when all are parked, or about to be. */
+static void do_nothing(void *argument)
+{
+    (void)argument;
+}
+
+/* Returns when all are parked. */
 static void start_flock(struct reactor *home, struct flock *flock)
 {
     ASSERT(reactor_spawn(home, "shepherd", shepherd, flock) == 0);
     while (atomic_load(&flock->parked) < flock->count + 1)
         sched_yield();
+    task_test_run_on(home, do_nothing, NULL); /* the last one was about to park: this comes behind it */
 }
 
 /* How many tasks of this name there are; the last of them, if one is wanted. */
