@@ -142,6 +142,8 @@ static void park_for_debugger(void)
     /* Both have said so just before they park: one more task behind each is a proof. */
     run_on(reactors.reactor[0], wait_for_group, &(struct task_group){.pending = 0});
     run_on(reactors.reactor[1], wait_for_group, &(struct task_group){.pending = 0});
+    WAIT_UNTIL(reactor_task_count(reactors.reactor[0]) == 1); /* without that of the proof */
+    WAIT_UNTIL(reactor_task_count(reactors.reactor[1]) == 2);
     stop_here();
     reactors_end(&reactors);
 }

@@ -505,7 +505,8 @@ static void timeouts_and_signals_race_without_loss(void **state)
     assert_null(tickets.crew.condition.queue.first);
 }
 
-/* The same at one certain moment: the timer has readied the waiter, and before it runs it is signalled. */
+/* The same at one certain moment: the timer, made due by hand, has readied the waiter, and before it runs it is
+ * signalled. */
 
 struct late_signal {
     struct task_mutex mutex;
@@ -515,12 +516,12 @@ struct late_signal {
     bool done;
 };
 
-static void wait_a_moment(void *argument)
+static void wait_an_hour(void *argument)
 {
     struct late_signal *late = argument;
     late->waiter = task_self();
     task_mutex_lock(&late->mutex);
-    late->rc = task_condition_wait(&late->condition, &late->mutex, 1);
+    late->rc = task_condition_wait(&late->condition, &late->mutex, 3600 * 1000);
     task_mutex_unlock(&late->mutex);
     late->done = true;
 }
@@ -528,8 +529,10 @@ static void wait_a_moment(void *argument)
 static void signal_late(void *argument)
 {
     struct late_signal *late = argument;
-    CHECK(task_spawn("waiter", wait_a_moment, late) != NULL);
+    CHECK(task_spawn("waiter", wait_an_hour, late) != NULL);
     task_yield();
+    CHECK(task_reason(late->waiter) == WAIT_CONDITION);
+    uv_timer_start(&late->waiter->timer, late->waiter->timer.timer_cb, 0, 0);
     while (task_reason(late->waiter) == WAIT_CONDITION)
         task_yield();
     CHECK(late->waiter->timed_out && task_reason(late->waiter) == WAIT_READY);

@@ -40,6 +40,14 @@ static void hear(const struct event *event)
     pthread_mutex_unlock(&heard.lock);
 }
 
+static unsigned heard_count(void)
+{
+    pthread_mutex_lock(&heard.lock);
+    unsigned count = heard.count;
+    pthread_mutex_unlock(&heard.lock);
+    return count;
+}
+
 static struct event event_here(const char *reason)
 {
     const char *labels[LABEL_KEY_COUNT];
@@ -655,7 +663,8 @@ static void a_sink_may_come_and_go_at_any_time(void **state)
     uint64_t start_ns = clock_monotonic_ns();
     for (unsigned i = 0; i < 8; i++)
         assert_int_equal(reactor_spawn(reactors.reactor[i % 2], "hammer", hammer, &hammered), 0);
-    for (bool on = true; atomic_load(&hammered.done) < 8; on = !on) {
+    WAIT_UNTIL(heard_count() > 0 || atomic_load(&hammered.done) == 8);
+    for (bool on = false; atomic_load(&hammered.done) < 8; on = !on) {
         atomic_store(&probe_sink, on ? &recorder : NULL);
         sched_yield();
     }

@@ -180,9 +180,10 @@ static void a_yield_leaves_the_task_runnable(void **state)
     assert_true(stack_has(life.record[TRACE_TASK_YIELD], yield_once));
 }
 
+/* Long enough that it is not over before it begins: who loses his processor on the way does not park at all. */
 static NOINLINE void sleep_here(void)
 {
-    CHECK(task_sleep_ms(2) == 0);
+    CHECK(task_sleep_ms(100) == 0);
 }
 
 static void sleep_a_little(void *argument)

@@ -144,6 +144,7 @@ static void each_of_many_parked_tasks_is_seen_once_with_its_whole_stack(void **s
     struct reactors reactors;
     reactors_start(&reactors, 2);
     run_on(reactors.reactor[0], spawn_crowd, &crowd);
+    WAIT_UNTIL(reactor_task_count(reactors.reactor[0]) == crowd.count); /* its creator has ended */
     struct sight first = see_in_state(crowd.creator_id + 1, WAIT_DATA);
     struct sights sights = visit();
     assert_int_equal(atomic_load(&probe_task_count)(), crowd.count);
