@@ -307,13 +307,23 @@ static NOINLINE void call_at_depth(unsigned depth)
     __asm__ volatile("");
 }
 
+/* One that was short for certain: an interrupt or a pause in its midst makes it long, and then it is made again. */
 static void a_short_call_leaves_nothing(void **state)
 {
     (void)state;
-    trace_call_end("short call", trace_ticks());
+    double took_ns, tick_ns = trace_tick_ns();
+    uint64_t total;
+    unsigned asked_before;
+    do {
+        total = call_total("short call");
+        asked_before = asked;
+        uint64_t begun = trace_ticks();
+        trace_call_end("short call", begun);
+        took_ns = (double)(trace_ticks() - begun) * tick_ns;
+    } while (took_ns > 1000);
     trace_call_end("call of before the recording", 0);
-    assert_int_equal(call_total("short call"), 0);
-    assert_int_equal(asked, 0);
+    assert_int_equal(call_total("short call"), total);
+    assert_int_equal(asked, asked_before);
 }
 
 static void errno_survives_a_call(void **state)
