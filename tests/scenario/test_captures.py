@@ -58,12 +58,6 @@ class SlowRequest(unittest.TestCase):
         self.planted.remove("slow_sync")
         self.client.call(API_VERSIONS, 0, b"")  # served when the one before it has ended, its answer sent and all
 
-    def await_true(self, condition):
-        deadline = time.monotonic() + TIMEOUT_S
-        while not condition():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-
     def listed(self):
         return json.loads(self.broker.get("profiler", "/debug/pprof/captures?format=json"))["captures"]
 
@@ -81,7 +75,7 @@ class SlowRequest(unittest.TestCase):
         content = self.broker.get("profiler", f"/debug/pprof/captures/{capture['name']}")
         self.assertEqual(len(content), capture["size_bytes"])
         self.assertEqual(content, pathlib.Path(found.group(2)).read_bytes())
-        self.await_true(lambda: self.broker.metrics()["takhin_profiler_captures_saved_total"] == 1)
+        self.broker.await_metrics(lambda metrics: metrics["takhin_profiler_captures_saved_total"] == 1)
         file = self.folder / "capture.trace"
         file.write_bytes(content)
         for tool in TRACE_TOOLS:
@@ -108,8 +102,10 @@ class SlowRequest(unittest.TestCase):
         self.reload(slow_request_ms=SLOW_MS, trace_buffer=0)
         self.broker.await_log("slow requests are not captured: there is no flight recorder "
                               f"profiler.slow_request_ms={SLOW_MS} profiler.trace_buffer=0")
-        # One looks whether there is something to be removed.
-        self.await_true(lambda: not self.broker.of_each_thread("comm", "captures"))
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.broker.of_each_thread("comm", "captures"):  # it looks whether there is something to be removed
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
 
     def test_other_files_of_the_folder_are_not_served(self):
         self.captures.mkdir(parents=True)

@@ -5,16 +5,13 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import TIMEOUT_S, Broker, run
+from support.broker import TIMEOUT_S, Broker
+from support.kcat import command, kcat
 
 import confluent_kafka
 import confluent_kafka.admin
 import kafka
 import kafka.admin
-
-
-def kcat(broker, *arguments, **options):
-    return run("kcat", "-b", broker.address, *arguments, **options)
 
 
 class Kcat(unittest.TestCase):
@@ -62,9 +59,9 @@ class Kcat(unittest.TestCase):
     def test_a_long_poll_answers_as_soon_as_there_is_data(self):
         with Broker() as broker:
             kcat(broker, "-P", "-t", "tail", input="first\n")
-            tail = subprocess.Popen(["kcat", "-b", broker.address, "-C", "-t", "tail", "-o", "end", "-c", "1", "-q",
-                                     "-X", f"fetch.wait.max.ms={2 * TIMEOUT_S * 1000}", "-X",
-                                     "socket.timeout.ms=300000"], stdout=subprocess.PIPE, text=True)
+            tail = subprocess.Popen(command(broker, "-C", "-t", "tail", "-o", "end", "-c", "1", "-q",
+                                            "-X", f"fetch.wait.max.ms={2 * TIMEOUT_S * 1000}",
+                                            "-X", "socket.timeout.ms=300000"), stdout=subprocess.PIPE, text=True)
             try:
                 deadline = time.monotonic() + TIMEOUT_S
                 while b"\nstorage_waiter_wait(" not in broker.get("profiler", "/debug/pprof/goroutine?debug=2"):

@@ -9,7 +9,8 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import TIMEOUT_S, Broker, run
+from support.broker import TIMEOUT_S, Broker
+from support.kcat import kcat
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -129,7 +130,7 @@ class Damage(unittest.TestCase):
         self.broker.start()
         self.addCleanup(lambda: self.broker.process and self.broker.kill())
         for i in range(self.BATCHES):
-            run("kcat", "-b", self.broker.address, "-P", "-t", "hurt", input=f"{i}\n")
+            kcat(self.broker, "-P", "-t", "hurt", input=f"{i}\n")
         self.broker.kill()
         self.log = pathlib.Path(self.folder, "data", "hurt-0", "00000000000000000000.log")
 
@@ -138,7 +139,7 @@ class Damage(unittest.TestCase):
         self.assertEqual(consume_all(self.broker.address, "hurt", 1)[0], list(range(batches)))
         self.broker.await_log(r"warning .*hurt-0")
         # It goes on from there, with no hole and no double.
-        run("kcat", "-b", self.broker.address, "-P", "-t", "hurt", input=f"{batches}\n")
+        kcat(self.broker, "-P", "-t", "hurt", input=f"{batches}\n")
         self.assertEqual(consume_all(self.broker.address, "hurt", 1)[0], list(range(batches + 1)))
 
     def test_a_torn_tail_is_cut(self):

@@ -7,7 +7,8 @@ import sys
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import TIMEOUT_S, Broker, run
+from support.broker import TIMEOUT_S, Broker
+from support.kcat import kcat
 
 API_VERSIONS_V0 = struct.pack(">hhih4s", 18, 0, 7, 4, b"test")
 
@@ -55,7 +56,7 @@ class Hostile(unittest.TestCase):
             pass
 
     def assert_alive(self):
-        run("kcat", "-b", self.broker.address, "-L")
+        kcat(self.broker, "-L")
 
     def test_a_frame_beyond_the_limit_closes(self):
         for size in (-1, 0, 2**31 - 1, 2 * 1024 * 1024):

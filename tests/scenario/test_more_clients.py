@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
 from support.broker import Broker, run
 from support.installed import command, install, node_package
+from support.kcat import kcat
 
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "clients"
 MESSAGES = 200
@@ -67,8 +68,8 @@ class MoreClients(unittest.TestCase):
         cls.broker.__exit__()
 
     def consume(self, topic):
-        return sorted(run("kcat", "-b", self.broker.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q",
-                          "-f", "%k %s %h\n").stdout.splitlines())
+        return sorted(kcat(self.broker, "-C", "-t", topic, "-o", "beginning", "-e", "-q",
+                           "-f", "%k %s %h\n").stdout.splitlines())
 
     def pass_the_matrix(self, client, prefix, kinds):
         """The program checks what it sees; then kcat, another client, finds the same messages in what it produced."""
