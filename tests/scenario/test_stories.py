@@ -46,7 +46,7 @@ def first_of_top(text):
 
 class GrowingMemory(Story):
     settings = {"profiler_mem_rate": 4096}
-    BLOCKS, BLOCK_BYTES, CONNECTIONS = 300, 1000, 100
+    BLOCKS, BLOCK_BYTES, CONNECTIONS = 300, 1000, 150
 
     def connect_leaking(self, count):
         """So many connections, each of which makes the broker leak."""
@@ -70,7 +70,7 @@ class GrowingMemory(Story):
     def test_the_amount_is_right_within_the_error_of_sampling(self):
         self.connect_leaking(self.CONNECTIONS)
         heap = self.profile("/debug/pprof/heap")
-        # 30,000 blocks, of which about a fifth are samples: 1.1 % standard error, and more than four of it here.
+        # 45,000 blocks, of which about a fifth are samples: 0.9 % standard error, and more than five of it here.
         blocks = self.BLOCKS * self.CONNECTIONS
         for column, wanted in (("inuse_objects", blocks), ("inuse_space", blocks * self.BLOCK_BYTES),
                                ("alloc_objects", blocks), ("alloc_space", blocks * self.BLOCK_BYTES)):
@@ -107,33 +107,40 @@ class GrowingMemory(Story):
 
 
 class GrowingTasks(Story):
+    def await_tasks(self, count, wanted):
+        """Until so many are as wanted: what was answered a moment ago may still be at work."""
+        deadline = time.monotonic() + DEADLINE_S
+        while (found := self.profile("/debug/pprof/goroutine").total("goroutine", wanted)) != count:
+            self.assertLess(time.monotonic(), deadline, f"{found} of {count}")
+
     def test_connections_that_pile_up_are_counted(self):
+        def reads(entry):
+            return in_stack("stream_read")(entry) and entry.labels["thread"].startswith("reactor-")
+
         self.connections(3)
+        self.await_tasks(3, reads)
         before = self.collect("goroutine", "g1")
         self.connections(200)
+        self.await_tasks(203, reads)
         after = self.collect("goroutine", "g2")
-        top = self.pprof("-top", "-cum", "-base", before, after)
-        self.assertIn("accounting for 200, 100% of 200 total", top)
-        self.assertRegex(top, r"(?m)^ *\S+ +\S+ +\S+ +200 +100%  stream_read$")
-        self.assertEqual(Profile(after.read_bytes()).total("goroutine") -
-                         Profile(before.read_bytes()).total("goroutine"), 200)
+        self.assertEqual(Profile(after.read_bytes()).total("goroutine", reads), 203)
+        # The debug port's threads and tasks may do something else than before, too.
+        top = self.pprof("-top", "-cum", "-tagfocus", "thread=^reactor-", "-base", before, after)
+        self.assertRegex(top, r"(?m)^ *\S+ +\S+ +\S+ +200 +\S+%  stream_read$")
 
     def test_long_polls_that_pile_up_are_counted_with_their_labels(self):
+        def polls(entry):
+            return (entry.labels.get("reason") == "data wait" and entry.labels.get("api") == "Fetch" and
+                    in_stack("kafka_handler_fetch")(entry))
+
         self.create_topic("empty")
         clients = self.connections(100)
         before = self.collect("goroutine", "g1")
         for client in clients:
-            client.send(FETCH, 11, fetch_request("empty", 60_000))
-
-        def polling(profile):
-            return profile.total("goroutine", lambda e: e.labels.get("reason") == "data wait" and
-                                 e.labels.get("api") == "Fetch" and in_stack("kafka_handler_fetch")(e))
-
-        deadline = time.monotonic() + DEADLINE_S
-        while (count := polling(self.profile("/debug/pprof/goroutine"))) < 100:
-            self.assertLess(time.monotonic(), deadline, f"{count} of them poll")
+            client.send(FETCH, 11, fetch_request("empty", 3_600_000))
+        self.await_tasks(100, polls)
         after = self.collect("goroutine", "g2")
-        self.assertEqual(polling(Profile(after.read_bytes())), 100)
+        self.assertEqual(Profile(after.read_bytes()).total("goroutine", polls), 100)
         top = self.pprof("-top", "-cum", "-base", before, after)
         self.assertRegex(top, r"(?m)^ *\d+ +\S+ +\S+ +100 +\S+%  kafka_handler_fetch$")
         dump = self.broker.get("profiler", "/debug/pprof/goroutine?debug=2").decode()
@@ -175,6 +182,8 @@ class HotLock(Story):
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             load = pool.submit(self.produce, "hot", 4, over=over)
             try:
+                self.broker.await_metrics(lambda metrics: metrics[
+                    'takhin_profiler_contention_events_total{kind="mutex"}'] > 0)
                 paths = [self.collect(type, type, "-duration", "1s") for type in ("mutex", "block")]
             finally:
                 over.set()
@@ -192,7 +201,7 @@ class SlowRequests(Story):
     def test_block_says_that_produce_waits_for_fsync(self):
         self.create_topic("durable")
         self.planted.plant("slow_sync", 20)
-        took_s = self.produce("durable", producers=1, messages=40)
+        self.produce("durable", producers=1, messages=40)
         path = self.folder / "block.prof"
         path.write_bytes(self.broker.get("profiler", "/debug/pprof/block"))
         block = Profile(path.read_bytes())
@@ -205,7 +214,7 @@ class SlowRequests(Story):
                                             e.labels.get("topic") == "durable"))
         self.assertEqual(block.total("contentions", of_sync), 40)
         self.assertGreater(waits, 40 * 20e6)
-        self.assertGreater(1e9 * sum(took_s), 39 / 40 * 0.9 * waits, "and that is why they are slow")
+        self.assertGreater(1e9 * self.metric("takhin_request_latency_seconds_sum", api="Produce"), 0.99 * waits)
         top = self.pprof("-top", "-cum", "-tagfocus", "reason=fsync", path)
         self.assertIn("kafka_handler_produce", top)
 
@@ -219,8 +228,8 @@ class SlowRequests(Story):
             self.assertIsNone(consumer.poll(0.1))
             self.assertLess(time.monotonic() - begin, DEADLINE_S)
         consumer.close()
-        took_s = time.monotonic() - begin
         block = self.profile("/debug/pprof/block")
+        took_s = time.monotonic() - begin
         waits = block.total("delay", lambda e: e.labels.get("reason") == "data wait" and
                             e.labels.get("api") == "Fetch" and in_stack("kafka_handler_fetch")(e))
         self.assertGreater(waits, 4 * 0.29e9)
@@ -304,7 +313,7 @@ class StuckReactor(Story):
         self.addCleanup(self.planted.remove, "spinning_write")
         client = self.stick(lambda: self.planted.plant("spinning_write"), "planted_spin")
         self.expect_complete_answers("planted_spin", "running")
-        cpu = self.profile("/debug/pprof/profile?seconds=1")
+        cpu = self.profile("/debug/pprof/profile?seconds=2")
         self.assertGreater(cpu.total("cpu", in_stack("planted_spin")), 0.5 * cpu.total("cpu"))
         self.planted.remove("spinning_write")
         client.receive()
