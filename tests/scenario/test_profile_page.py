@@ -85,7 +85,7 @@ class UnderLoad(unittest.TestCase):
 
     def await_sampler(self):
         """The sampler's own thread exists exactly while somebody reads."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while "takhin-profiler"[:15] not in self.broker.of_each_thread("comm"):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.02)
@@ -119,6 +119,7 @@ class UnderLoad(unittest.TestCase):
             self.assertIn("task_main", drawn)
             self.assertEqual(page.evaluate("problems"), [])
             self.assertTrue(page.evaluate("fetch('cmdline').then(() => false, () => true)"), "the policy is in force")
+            page.await_true("problems.length > 0")
             self.assertRegex(page.evaluate("problems[0]"), r"^connect-src ")
             self.assertGreater(len(page.picture()), 10_000)
 

@@ -8,11 +8,13 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import urllib.request
 
 CHROMIUM = shutil.which("chromium")
-DRAWN_S = 60
+DRAWN_S = 120
+LOG_BYTES = 1 << 20  # of its log that are looked at
 
 
 class Page:
@@ -94,19 +96,28 @@ class Page:
         return base64.b64decode(self.call("Page.captureScreenshot", format="png", **area)["data"])
 
 
+def await_port(process, log):
+    """Where the browser listens, as it says."""
+    while True:
+        has_ended = process.poll() is not None
+        text = os.pread(log.fileno(), LOG_BYTES, 0).decode(errors="replace")
+        if found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)", text):
+            return int(found.group(1))
+        if has_ended:
+            raise RuntimeError(f"the browser has ended:\n{text}")
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def browser(folder, width=1280, height=800):
     """A page of a browser that keeps its things in the folder."""
-    process = subprocess.Popen([CHROMIUM or "chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
-                                "--hide-scrollbars", "--remote-debugging-port=0", f"--user-data-dir={folder}",
-                                f"--window-size={width},{height}"], stderr=subprocess.PIPE, text=True)
-    try:
-        for line in process.stderr:
-            if found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)", line):
-                break
-        with contextlib.closing(Page(int(found.group(1)))) as page:
-            yield page
-    finally:
-        process.terminate()
-        process.wait()
-        process.stderr.close()
+    with tempfile.TemporaryFile() as log:  # not a pipe, which might become full
+        process = subprocess.Popen([CHROMIUM or "chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
+                                    "--hide-scrollbars", "--remote-debugging-port=0", f"--user-data-dir={folder}",
+                                    f"--window-size={width},{height}"], stderr=log)
+        try:
+            with contextlib.closing(Page(await_port(process, log))) as page:
+                yield page
+        finally:
+            process.terminate()
+            process.wait()

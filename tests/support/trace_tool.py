@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import html
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from support.profile_proto import Frame, parse
 
 READS_V2 = (1, 22)
 ANSWER_TIMEOUT_S = 600
+LOG_BYTES = 1 << 20  # of its log that are looked at
 
 Wait = collections.namedtuple("Wait", "frames count ns")
 Region = collections.namedtuple("Region", "name function file line count")
@@ -116,7 +118,7 @@ class TraceTool:
 
     @contextlib.contextmanager
     def viewer(self, trace):
-        with tempfile.TemporaryFile("w+") as log:
+        with tempfile.TemporaryFile() as log:
             process = subprocess.Popen([self.program, "-http=127.0.0.1:0", trace], stdout=log, stderr=log,
                                        env=self.environment)
             try:
@@ -132,8 +134,7 @@ class TraceTool:
 
     @staticmethod
     def _read(log):
-        log.seek(0)
-        return log.read()
+        return os.pread(log.fileno(), LOG_BYTES, 0).decode()  # where the tool goes on to write stays as it is
 
     def _await_address(self, process, log):
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
