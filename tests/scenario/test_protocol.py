@@ -25,7 +25,7 @@ class Protocol(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.broker = Broker().start()
+        cls.broker = Broker(storage_log_retention=-1).start()  # batch() is of 2023
 
     @classmethod
     def tearDownClass(cls):
