@@ -13,6 +13,9 @@ import unittest
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
 from support.broker import LOAD, PROFILER, Broker, run
 from support.pprof_tool import GO_TOOLS, PprofTool
+from support.profile_proto import Profile
+
+FUNCTIONS = {"kafka_handler_produce", "kafka_handler_fetch", "storage_log_append"}
 
 
 class UnderLoad(unittest.TestCase):
@@ -27,10 +30,17 @@ class UnderLoad(unittest.TestCase):
         cls.load = subprocess.Popen([LOAD, "-brokers", cls.broker.address, "-duration", "600", "-prefix", "orders",
                                      "-topics", "16", "-partitions", "4"],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)  # into steady state
+        cls.broker.await_metrics(lambda metrics: all(
+            metrics.get(f'takhin_request_latency_seconds_count{{api="{api}"}}', 0) >= 100
+            for api in ("Produce", "Fetch")))
         cls.profile = cls.folder / "cpu.prof"
-        cls.collected = run(PROFILER, "-type", "cpu", "-duration", "10s", "-remote",
-                            f"127.0.0.1:{cls.broker.ports['profiler']}", "-output", cls.profile, "-analyze")
+        # A handler that hands out views of a file takes little time: on a slow machine few samples meet it.
+        for duration_s in (10, 20, 40, 80):
+            cls.collected = run(PROFILER, "-type", "cpu", "-duration", f"{duration_s}s", "-remote",
+                                f"127.0.0.1:{cls.broker.ports['profiler']}", "-output", cls.profile, "-analyze")
+            met = {frame.function for entry in Profile(cls.profile.read_bytes()).entries for frame in entry.frames}
+            if FUNCTIONS <= met:
+                break
 
     @classmethod
     def tearDownClass(cls):
@@ -47,19 +57,10 @@ class UnderLoad(unittest.TestCase):
                     self.assertTrue(self.pprof(report, self.profile, go=go))
 
     def test_the_functions_that_matter_are_there(self):
-        wanted = ("kafka_handler_produce", "kafka_handler_fetch", "storage_log_append")
-        profiles = [self.profile]
-        while True:
-            # Every node: the default list is cut to the largest.
-            top = self.pprof("-top", "-cum", "-nodecount=1000", "-nodefraction=0", *profiles)
-            missing = [function for function in wanted if function not in top]
-            if not missing or len(profiles) == 5:
-                break
-            # A handler that hands out views of a file takes little time: on a slow machine few samples meet it.
-            profiles.append(self.folder / f"more-{len(profiles)}.prof")
-            run(PROFILER, "-type", "cpu", "-duration", "10s", "-remote",
-                f"127.0.0.1:{self.broker.ports['profiler']}", "-output", profiles[-1], "-quiet")
-        self.assertEqual(missing, [], top)
+        # Every node: the default list is cut to the largest.
+        top = self.pprof("-top", "-cum", "-nodecount=1000", "-nodefraction=0", self.profile)
+        for function in FUNCTIONS:
+            self.assertIn(function, top)
 
     def test_sources_are_listed_line_by_line(self):
         listing = self.pprof("-list=kafka_handler_produce", self.profile)
@@ -68,7 +69,7 @@ class UnderLoad(unittest.TestCase):
 
     def test_labels_divide_the_time_by_request(self):
         tags = self.pprof("-tags", self.profile)
-        for label in ("api:", "topic:", "client_id:", "thread:", "Produce", "Fetch", "orders-0", "load-producer"):
+        for label in ("api:", "topic:", "client_id:", "thread:", "Produce", "Fetch", "orders-", "load-producer"):
             self.assertIn(label, tags)
         focused = self.pprof("-top", "-cum", "-nodecount=1000", "-nodefraction=0", "-tagfocus", "api=Produce",
                              self.profile)
@@ -86,7 +87,8 @@ class UnderLoad(unittest.TestCase):
 
     def test_pprof_fetches_by_itself(self):
         for go in GO_TOOLS:
-            top = self.pprof("-top", self.broker.url("profiler", "/debug/pprof/profile?seconds=1"), go=go)
+            url = self.broker.url("profiler", "/debug/pprof/profile?seconds=1")
+            top = self.pprof("-top", "-timeout=300", url, go=go)
             self.assertIn("flat%", top)
 
     def test_nearly_all_stacks_are_whole(self):
@@ -105,7 +107,7 @@ class UnderLoad(unittest.TestCase):
         results = [None, None]
 
         def collect(index):
-            results[index] = self.broker.get("profiler", f"/debug/pprof/profile?seconds={1 + index}")
+            results[index] = self.broker.get("profiler", f"/debug/pprof/profile?seconds={3 + index}")
 
         threads = [threading.Thread(target=collect, args=(index,)) for index in range(2)]
         for thread in threads:
@@ -125,7 +127,7 @@ class UnderLoad(unittest.TestCase):
 
     def await_sampler(self, wanted):
         """The sampler's own thread exists exactly while somebody reads."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             names = self.broker.of_each_thread("comm")
             if ("takhin-profiler"[:15] in names) == wanted:
