@@ -8,6 +8,8 @@ import unittest
 
 from support.broker import PROFILER, clean_environment
 
+TIMEOUT_S = 300  # of the longest on a slow machine, a gigabyte under a sanitizer
+
 
 class ProfilerTest(unittest.TestCase):
     def setUp(self):
@@ -16,7 +18,7 @@ class ProfilerTest(unittest.TestCase):
         self.folder = pathlib.Path(holder.name)
 
     def profile(self, *arguments, environment=None, **options):
-        return subprocess.run([PROFILER, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60,
+        return subprocess.run([PROFILER, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT_S,
                               env=clean_environment(**(environment or {})), **options)
 
     def start(self, *arguments):
