@@ -18,8 +18,8 @@ class ProfilerTest(unittest.TestCase):
         self.folder = pathlib.Path(holder.name)
 
     def profile(self, *arguments, environment=None, **options):
-        return subprocess.run([PROFILER, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT_S,
-                              env=clean_environment(**(environment or {})), **options)
+        return subprocess.run([PROFILER, *arguments], cwd=self.folder, env=clean_environment(**(environment or {})),
+                              capture_output=True, text=True, timeout=TIMEOUT_S, **options)
 
     def start(self, *arguments):
         """For a test that interrupts it: end it with communicate()."""
