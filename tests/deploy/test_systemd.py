@@ -12,6 +12,7 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from deploy_files import needs, run_incident, text
 from support import broker as broker_support
 from support.broker import ROOT, TAKHIN, Broker, run
+from support.kcat import kcat
 
 
 def syscalls_of_group(name, groups={}):
@@ -79,8 +80,8 @@ class Systemd(unittest.TestCase):
             with Broker(folder=self.folder, storage_log_flush_messages=1,
                         profiler_capture_dir=self.folder / "captures") as broker:
                 if shutil.which("kcat"):
-                    run("kcat", "-b", broker.address, "-t", "traced", "-P", input="one\ntwo\n")
-                    run("kcat", "-b", broker.address, "-t", "traced", "-C", "-e", "-q")
+                    kcat(broker, "-t", "traced", "-P", input="one\ntwo\n")
+                    kcat(broker, "-t", "traced", "-C", "-e", "-q")
                 run_incident(broker, self.folder / "incident", "-s", "1")
         finally:
             broker_support.TAKHIN = original

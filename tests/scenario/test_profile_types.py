@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
 from support.broker import LOAD, TAKHIN, Broker, run
 from support.installed import node_package
+from support.kcat import kcat
 from support.pprof_tool import GO_TOOLS, HARMLESS, PprofTool
 from support.profile_proto import Profile
 
@@ -95,8 +96,8 @@ class UnderLoad(unittest.TestCase):
             metrics.get(f'takhin_request_latency_seconds_count{{api="{api}"}}', 0) >= 100
             for api in ("Produce", "Fetch")))
         # A client that waits for more than there is, and one that says nothing.
-        run("kcat", "-b", cls.broker.address, "-P", "-t", "quiet", input="the last one\n")
-        run("kcat", "-b", cls.broker.address, "-C", "-t", "quiet", "-o", "beginning", "-e", "-q")
+        kcat(cls.broker, "-P", "-t", "quiet", input="the last one\n")
+        kcat(cls.broker, "-C", "-t", "quiet", "-o", "beginning", "-e", "-q")
         cls.silent = cls.enterClassContext(socket.create_connection(("127.0.0.1", cls.broker.ports["kafka"])))
         requests = {(name, form): type.path + ("" if form == "plain" else f"?{form}")
                     for form in FORMS for name, type in TYPES.items()}

@@ -18,6 +18,7 @@ import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
 from support.broker import ROOT, Broker, run
+from support.kcat import kcat
 from support.trace_tool import TRACE_TOOLS
 
 import confluent_kafka
@@ -65,7 +66,7 @@ def load(broker):
         consumer.close()
 
     for topic in ("orders", "lines"):  # which the consumers find, then
-        run("kcat", "-b", broker.address, "-P", "-t", topic, input="line\n" * 1000)
+        kcat(broker, "-P", "-t", topic, input="line\n" * 1000)
     with concurrent.futures.ThreadPoolExecutor(PRODUCERS + CONSUMERS) as pool:
         producers = [pool.submit(produce, number) for number in range(PRODUCERS)]
         consumers = [pool.submit(consume, number) for number in range(CONSUMERS)]
@@ -73,7 +74,7 @@ def load(broker):
         produced.set()
         for job in producers + consumers:
             job.result()
-    lines = run("kcat", "-b", broker.address, "-C", "-t", "lines", "-o", "beginning", "-e", "-q").stdout
+    lines = kcat(broker, "-C", "-t", "lines", "-o", "beginning", "-e", "-q").stdout
     if lines.count("line\n") < 1000:
         raise AssertionError("kcat has not read what it wrote")
     broker.await_metrics(lambda metrics: metrics["takhin_connections"] == 0)
