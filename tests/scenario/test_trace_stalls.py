@@ -1,5 +1,5 @@
-"""Stalls of 50 ms are planted in one call of many while clients load the broker, and nobody watches. Afterwards the
-flight recorder is asked, as README says, and takhin-profiler names what waited for what, and where."""
+"""Stalls of half a second are planted in one call of many while clients load the broker, and nobody watches. Afterwards
+the flight recorder is asked, as README says, and takhin-profiler names what waited for what, and where."""
 import sys
 import unittest
 
@@ -7,10 +7,11 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0])
 from support.broker import PROFILER, run
 from support.story import Story
 
-STALL_MS, ONE_IN, MESSAGES = 50, 40, 360
+# Longer than what a machine's own stalls last.
+STALL_MS, ONE_IN, MESSAGES = 500, 40, 120
 MANY = 12  # producers: so many that both reactors have some
 TIME = r"\d+(\.\d+)? m?s"
-LONG_TIME = r"((5\d|[6-9]\d|\d{3,})(\.\d+)? ms|\d+\.\d+ s)"  # 50 ms or more
+LONG_TIME = r"([5-9]\d\d(\.\d+)? ms|\d+(\.\d+)? s)"  # as long or longer
 
 
 class Stall(Story):
@@ -26,7 +27,7 @@ class Stall(Story):
         return text
 
     def expect_piece(self, text, what, place):
-        """One of the slowest requests has spent 50 ms or more with this, there."""
+        """One of the slowest requests has spent that long with this, there."""
         self.assertRegex(text, rf"(?m)^ +- {LONG_TIME} {what}, region \w+, .*{place}")
 
 
