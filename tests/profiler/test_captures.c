@@ -299,7 +299,7 @@ static bool has_thread(void)
 static void switched_off_there_is_no_thread(void **state)
 {
     struct fixture *fixture = *state;
-    assert_true(has_thread());
+    AWAIT(has_thread());
     fixture->options.slow_request_ms = 0;
     profiler_reconfigure(fixture->profiler, &fixture->options);
     AWAIT(!has_thread());
@@ -325,7 +325,7 @@ static void switched_off_what_is_too_old_goes_all_the_same(void **state)
 
     AWAIT(captures_stats(fixture->captures).held_bytes == 1);
     assert_int_equal(count_entries(fixture->folder), 1);
-    assert_true(has_thread()); /* until there is nothing to remove */
+    AWAIT(has_thread()); /* until there is nothing to remove */
 }
 
 /* And nothing of it is left: tear_down waits for it. On a slow machine it may have been saved already. */
