@@ -39,8 +39,8 @@ static inline void go_read_file(const char *path, struct buf *content)
     fclose(file);
 }
 
-/* Everything is in a folder of its own, which is gone afterwards; but the build cache is the user's: a current Go
- * builds its pprof the first time that it is asked for. */
+/* Everything is in a folder of its own, which is gone afterwards; but the build cache is the user's if there is one: a
+ * current Go builds its pprof the first time that it is asked for. */
 static inline struct go_output go_run(const char *go, const char *arguments, const struct profile *profile)
 {
     char folder[] = "/tmp/takhin-test-XXXXXX";
@@ -60,7 +60,8 @@ static inline struct go_output go_run(const char *go, const char *arguments, con
         mem_free(path);
         buf_deinit(&bytes);
     }
-    char *command = mem_printf("cd %s && PPROF_TMPDIR=%s GOFLAGS= %s %s >out 2>err", folder, folder, go, arguments);
+    char *command = mem_printf("cd %s && HOME=${HOME:-%s} PPROF_TMPDIR=%s GOFLAGS= %s %s >out 2>err",
+                               folder, folder, folder, go, arguments);
     int status = system(command);
     output.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     mem_free(command);
