@@ -40,7 +40,7 @@ SHORTER = ((r"-type all (-duration 30s )?", "-type all -duration 5s "), (r"-dura
 FULL = "--full" in sys.argv
 
 TABLE = r"(?m)^ +flat +flat% +sum% +cum +cum%$"
-# Before its prompt, go tool pprof repeats on standard error what the profile tells of itself: only a complaint is wrong.
+# Before its prompt, go tool pprof repeats on stderr what the profile tells of itself; only a complaint is wrong.
 COMPLAINT = re.compile(r"(?i)\b(warning|error|fail\w*|cannot|unrecognized|unknown|mismatch|no such|no match\w*)\b")
 IN_ALL = {"cpu", "heap", "allocs", "goroutine", "block", "mutex", "trace", "threadcreate", "fgprof"}
 KAFKA = "127.0.0.1:9092"
@@ -240,7 +240,7 @@ def the_broker_starts_with_its_profiler(reader, command):
                    ["kcat", "-b", KAFKA, "-C", "-t", "quiet", "-q"]):
         cls.clients.append(subprocess.Popen(client, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     for api in ("Produce", "Fetch"):
-        await_true(lambda: reader.metric(f'takhin_request_latency_seconds_count{{api="{api}"') > 100, f"it serves {api}")
+        await_true(lambda: reader.metric(f'takhin_request_latency_seconds_count{{api="{api}"') > 100, f"serving {api}")
 
 
 # --- takhin-profiler collects ---
