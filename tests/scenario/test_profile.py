@@ -11,7 +11,7 @@ import time
 import unittest
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0])
-from support.broker import LOAD, PROFILER, Broker, run
+from support.broker import LOAD, PROFILER, TIMEOUT_S, Broker, run
 from support.pprof_tool import GO_TOOLS, PprofTool
 from support.profile_proto import Profile
 
@@ -121,13 +121,13 @@ class UnderLoad(unittest.TestCase):
 
     def test_sampling_ends_when_the_client_goes(self):
         with socket.create_connection(("127.0.0.1", self.broker.ports["profiler"])) as client:
-            client.sendall(b"GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: takhin\r\n\r\n")
+            client.sendall(b"GET /debug/pprof/profile?seconds=300 HTTP/1.1\r\nHost: takhin\r\n\r\n")
             self.await_sampler(True)
-        self.await_sampler(False)
+        self.await_sampler(False)  # long before the profile's own end
 
     def await_sampler(self, wanted):
         """The sampler's own thread exists exactly while somebody reads."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             names = self.broker.of_each_thread("comm")
             if ("takhin-profiler"[:15] in names) == wanted:
