@@ -19,6 +19,7 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0])
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from deploy_files import DEPLOY, alloy, document, needs, needs_yaml, text
 from support.broker import Broker, run
+from support.kcat import kcat
 from support.planted import Planted
 from support.profile_proto import Profile
 
@@ -98,7 +99,7 @@ class Prometheus(unittest.TestCase):
         planted = Planted(folder)
         planted.plant("slow_sync", 1)
         with Broker(folder=folder, environment=planted.environment, storage_log_flush_messages=1) as broker:
-            run("kcat", "-b", broker.address, "-t", "orders", "-P", input="one\ntwo\n")
+            kcat(broker, "-t", "orders", "-P", input="one\ntwo\n")
             series = set(broker.metrics())
         names = {name.split("{")[0] for name in series}
         asked = 0

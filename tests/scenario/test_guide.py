@@ -235,9 +235,10 @@ def the_broker_starts_with_its_profiler(reader, command):
         cls.broker = reader.begin(command, stdout=log, stderr=log, settings=settings)
     await_true(lambda: page("http://localhost:9091/health/ready"), "the broker is ready")
     reader.assertIn("profile?", page("http://localhost:6060/debug/pprof/"))
-    run("kcat", "-b", KAFKA, "-P", "-t", "quiet", input="x\n")
+    kcat = ["kcat", "-b", KAFKA, "-m", str(DEADLINE_S)]
+    run(*kcat, "-P", "-t", "quiet", input="x\n")
     for client in ([LOAD, "-brokers", KAFKA, "-duration", "3600", "-topics", "8"],
-                   ["kcat", "-b", KAFKA, "-C", "-t", "quiet", "-q"]):
+                   [*kcat, "-C", "-t", "quiet", "-q"]):
         cls.clients.append(subprocess.Popen(client, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     for api in ("Produce", "Fetch"):
         await_true(lambda: reader.metric(f'takhin_request_latency_seconds_count{{api="{api}"') > 100, f"serving {api}")
