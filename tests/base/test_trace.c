@@ -312,18 +312,15 @@ static void a_short_call_leaves_nothing(void **state)
 {
     (void)state;
     double took_ns, tick_ns = trace_tick_ns();
-    uint64_t total;
-    unsigned asked_before;
     do {
-        total = call_total("short call");
-        asked_before = asked;
+        record_anew(); /* whose first record asks for a chunk */
+        asked = 0;
         uint64_t begun = trace_ticks();
         trace_call_end("short call", begun);
         took_ns = (double)(trace_ticks() - begun) * tick_ns;
     } while (took_ns > 1000);
     trace_call_end("call of before the recording", 0);
-    assert_int_equal(call_total("short call"), total);
-    assert_int_equal(asked, asked_before);
+    assert_int_equal(asked, 0);
 }
 
 static void errno_survives_a_call(void **state)
