@@ -39,7 +39,7 @@ struct task_dump {
     struct task_dump_memory *memory;
 };
 
-/* Blocks for as long as threads take to answer, TASK_DUMP_TIMEOUT_NS at most. [any] */
+/* Blocks for as long as threads take to answer, TASK_DUMP_TIMEOUT_NS at most as thread_stacks_ask counts it. [any] */
 struct task_dump *task_dump_create(struct profiler *profiler);
 /* Only tasks that have been parked for so long, and no threads. Asks nobody. [any] */
 struct task_dump *task_dump_create_parked(struct profiler *profiler, uint64_t parked_for_ns);

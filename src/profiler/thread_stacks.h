@@ -33,7 +33,7 @@ struct thread_stack {
 typedef void thread_stack_take_fn(const struct thread_stack *stack, void *context);
 
 /* Ask the threads of these ids, or all if ids is NULL (the one that calls too), and wait for their answers, timeout_ns
- * at most, of which a time that the machine stood still is hardly any; then `take` gets each, but for those that have
+ * at most, in which time that the machine stands still hardly counts; then `take` gets each, but for those that have
  * ended meanwhile. One call at a time, the others wait; `take` may make none. Returns how many threads were left out
  * because there are more than THREAD_STACKS_MAX; or, where all were to be asked, a negative errno: no file descriptor
  * was free to list them by, and none was asked. [any] */

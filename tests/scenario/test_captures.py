@@ -96,7 +96,7 @@ class SlowRequest(unittest.TestCase):
         self.stall()
         self.assertEqual(len(self.listed()), 1)
         self.assertEqual(self.broker.metrics()["takhin_profiler_captures_skipped_total"], 0)
-        self.assertTrue(self.broker.of_each_thread("comm", "captures"))  # which remove it when it is old
+        self.assertTrue(self.broker.of_each_thread("comm", "captures"))  # it will remove the capture when that is old
 
     def test_without_a_flight_recorder_it_is_warned_of(self):
         self.reload(slow_request_ms=SLOW_MS, trace_buffer=0)
