@@ -53,6 +53,8 @@ class FlamegraphPage(unittest.TestCase):
         self.page.call("Page.navigate", url="about:blank")
         self.page.call("Page.navigate", url=f"file://{self.folder}/{name}.html{address}")
         self.page.await_true("location.protocol === 'file:' && document.readyState === 'complete'")
+        # The first frame tells the graph its size, on which it draws anew and hides what the pointer has shown.
+        self.of("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
         self.addCleanup(lambda: self.assertEqual(self.page.evaluate("window.problems"), []))
 
     def of(self, script):
